@@ -1,0 +1,85 @@
+# One way in for people and for CI. Set-up happens by itself, into .venv, and only when a lock or pyproject.toml changed.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+# Fixed before anything else asks, so that `make ui` and the CLI mean the same folder from any working directory.
+export LAKEPROOF_HOME := $(abspath $(or $(LAKEPROOF_HOME),.lakeproof))
+
+PORT ?= 3000
+# The first Python that the locks are resolved for; override with `make PYTHON=...`.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+	"$$p" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null \
+	&& echo "$$p" && break; done)
+
+BIN := .venv/bin
+# uv is asked for about a fifth of pip's time; where it cannot reach an index that pip can, pip does the same work.
+UV := $(BIN)/uv --quiet
+# A lock holds uv itself: print the lines that pin it.
+UV_PIN := awk '/^[^ ]/ { keep = /^uv==/ } keep'
+COMPILE = $(UV) --no-config pip compile pyproject.toml --group setup --extra flights --universal --python-version 3.11 \
+	--generate-hashes --no-strip-extras --no-header --no-emit-index-url --no-emit-find-links $(LOCK_FLAGS)
+
+# install LOCK: make .venv hold exactly what LOCK says, and this project from its working tree.
+define install
+	@echo "Setting up .venv from $(1)"
+	@$(UV) pip sync --python $(BIN)/python --require-hashes --build-constraints $(1) --compile-bytecode $(1) \
+		|| { echo "uv could not; trying pip"; $(BIN)/pip install --quiet --no-deps --require-hashes -r $(1); }
+	@$(UV) pip install --python $(BIN)/python --offline --no-deps --no-build-isolation --editable .
+	@touch $@
+endef
+
+.PHONY: help
+help:  ## Show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: .venv/run.stamp  ## Publish January 2013 of the flights example through all four layers, then show it
+	@$(BIN)/lakeproof run --all --from 2013-01-01 --to 2013-01-31
+	@$(BIN)/lakeproof status
+
+.PHONY: ui
+ui: .venv/run.stamp  ## Open the Dagster UI on http://127.0.0.1:3000 (PORT=... for another port)
+	@mkdir -p "$(LAKEPROOF_HOME)/dagster"
+	@DAGSTER_HOME="$(LAKEPROOF_HOME)/dagster" PATH="$(abspath $(BIN)):$$PATH" $(BIN)/dagster dev -h 127.0.0.1 -p $(PORT)
+
+.PHONY: test
+test: .venv/dev.stamp  ## Run the tests (ARGS="-k publish" for some of them)
+	@$(BIN)/python -m pytest -n 2 $(ARGS)
+
+.PHONY: check
+check: .venv/dev.stamp  ## Lint, check the formatting and the types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+.PHONY: format
+format: .venv/dev.stamp  ## Format the code and apply the safe fixes
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+.PHONY: lock
+lock: .venv/dev.stamp  ## Resolve both locks anew (LOCK_FLAGS=--upgrade for newer versions)
+	@$(COMPILE) --output-file requirements.lock >/dev/null
+	@$(COMPILE) --extra dev --constraint requirements.lock --output-file requirements-dev.lock >/dev/null
+
+.PHONY: clean
+clean:  ## Remove .venv, caches and builds; keep the data under .lakeproof
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	@find platform platform_tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+# A failed set-up leaves no stamp, so the next command starts it again.
+.venv/uv.stamp:
+	@test -n "$(PYTHON)" || { echo "Lakeproof needs Python 3.11, 3.12 or 3.13 with venv and pip. Name one: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -m venv .venv
+	@$(UV_PIN) requirements.lock > .venv/uv.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r .venv/uv.txt
+	@touch $@
+
+.venv/run.stamp: requirements.lock pyproject.toml | .venv/uv.stamp
+	$(call install,requirements.lock)
+
+# After the run stamp, never beside it: both change the same .venv.
+.venv/dev.stamp: requirements-dev.lock .venv/run.stamp
+	$(call install,requirements-dev.lock)

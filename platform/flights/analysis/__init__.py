@@ -1,0 +1,1 @@
+"""Counted and compared: the numbers people ask for."""

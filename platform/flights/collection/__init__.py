@@ -1,0 +1,1 @@
+"""As delivered, typed: nothing is mended here, so that what the source said stays provable."""

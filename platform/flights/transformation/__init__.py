@@ -1,0 +1,1 @@
+"""Cleaned, keyed and joined: one truth a row."""

@@ -1,0 +1,1 @@
+"""In dollars: what the numbers are worth acting on."""

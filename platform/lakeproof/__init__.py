@@ -1,0 +1,63 @@
+"""Lakeproof: a daily data platform on Dagster and Apache Iceberg, in which no reader ever sees a row that failed an audit.
+
+The names below are public. Each is imported when it is first used, so that a command that needs none of them starts at
+once.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lakeproof import audit
+    from lakeproof.asset import daily_table, sql_table
+    from lakeproof.contract import Input, Table
+    from lakeproof.errors import LakeproofError
+    from lakeproof.lakehouse import Lakehouse
+    from lakeproof.parts import Audit, Column, Sla, Value
+    from lakeproof.source import PackageSource, Source
+    from lakeproof.window import Window
+
+_HOMES = {
+    "Audit": "lakeproof.parts",
+    "Column": "lakeproof.parts",
+    "Input": "lakeproof.contract",
+    "Lakehouse": "lakeproof.lakehouse",
+    "LakeproofError": "lakeproof.errors",
+    "PackageSource": "lakeproof.source",
+    "Sla": "lakeproof.parts",
+    "Source": "lakeproof.source",
+    "Table": "lakeproof.contract",
+    "Value": "lakeproof.parts",
+    "Window": "lakeproof.window",
+    "daily_table": "lakeproof.asset",
+    "sql_table": "lakeproof.asset",
+}
+
+__all__ = [
+    "Audit",
+    "Column",
+    "Input",
+    "Lakehouse",
+    "LakeproofError",
+    "PackageSource",
+    "Sla",
+    "Source",
+    "Table",
+    "Value",
+    "Window",
+    "audit",
+    "daily_table",
+    "sql_table",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used."""
+    if name == "audit":
+        return import_module("lakeproof.audit")
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    msg = f"module 'lakeproof' has no attribute {name!r}"
+    raise AttributeError(msg)

@@ -1,0 +1,378 @@
+"""A contract and a function become a Dagster asset."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from lakeproof import gate
+from lakeproof.contract import Input, Table, as_input
+from lakeproof.engine.function import Maker, function_maker, sql_maker
+from lakeproof.errors import ContractError, HeldError
+from lakeproof.lake.catalog import Lake
+from lakeproof.lake.live import View
+from lakeproof.lakehouse import KEY
+from lakeproof.parts import NOT_EMPTY
+from lakeproof.progress import Step, report
+from lakeproof.reading import Reader, TableReader
+from lakeproof.record import record
+from lakeproof.source.protocol import Source, SourceReader
+from lakeproof.wap import DayOutcome, Outcome, Work, new_run_id, readers_see, write_audit_publish
+from lakeproof.window import Window, as_day
+
+Upstream = Table | Input | Source | dg.AssetsDefinition | dg.AssetSpec | dg.AssetKey
+"""What a keyword of a decorator may be."""
+
+
+@dataclass(frozen=True)
+class TableAsset:
+    """What an asset was made from.
+
+    Args:
+        table: The contract.
+        inputs: What it reads, by name.
+        asset: The Dagster asset.
+    """
+
+    table: Table
+    inputs: Mapping[str, Input | Source]
+    asset: dg.AssetsDefinition
+
+
+_MADE: dict[dg.AssetKey, TableAsset] = {}
+
+
+def table_assets(assets: Iterable[dg.AssetKey]) -> list[TableAsset]:
+    """Return, of some assets, those that are tables, as they were made in this process."""
+    return [_MADE[key] for key in assets if key in _MADE]
+
+
+def asset_key(table: Table) -> dg.AssetKey:
+    """Return a table's asset key: its name, split at the dot."""
+    return dg.AssetKey(table.name.split("."))
+
+
+
+def daily_table(table: Table, *, deps: Sequence[Any] = (), **options: Any) -> Callable[..., dg.AssetsDefinition]:  # noqa: ANN401
+    """Turn a function that makes rows into the asset of a table.
+
+    The function takes `window` (and `context`, Dagster's, if it wants), and a parameter for each input; the parameter's
+    annotation says in which form it gets the rows. It returns anything that speaks Arrow.
+
+    Args:
+        table: The contract.
+        deps: Further assets it depends on, as Dagster's.
+        **options: Inputs by name: a table, `table.last(days=…)`, `table.previous()`, `table.latest()`, a source, or an
+            ordinary Dagster asset, which is only a dependency. And Dagster's own `tags`, `pool`, `retry_policy`,
+            `automation_condition`, `metadata` and `group_name`.
+
+    Raises:
+        ContractError: The function does not take its inputs, or an input is none.
+    """
+
+    def decorate(function: Callable[..., Any]) -> dg.AssetsDefinition:
+        inputs, extra, passed = _sort(table, options)
+        maker = function_maker(table, function, inputs)
+        return _asset(table, maker, inputs, [*deps, *extra], passed)
+
+    return decorate
+
+
+def sql_table(
+    table: Table,
+    file: str,
+    *,
+    search_path: Sequence[str | Path] = (),
+    deps: Sequence[Any] = (),
+    **options: Any,  # noqa: ANN401
+) -> dg.AssetsDefinition:
+    """Turn a SQL file into the asset of a table.
+
+    The statement is DuckDB's; inputs are views under their names. `{{ ds }}`, `{{ window.start }}` and
+    `{{ window.end }}` are filled in; a statement that uses `ds` runs once a day, another once a range.
+
+    Args:
+        table: The contract.
+        file: The file, relative to a folder of the search path.
+        search_path: Folders, the first match wins; by default the folder of the calling file.
+        deps: Further assets it depends on, as Dagster's.
+        **options: As for `daily_table`.
+
+    Raises:
+        ContractError: The file is not there, does not parse, or uses a template variable that is not known.
+    """
+    here = Path(inspect.stack()[1].filename).parent
+    inputs, extra, passed = _sort(table, options)
+    maker = sql_maker(table, file, [Path(folder) for folder in search_path] or [here])
+    return _asset(table, maker, inputs, [*deps, *extra], passed)
+
+
+DAGSTER_OPTIONS = ("tags", "pool", "retry_policy", "automation_condition", "metadata", "group_name")
+
+
+def _sort(
+    table: Table, options: Mapping[str, Any]
+) -> tuple[dict[str, Input | Source], list[Any], dict[str, Any]]:
+    """Tell inputs from plain dependencies and from Dagster's own options."""
+    inputs: dict[str, Input | Source] = {}
+    extra: list[Any] = []
+    passed = {}
+    for name, value in options.items():
+        if name in DAGSTER_OPTIONS:
+            passed[name] = value
+        elif isinstance(value, Table | Input):
+            inputs[name] = _checked(table, as_input(value))
+        elif isinstance(value, dg.AssetsDefinition | dg.AssetSpec | dg.AssetKey):
+            extra.append(value)
+        elif isinstance(value, Source):
+            inputs[name] = value
+        else:
+            msg = f"{table.name}: input {name} is {type(value).__name__}, which is no table, source or asset."
+            raise ContractError(msg, next_step="pass a Table, table.last(days=…), a source or an asset")
+    return inputs, extra, passed
+
+
+def _checked(table: Table, how: Input) -> Input:
+    if how.kind == "previous" and (how.table is not table or table.gaps):
+        why = "previous() is for a table that reads itself" if how.table is not table else "a chain has no gaps"
+        msg = f"{table.name}: {why}."
+        raise ContractError(msg, next_step="use last(days=…) for another table")
+    if how.table is table and how.kind != "previous":
+        msg = f"{table.name} reads itself on the same day."
+        raise ContractError(msg, next_step=f"use {table.name.split('.')[1]}.previous()")
+    if table.partition is None and how.kind != "latest":
+        msg = f"{table.name} has no days, so it cannot read days of {how.table.name}."
+        raise ContractError(msg, next_step="use latest(), or give the table a partition column")
+    return how
+
+
+def _asset(
+    table: Table, maker: Maker, inputs: dict[str, Input | Source], deps: list[Any], options: dict[str, Any]
+) -> dg.AssetsDefinition:
+    partitions = partitions_of(table)
+
+    def body(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        lake = getattr(context.resources, KEY).lake
+        yield from record(context, table, lambda: run(lake, table, maker, inputs, context))
+
+    with _without_preview_warnings():
+        asset = dg.asset(
+            key=asset_key(table),
+            description=table.description or None,
+            group_name=options.pop("group_name", table.layer),
+            owners=[table.owner],
+            kinds={"iceberg", "sql" if maker.one_day_at_a_time else "python"},
+            tags={**table.tags, **options.pop("tags", {})},
+            metadata={**_metadata(table), **options.pop("metadata", {})},
+            code_version=maker.code,
+            partitions_def=partitions,
+            backfill_policy=None if partitions is None else _policy(table),
+            freshness_policy=_freshness(table),
+            check_specs=[*_checks(table, partitions)],
+            deps=[*deps, *_deps(table, inputs)],
+            required_resource_keys={KEY},
+            output_required=False,  # a declared gap is neither a failure nor a materialization
+            **options,
+        )(_named(body, table))
+    _MADE[asset.key] = TableAsset(table, inputs, asset)
+    return asset
+
+
+def run(
+    lake: Lake,
+    table: Table,
+    maker: Maker,
+    inputs: Mapping[str, Input | Source],
+    context: dg.AssetExecutionContext,
+) -> Outcome:
+    """Take the days of a Dagster run through the gate and the publish path.
+
+    Raises:
+        LakeproofError: The run refused as a whole; nothing was published.
+    """
+    report(Step(table.name, "ready"))
+    days = tuple(as_day(key) for key in context.partition_keys) if table.partition else (None,)
+    readiness = gate.check(lake, table, list(inputs.values()), days)
+    outcome = Outcome(table.name, new_run_id(), ())
+    if readiness.ready:
+        _precheck(table, inputs, readiness.ready)
+        report(Step(table.name, "read"))
+        work = Work(
+            table=table,
+            maker=maker,
+            readers=_open(lake, table, inputs, readiness.ready),
+            days=readiness.ready,
+            sequential=any(isinstance(i, Input) and i.kind in {"last", "previous"} for i in inputs.values()),
+            context=context,
+            dagster_run=context.run_id,
+            waived=readiness.waived,
+        )
+        outcome = write_audit_publish(lake, work)
+    return _with_refused(lake, table, outcome, readiness, days)
+
+
+def _with_refused(
+    lake: Lake, table: Table, outcome: Outcome, readiness: gate.Readiness, days: Sequence[Any]
+) -> Outcome:
+    """Add the days that the gate did not let through."""
+    done = {day.day: day for day in outcome.days}
+    if absent := {**readiness.refused, **readiness.gaps}:
+        live = View.open(lake, table, list(absent) if table.partition else None).days
+        for day, why in absent.items():
+            state = "gap" if day in readiness.gaps else "not-ready"
+            done[day] = DayOutcome(day, state, why, readers_see(table.name, live.get(day)))
+    whole = Outcome(
+        outcome.table,
+        outcome.run,
+        tuple(done[day] for day in days),
+        outcome.snapshot,
+        outcome.evidence,
+        outcome.seconds,
+        outcome.inputs,
+    )
+    report(whole)
+    return whole
+
+
+def _precheck(table: Table, inputs: Mapping[str, Input | Source], days: Sequence[Any]) -> None:
+    for source in inputs.values():
+        if isinstance(source, Input):
+            continue
+        window = None if days[0] is None else Window.of(days[0], days[-1], table.timezone)
+        if faults := source.precheck(window):
+            msg = f"{table.name}: {source.name} is not what its contract says: {' '.join(faults)}"
+            raise HeldError(
+                msg,
+                readers="see what they saw before; nothing was collected",
+                next_step="talk to the source's owner, or change the fields to what is true",
+            )
+
+
+def _open(
+    lake: Lake, table: Table, inputs: Mapping[str, Input | Source], days: Sequence[Any]
+) -> dict[str, Reader]:
+    windows = [Window.of(day, timezone=table.timezone) for day in days if day is not None]
+    return {
+        name: TableReader.open(lake, how, windows) if isinstance(how, Input) else SourceReader(how)
+        for name, how in inputs.items()
+    }
+
+
+def partitions_of(table: Table) -> dg.DailyPartitionsDefinition | None:
+    """Return a table's days as Dagster partitions."""
+    if table.partition is None:
+        return None
+    return dg.DailyPartitionsDefinition(
+        start_date=table.first_day.isoformat(),
+        end_date=None if table.until_day is None else table.until_day.isoformat(),
+        timezone=table.timezone,
+    )
+
+
+def _policy(table: Table) -> dg.BackfillPolicy:
+    """Backfill all days in one run, and one table in one run.
+
+    Dagster puts assets with equal policies into one run, where a held day of one fails every day of the next. A run of
+    ten thousand days is never cut, and a number of its own keeps each table in a run of its own.
+    """
+    return dg.BackfillPolicy.multi_run(10_000 + zlib.crc32(table.name.encode()) % 10_000)
+
+
+def _freshness(table: Table) -> dg.FreshnessPolicy | None:
+    if table.sla is None:
+        return None
+    due = table.sla.due_time
+    return dg.FreshnessPolicy.cron(
+        deadline_cron=f"{due.minute} {due.hour} * * *",
+        lower_bound_delta=timedelta(days=1),
+        timezone=table.sla.timezone,
+    )
+
+
+def _checks(table: Table, partitions: dg.DailyPartitionsDefinition | None) -> Iterator[dg.AssetCheckSpec]:
+    key = asset_key(table)
+    if not table.allow_empty:
+        yield dg.AssetCheckSpec(
+            NOT_EMPTY, asset=key, blocking=True, description="there are rows", partitions_def=partitions
+        )
+    for audit in table.audits:
+        blocking = audit.severity == "blocking"
+        yield dg.AssetCheckSpec(
+            audit.name,
+            asset=key,
+            blocking=blocking,
+            description=audit.describe,
+            partitions_def=partitions,
+            metadata={"severity": audit.severity},
+        )
+
+
+def _deps(table: Table, inputs: Mapping[str, Input | Source]) -> Iterator[dg.AssetDep]:
+    for how in inputs.values():
+        if not isinstance(how, Input):
+            continue
+        key = asset_key(how.table)
+        if how.kind == "last" and how.days > 1:
+            mapping = dg.TimeWindowPartitionMapping(
+                start_offset=1 - how.days, end_offset=0, allow_nonexistent_upstream_partitions=True
+            )
+            yield dg.AssetDep(key, partition_mapping=mapping)
+        elif how.kind == "previous":
+            yield dg.AssetDep(key, partition_mapping=dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1))
+        else:
+            yield dg.AssetDep(key)
+
+
+def _metadata(table: Table) -> dict[str, Any]:
+    schema = dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                column.name,
+                column.type,
+                column.description,
+                constraints=dg.TableColumnConstraints(
+                    other=[
+                        *(["partition"] if column.name == table.partition else []),
+                        *(["key"] if column.name in table.key else []),
+                    ]
+                ),
+            )
+            for column in table.columns
+        ]
+    )
+    metadata: dict[str, Any] = {
+        "dagster/column_schema": schema,
+        "dagster/table_name": table.name,
+    }
+    if table.value is not None:
+        metadata["value"] = f"${table.value.usd_per_month:,.0f} a month to {table.value.consumer}: {table.value.why}"
+    return metadata
+
+
+def _named(body: Callable[..., Any], table: Table) -> Callable[..., Any]:
+    """Give the op a name a person recognises in a run."""
+    body.__name__ = table.name.replace(".", "__")
+    body.__annotations__.clear()  # Dagster reads them as they stand, and they stand as text
+    return body
+
+
+@contextmanager
+def _without_preview_warnings() -> Iterator[None]:
+    """Silence the two warnings that Lakeproof has decided to live with, and no other.
+
+    Checks by partition are a preview of Dagster 1.13, and backfill policies a beta: both are pinned in pyproject.toml.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*partitions_def on an AssetCheckSpec", dg.PreviewWarning)
+        warnings.filterwarnings("ignore", ".*`backfill_policy`", dg.BetaWarning)
+        yield
+

@@ -1,0 +1,280 @@
+"""All audits of all staged days, judged: the only place that makes a verdict."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+from sqlglot import exp
+
+from lakeproof.audit.kinds import DIALECT, Measure, Python, References, Unique, Volume
+from lakeproof.audit.plan import STAGED, Plan, digest, hashed, reference_view
+from lakeproof.errors import AuditError
+from lakeproof.parts import NOT_EMPTY
+from lakeproof.forms import FORMS, hand_over, parameters_of, take_back
+from lakeproof.verdict import SEAL, AuditResult, Content, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from lakeproof.contract import Table
+    from lakeproof.parts import Audit
+
+SAMPLE = 10
+"""How many rows at fault an audit keeps."""
+
+CONTENT_KEY = f"duckdb-{duckdb.__version__}/hash-xor-sum-1"
+"""The algorithm of content digests: DuckDB's row hash, combined by xor and by sum, so that the order of rows is nothing.
+
+DuckDB does not promise `hash` to stay the same between versions, so the version is part of the key.
+"""
+
+Day = date | None
+
+
+@dataclass(frozen=True)
+class Known:
+    """What audits look at besides the staged rows.
+
+    Args:
+        references: What each reference audit refers to, by its name: columns `value`, and `day_of_value` or null.
+        history: Rows of each published day.
+    """
+
+    references: Mapping[str, duckdb.DuckDBPyRelation] = field(default_factory=dict)
+    history: Mapping[Day, int] = field(default_factory=dict)
+
+
+def judge(
+    table: Table,
+    connection: duckdb.DuckDBPyConnection,
+    staged: duckdb.DuckDBPyRelation,
+    stages: Mapping[Day, str],
+    known: Known,
+) -> dict[Day, Verdict]:
+    """Audit staged days.
+
+    Args:
+        table: The contract.
+        connection: Where the relations live.
+        staged: The rows of all staged days, read from the staged files.
+        stages: Each staged day, in order, and the digest of its files, which its verdict will be bound to.
+        known: What the audits look at besides.
+
+    Returns:
+        A verdict for each day, with a result for each audit: one that could not judge says why, and holds the day.
+
+    Raises:
+        AuditError: The staged rows could not be read at all.
+    """
+    staged.create_view(STAGED, replace=True)
+    counts, errors = _scan(table, connection, known)
+    results: dict[Day, list[AuditResult]] = {day: [] for day in stages}
+    for audit in table.audits:
+        for day in stages:
+            results[day].append(_result_of(table, audit, day, counts.get(day), errors.get(audit.name), staged))
+    _add_samples(table, connection, results)
+    _judge_volume(table, results, counts, known.history)
+    if not table.allow_empty:
+        for day, found in results.items():
+            found.insert(0, _not_empty(counts.get(day)))
+    return {
+        day: Verdict(day, stages[day], _content(counts.get(day)), tuple(found), seal=SEAL)
+        for day, found in results.items()
+    }
+
+
+def digest_rows(
+    columns: Sequence[str], connection: duckdb.DuckDBPyConnection, rows: duckdb.DuckDBPyRelation
+) -> Content:
+    """Return the content digest of rows that are all of one day."""
+    rows.create_view(STAGED, replace=True)
+    statement = exp.select(*digest()).from_(hashed(columns)).sql(dialect=DIALECT)
+    total, xor, total_sum = connection.execute(statement).fetchall()[0]
+    return _content({"row_total": total, "digest_xor": xor, "digest_sum": total_sum} if total else None)
+
+
+def empty_content() -> Content:
+    """Return the content digest of a day without rows."""
+    return _content(None)
+
+
+Count = dict[str, Any]
+
+
+def _scan(
+    table: Table, connection: duckdb.DuckDBPyConnection, known: Known
+) -> tuple[dict[Day, Count], dict[str, str]]:
+    """Run the scan; where an audit breaks it, find out which, and run it without."""
+    errors: dict[str, str] = {}
+    for audit in table.audits:
+        if isinstance(audit, References):
+            if audit.name in known.references:
+                known.references[audit.name].create_view(reference_view(audit), replace=True)
+            else:
+                errors[audit.name] = f"{audit.table} is not there to refer to"
+    try:
+        return _run(connection, Plan(table, table.audits if not errors else _without(table.audits, errors))), errors
+    except duckdb.Error:
+        pass
+    for audit in _without(table.audits, errors):
+        try:
+            _run(connection, Plan(table, [audit]))
+        except duckdb.Error as error:
+            errors[audit.name] = str(error).splitlines()[0]
+    try:
+        counts = _run(connection, Plan(table, _without(table.audits, errors)))
+    except duckdb.Error as error:
+        msg = f"{table.name}: the staged rows cannot be read for the audits: {error}"
+        raise AuditError(msg, next_step="mend what it says, then run the days again") from error
+    return counts, errors
+
+
+def _without(audits: Sequence[Audit], errors: Mapping[str, str]) -> list[Audit]:
+    return [audit for audit in audits if audit.name not in errors]
+
+
+def _run(connection: duckdb.DuckDBPyConnection, plan: Plan) -> dict[Day, Count]:
+    """Return the scan's row of each day, with each audit's number under the audit's name."""
+    answer = connection.execute(plan.scan().sql(dialect=DIALECT))
+    names = [column[0] for column in answer.description or ()]
+    counts = {}
+    for values in answer.fetchall():
+        count = dict(zip(names, values, strict=True))
+        for position, audit in enumerate(plan.audits):
+            count[audit.name] = count.get(f"a{position}")
+        if count["row_total"] or plan.table.partition:
+            counts[count["day"]] = count
+    return counts
+
+
+def _content(count: Count | None) -> Content:
+    if count is None:
+        return Content(CONTENT_KEY, "empty", 0)
+    return Content(CONTENT_KEY, f"{count['digest_xor']:016x}{count['digest_sum']:032x}", count["row_total"])
+
+
+def _result_of(
+    table: Table,
+    audit: Audit,
+    day: Day,
+    count: Count | None,
+    error: str | None,
+    staged: duckdb.DuckDBPyRelation,
+) -> AuditResult:
+    """Return what one audit found on one day, as far as the scan tells."""
+    rows = count["row_total"] if count else 0
+    if error is not None:
+        return _result(audit, rows, passed=False, failed=rows, error=error)
+    if isinstance(audit, Python):
+        return _ask(audit, _day_rows(table, staged, day), rows)
+    return _read(audit, count[audit.name] if count else None, rows)
+
+
+def _not_empty(count: Count | None) -> AuditResult:
+    """Judge what every table promises unless it declares otherwise: that a day has rows."""
+    rows = count["row_total"] if count else 0
+    return AuditResult(NOT_EMPTY, "blocking", rows > 0, int(rows == 0), rows, "there are rows", measured=float(rows))
+
+
+def _result(audit: Audit, rows: int, *, passed: bool, failed: int, **more: Any) -> AuditResult:  # noqa: ANN401
+    return AuditResult(audit.name, audit.severity, passed, failed, rows, audit.describe, **more)
+
+
+def _read(audit: Audit, number: Any, rows: int) -> AuditResult:  # noqa: ANN401 - whatever the aggregate gives
+    """Read one audit's number in the scan."""
+    if isinstance(audit, Measure):
+        measured = rows if audit.expression == "count(*)" else number
+        passed = audit.accepts(measured)
+        return _result(
+            audit, rows, passed=passed, failed=int(not passed), measured=None if measured is None else float(measured)
+        )
+    if isinstance(audit, Unique):
+        repeated = rows - (number or 0)
+        return _result(audit, rows, passed=repeated == 0, failed=repeated)
+    if isinstance(audit, Volume):
+        return _result(audit, rows, passed=True, failed=0, measured=float(rows))
+    return _result(audit, rows, passed=not number, failed=number or 0)
+
+
+def _ask(audit: Python, rows_of_day: duckdb.DuckDBPyRelation, rows: int) -> AuditResult:
+    """Let a function judge one day."""
+    try:
+        form = next(iter(parameters_of(audit.function).values()))
+        answer = audit.function(hand_over(rows_of_day, form if form in FORMS else duckdb.DuckDBPyRelation))
+        if isinstance(answer, bool):
+            return _result(audit, rows, passed=answer, failed=0 if answer else rows)
+        reader = take_back(answer)
+        if reader is None:
+            error = f"it returned {type(answer).__name__}, not True, False or rows"
+            return _result(audit, rows, passed=False, failed=rows, error=error)
+        bad = reader.read_all()
+    except Exception as error:  # noqa: BLE001 - anything a stranger's function raises means that it has not judged
+        return _result(audit, rows, passed=False, failed=rows, error=f"{type(error).__name__}: {error}".splitlines()[0])
+    sample = tuple(bad.slice(0, SAMPLE).to_pylist())
+    return _result(audit, rows, passed=bad.num_rows == 0, failed=bad.num_rows, sample=sample)
+
+
+def _day_rows(table: Table, staged: duckdb.DuckDBPyRelation, day: Day) -> duckdb.DuckDBPyRelation:
+    if table.partition is None or day is None:
+        return staged
+    return staged.filter(duckdb.ColumnExpression(table.partition) == duckdb.ConstantExpression(day))
+
+
+def _add_samples(
+    table: Table, connection: duckdb.DuckDBPyConnection, results: Mapping[Day, list[AuditResult]]
+) -> None:
+    """Fetch rows at fault: one more scan for each audit that failed anywhere, and none when all passed."""
+    plan = Plan(table, [audit for audit in table.audits if isinstance(audit, References)])
+    for position, audit in enumerate(table.audits):
+        failing = {day for day, found in results.items() if not found[position].passed and not found[position].error}
+        statement = plan.sample(audit, SAMPLE) if failing else None
+        if statement is None:
+            continue
+        bad: dict[Day, list[Count]] = defaultdict(list)
+        answer = connection.execute(statement.sql(dialect=DIALECT)).to_arrow_table()
+        for row in answer.to_pylist():
+            bad[row.pop("day")].append(row)
+        for day in failing:
+            rows = bad.get(day, [])
+            failed = results[day][position].failed
+            if isinstance(audit, Unique):
+                failed = rows[0]["failed"] if rows else 0
+                rows = [{name: value for name, value in row.items() if name != "failed"} for row in rows]
+            results[day][position] = replace(
+                results[day][position], passed=failed == 0, failed=failed, sample=tuple(rows)
+            )
+
+
+def _judge_volume(
+    table: Table,
+    results: dict[Day, list[AuditResult]],
+    counts: Mapping[Day, Count],
+    history: Mapping[Day, int],
+) -> None:
+    """Compare each day's rows with the days before it: as published, or as passing in this run, never a held stage."""
+    seen = {day: rows for day, rows in history.items() if day is not None}
+    for day in sorted(day for day in results if day is not None):
+        rows = counts[day]["row_total"] if day in counts else 0
+        for position, audit in enumerate(table.audits):
+            if isinstance(audit, Volume):
+                results[day][position] = _compare(audit, day, rows, seen)
+        if not any(result.holds for result in results[day]) and (rows or table.allow_empty):
+            seen[day] = rows
+
+
+def _compare(audit: Volume, day: date, rows: int, seen: Mapping[date, int]) -> AuditResult:
+    before = [day - timedelta(days=n) for n in range(audit.days, 0, -1)]
+    history = tuple((d, seen[d]) for d in before if d in seen)
+    if len(history) < audit.min_history:
+        why = f"not judged: {len(history)} of the {audit.min_history} days it needs are published"
+        result = _result(audit, rows, passed=True, failed=0, measured=float(rows), history=history)
+        return replace(result, describe=why)
+    median = statistics.median(count for _, count in history)
+    passed = abs(rows - median) <= audit.within * median
+    result = _result(audit, rows, passed=passed, failed=int(not passed), measured=float(rows), history=history)
+    return replace(result, describe=f"{audit.describe}, {median:g}")

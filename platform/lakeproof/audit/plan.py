@@ -1,0 +1,139 @@
+"""Many audits and many days become one SQL statement that scans the staged rows once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from lakeproof.audit.kinds import DIALECT, Measure, References, RowCondition, Unique, parsed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lakeproof.contract import Table
+    from lakeproof.parts import Audit
+
+STAGED = "staged"
+"""The name under which the plan reads the staged rows of all days of a run."""
+
+
+def hashed(columns: Sequence[str]) -> exp.Subquery:
+    """Return the staged rows, each with the hash of its columns as `row_hash`."""
+    row_hash = exp.func("hash", *(exp.column(name, quoted=True) for name in columns))
+    rows = exp.select(exp.column(exp.Star(), table=STAGED), exp.alias_(row_hash, "row_hash")).from_(exp.to_table(STAGED))
+    return rows.subquery("hashed_rows")
+
+
+def digest() -> list[exp.Expression]:
+    """Return what a content digest is made of: `row_total`, `digest_xor` and `digest_sum`."""
+    row_hash = exp.column("row_hash")
+    return [
+        exp.alias_(exp.Count(this=exp.Star()), "row_total"),
+        exp.alias_(exp.func("bit_xor", row_hash), "digest_xor"),
+        exp.alias_(exp.Sum(this=exp.cast(row_hash, "hugeint", dialect=DIALECT)), "digest_sum"),
+    ]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The statements for a table's audits, as trees: `sql(dialect=…)` writes them for an engine.
+
+    Args:
+        table: The contract.
+        audits: The audits that ride along; the position of each names its column in the scan.
+    """
+
+    table: Table
+    audits: Sequence[Audit]
+
+    def scan(self) -> exp.Select:
+        """Return the one scan: a row for each day, with its count, its content digest and what each audit counts.
+
+        Columns: `day`, `row_total`, `digest_xor`, `digest_sum`, and `a<position>` for each audit that rides along.
+        """
+        counts = [exp.alias_(self._day(), "day"), *digest()]
+        counts += [
+            exp.alias_(tree, f"a{position}")
+            for position, audit in enumerate(self.audits)
+            if (tree := self._count(audit)) is not None
+        ]
+        scan = self._with_references(exp.select(*counts).from_(hashed(self.table.column_names)))
+        return scan.group_by("1") if self.table.partition else scan
+
+    def sample(self, audit: Audit, limit: int) -> exp.Select | None:
+        """Return up to `limit` rows at fault a day, with the day in front; None for an audit of whole days."""
+        if isinstance(audit, Unique):
+            return self._duplicates(audit, limit)
+        if not isinstance(audit, RowCondition | References):
+            return None
+        order = [exp.column(name, quoted=True) for name in self.table.key or self.table.column_names]
+        window = exp.Window(
+            this=exp.RowNumber(), partition_by=[self._day()], order=exp.Order(expressions=[exp.Ordered(this=c) for c in order])
+        )
+        listed = [exp.column(name, quoted=True) for name in self.table.column_names]
+        rows = exp.select(exp.alias_(self._day(), "day"), *listed, exp.alias_(window, "place")).from_(exp.to_table(STAGED))
+        rows = self._with_references(rows).where(self._bad(audit))
+        return exp.select("* exclude (place)", dialect=DIALECT).from_(rows.subquery("bad")).where(f"place <= {limit}")
+
+    def _duplicates(self, audit: Unique, limit: int) -> exp.Select:
+        """Return the values that occur more than once: the day, the values, and how many rows have them."""
+        keys = [exp.column(name, quoted=True) for name in audit.columns]
+        groups = (
+            exp.select(exp.alias_(self._day(), "day"), *keys, exp.alias_(exp.Count(this=exp.Star()), "copies"))
+            .from_(exp.to_table(STAGED))
+            .group_by("all")
+            .having("count(*) > 1")
+        )
+        order = [exp.Ordered(this=exp.column("copies"), desc=True), *(exp.Ordered(this=key.copy()) for key in keys)]
+        place = exp.Window(
+            this=exp.RowNumber(), partition_by=[exp.column("day")], order=exp.Order(expressions=order)
+        )
+        total = exp.Window(this=exp.Sum(this=exp.column("copies")), partition_by=[exp.column("day")])
+        ranked = exp.select("*", exp.alias_(total, "failed"), exp.alias_(place, "place")).from_(groups.subquery("twice"))
+        return exp.select("* exclude (place)", dialect=DIALECT).from_(ranked.subquery("bad")).where(f"place <= {limit}")
+
+    def _day(self) -> exp.Expression:
+        return exp.column(self.table.partition, quoted=True) if self.table.partition else exp.null()
+
+    def _count(self, audit: Audit) -> exp.Expression | None:
+        """Return what an audit adds to the scan, or None when it cannot ride along."""
+        if isinstance(audit, Measure):
+            return parsed(audit.expression, audit.name)
+        if isinstance(audit, Unique):
+            keys = [exp.column(name, quoted=True) for name in audit.columns]
+            return exp.Count(this=exp.Distinct(expressions=[exp.func("hash", *keys)]))
+        if isinstance(audit, RowCondition | References):
+            return exp.CountIf(this=self._bad(audit))
+        return None
+
+    def _bad(self, audit: RowCondition | References) -> exp.Expression:
+        if isinstance(audit, RowCondition):
+            return audit.bad
+        value = exp.column(audit.columns[0], quoted=True)
+        return exp.and_(exp.not_(value.is_(exp.null())), exp.column("known", table=_alias(audit)).is_(exp.null()))
+
+    def _with_references(self, select: exp.Select) -> exp.Select:
+        """Join each referenced column once, so that a row at fault is one that met nothing."""
+        for audit in self.audits:
+            if not isinstance(audit, References):
+                continue
+            relation = exp.to_table(reference_view(audit))
+            known = exp.select(exp.alias_(exp.column("value"), "known"), "day_of_value").distinct().from_(relation)
+            on = exp.EQ(this=exp.column("known", table=_alias(audit)), expression=exp.column(audit.columns[0], quoted=True))
+            same_day = exp.or_(
+                exp.column("day_of_value", table=_alias(audit)).is_(exp.null()),
+                exp.EQ(this=exp.column("day_of_value", table=_alias(audit)), expression=self._day()),
+            )
+            select = select.join(known.subquery(_alias(audit)), on=exp.and_(on, same_day), join_type="left")
+        return select
+
+
+def reference_view(audit: References) -> str:
+    """Return the name under which the plan reads what an audit refers to: columns `value` and `day_of_value`."""
+    return f"values_of_{audit.name}"
+
+
+def _alias(audit: References) -> str:
+    return f"ref_{audit.name}"

@@ -1,0 +1,284 @@
+"""What a table promises: columns, key, days, audits, deadline, owner and worth, checked when it is declared."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field, fields
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from weakref import WeakValueDictionary
+
+from lakeproof.errors import ContractError, UnknownDayError, UsageError, did_you_mean
+from lakeproof.parts import NAME, Audit, Column, Sla, Value, check_timezone
+from lakeproof.window import ONE_DAY, Window, as_day
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+InputKind = Literal["day", "last", "previous", "latest"]
+
+
+@dataclass(frozen=True)
+class Input:
+    """A table as another table reads it. Build one with the methods of `Table`.
+
+    Args:
+        table: The table that is read.
+        kind: `day`, the same days; `last`, a trailing window; `previous`, itself the day before; `latest`, all of it.
+        days: How many days each day reads, itself included.
+    """
+
+    table: Table
+    kind: InputKind = "day"
+    days: int = 1
+
+    def window(self, window: Window) -> Window | None:
+        """Return the days of the input that `window` needs, clipped to where the input's days begin and end.
+
+        None when the input has no days at all there, or no days by nature (`latest`).
+        """
+        if self.kind == "latest":
+            return None
+        first, until = window.first - timedelta(days=self.days - 1), window.until
+        if self.kind == "previous":
+            first, until = first - ONE_DAY, until - ONE_DAY
+        first = max(first, self.table.first_day)
+        until = min(until, self.table.until_day or until)
+        return Window(first, until, self.table.timezone) if first < until else None
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """An Iceberg table with a declared contract; one asset.
+
+    Args:
+        name: `namespace.table`; the Iceberg identifier and, split at the dot, the asset key.
+        columns: The columns, in order.
+        layer: The group in the UI: collection, transformation, analysis or value.
+        owner: A person's address, or `team:name`.
+        audits: Conditions on every day; at least one must be blocking.
+        description: One line on what a row is.
+        partition: The `date` column that says which day a row belongs to; None for a table replaced as a whole.
+        start: The first day; required with `partition`.
+        end: The day after the last one; None when there is none yet.
+        timezone: The zone in which the table's days begin and end.
+        key: Columns that identify a row.
+        allow_empty: Whether a day without rows is a good day.
+        write: `replace`, the only way: a day (or an unpartitioned table) is replaced as a whole.
+        gaps: Days that will never come, each with its reason. What depends on them runs without them.
+        sla: By when a day is promised.
+        value: What the table is worth.
+        properties: Iceberg table properties.
+        tags: Dagster tags.
+
+    Raises:
+        ContractError: Anything above is wrong, or another table has this name.
+    """
+
+    name: str
+    columns: Sequence[Column] = field(kw_only=True)
+    layer: str = field(kw_only=True)
+    owner: str = field(kw_only=True)
+    audits: Sequence[Audit] = field(kw_only=True)
+    description: str = field(kw_only=True, default="")
+    partition: str | None = field(kw_only=True, default=None)
+    start: str | date | None = field(kw_only=True, default=None)
+    end: str | date | None = field(kw_only=True, default=None)
+    timezone: str = field(kw_only=True, default="UTC")
+    key: Sequence[str] = field(kw_only=True, default=())
+    allow_empty: bool = field(kw_only=True, default=False)
+    write: Literal["replace"] = field(kw_only=True, default="replace")
+    gaps: Mapping[str | date, str] = field(kw_only=True, default_factory=dict)
+    sla: Sla | None = field(kw_only=True, default=None)
+    value: Value | None = field(kw_only=True, default=None)
+    properties: Mapping[str, str] = field(kw_only=True, default_factory=dict)
+    tags: Mapping[str, str] = field(kw_only=True, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check the whole contract, and take the name."""
+        try:
+            self._normalise()
+            self._check()
+        except UsageError as error:
+            msg = f"{self.name}: {error}"
+            raise ContractError(msg) from None
+        _take_name(self)
+
+    def _normalise(self) -> None:
+        """Store every field in one form."""
+        self._set(columns=tuple(self.columns), key=tuple(self.key))
+        for edge in ("start", "end"):
+            if (given := getattr(self, edge)) is not None:
+                self._set(**{edge: as_day(given)})
+        self._set(gaps={as_day(day): reason for day, reason in self.gaps.items()})
+        if isinstance(self.audits, Audit):
+            self._set(audits=(self.audits,))
+        self._set(audits=tuple(audit.bind(self) for audit in self.audits))
+
+    def _check(self) -> None:
+        """Refuse what cannot be kept."""
+        parts = self.name.split(".")
+        if len(parts) != 2 or not all(NAME.fullmatch(part) for part in parts):  # noqa: PLR2004 - namespace and table
+            self._refuse("the name must be namespace.table, in lower-case letters, digits and underscores")
+        if not self.columns:
+            self._refuse("a table needs columns")
+        for what, names in (("column", self.column_names), ("audit", tuple(a.name for a in self.audits))):
+            if twice := sorted({name for name in names if names.count(name) > 1}):
+                self._refuse(f"{what} {', '.join(twice)} is declared twice", "name each once; audits take name=")
+        for column in self.key:
+            if column not in self.column_names:
+                self._refuse(f"key column {column!r} is no column. {did_you_mean(column, self.column_names)}")
+        if not any(audit.severity == "blocking" for audit in self.audits):
+            self._refuse(
+                "no audit is blocking, so nothing could ever be refused",
+                "add one, such as audit.not_null(…), audit.unique() or audit.row_count(at_least=…)",
+            )
+        if self.write != "replace":
+            self._refuse(f"write={self.write!r} is not known; days and tables are replaced whole", "use write='replace'")
+        check_timezone(self.name, self.timezone)
+        self._check_days()
+
+    def _check_days(self) -> None:
+        """Refuse days without a partition column and a partition column without days."""
+        if self.partition is None:
+            if self.start or self.end or self.gaps:
+                self._refuse("start, end and gaps are for tables with a partition column", "name it with partition=")
+            return
+        if self.partition not in self.column_names:
+            self._refuse(
+                f"partition column {self.partition!r} is no column. {did_you_mean(self.partition, self.column_names)}"
+            )
+        if self.column(self.partition).type != "date":
+            self._refuse(
+                f"partition column {self.partition} is {self.column(self.partition).type}, not date",
+                "add a date column that says which day a row belongs to",
+            )
+        if self.start is None:
+            self._refuse("a daily table needs the day it starts", "give start='YYYY-MM-DD'")
+        if self.until_day is not None and self.until_day <= self.first_day:
+            self._refuse(f"it ends ({self.end}) before it starts ({self.start})")
+        for day, reason in self.gaps.items():
+            if not self.has_day(as_day(day)):
+                self._refuse(f"gap {day} is not one of its days")
+            if not reason.strip():
+                self._refuse(f"gap {day} has no reason", "say why that day will never come")
+
+    def _refuse(self, why: str, remedy: str | None = None) -> None:
+        msg = f"{self.name}: {why}."
+        raise ContractError(msg, next_step=remedy)
+
+    def _set(self, **values: Any) -> None:  # noqa: ANN401 - the fields' own types
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def but(self, **changes: Any) -> Table:  # noqa: ANN401 - the fields' own types
+        """Return the same table with some fields changed, checked again; for tests and previews, under the same name."""
+        copy = object.__new__(Table)
+        copy._set(**{f.name: changes.get(f.name, getattr(self, f.name)) for f in fields(self)})  # noqa: SLF001 - itself
+        copy._normalise()  # noqa: SLF001 - itself
+        copy._check()  # noqa: SLF001 - itself
+        return copy
+
+    # What others ask of a contract.
+
+    @property
+    def namespace(self) -> str:
+        """The part of the name before the dot."""
+        return self.name.split(".")[0]
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """The names of the columns, in order."""
+        return tuple(column.name for column in self.columns)
+
+    def column(self, name: str) -> Column:
+        """Return the column of that name."""
+        return next(column for column in self.columns if column.name == name)
+
+    @property
+    def first_day(self) -> date:
+        """The first day of a daily table."""
+        return as_day(self.start) if self.start is not None else date.min
+
+    @property
+    def until_day(self) -> date | None:
+        """The day after the last one, or None when the table goes on."""
+        return None if self.end is None else as_day(self.end)
+
+    def has_day(self, day: date) -> bool:
+        """Whether `day` lies between the table's start and end."""
+        return day >= self.first_day and (self.until_day is None or day < self.until_day)
+
+    def gap(self, day: date) -> str | None:
+        """Return why `day` will never come, or None when it will."""
+        return self.gaps.get(day)
+
+    def window(self, first: str | date, last: str | date | None = None) -> Window:
+        """Return days of this table as a window.
+
+        Raises:
+            UnknownDayError: A day before the table's start or after its end.
+        """
+        window = Window.of(first, last, self.timezone)
+        for day in (window.first, window.last):
+            if not self.has_day(day):
+                edge = f"starts on {self.first_day}" if day < self.first_day else f"ended before {self.until_day}"
+                msg = f"{self.name} has no {day}: it {edge}."
+                upper = f"{self.until_day - ONE_DAY}" if self.until_day else "yesterday"
+                raise UnknownDayError(msg, next_step=f"choose days from {self.first_day} to {upper}")
+        return window
+
+    # How other tables read it.
+
+    def last(self, *, days: int) -> Input:
+        """Read a trailing window: each day sees itself and the `days - 1` days before it, clipped at the start."""
+        if days < 1:
+            self._refuse(f"last(days={days}) reads nothing")
+        self._needs_days("last(days=…)")
+        return Input(self, "last", days)
+
+    def previous(self) -> Input:
+        """Read itself as it was the day before: a cumulative table, made day by day from its start."""
+        self._needs_days("previous()")
+        return Input(self, "previous")
+
+    def latest(self) -> Input:
+        """Read all that is published now."""
+        return Input(self, "latest")
+
+    def _needs_days(self, what: str) -> None:
+        if self.partition is None:
+            self._refuse(f"{what} needs a daily table, and it has no partition column", "use latest()")
+
+
+def as_input(value: Table | Input) -> Input:
+    """Return how a table is read when nothing else is said: the same days, or all of an unpartitioned one."""
+    if isinstance(value, Input):
+        return value
+    return Input(value, "latest" if value.partition is None else "day")
+
+
+_DECLARED: WeakValueDictionary[str, Table] = WeakValueDictionary()
+_PLACES: dict[str, str] = {}
+
+
+def _take_name(table: Table) -> None:
+    """Refuse a second table of the same name, unless it is the same line of code, loaded again."""
+    place = _declared_at()
+    if table.name in _DECLARED and _PLACES[table.name] != place:
+        msg = f"Two tables are called {table.name}: one declared at {_PLACES[table.name]}, one at {place}."
+        raise ContractError(msg, next_step="rename one of them")
+    _DECLARED[table.name] = table
+    _PLACES[table.name] = place
+
+
+def _declared_at() -> str:
+    """Return the file and line, outside this package, that is declaring a table."""
+    here = str(Path(__file__).parent)
+    frame = sys._getframe(1)  # noqa: SLF001 - the interpreter's documented way to see one's caller
+    while frame.f_back is not None and (
+        frame.f_code.co_filename.startswith(here) or frame.f_code.co_filename == "<string>"
+    ):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -1,0 +1,151 @@
+"""Rows as the contract says, or a refusal that names the column and a sample: nothing is lost in a cast."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakeproof.errors import RowsError, did_you_mean
+from lakeproof.parts import DECIMAL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from lakeproof.contract import Table
+    from lakeproof.parts import Column
+
+ARROW_TYPES: dict[str, pa.DataType] = {
+    "boolean": pa.bool_(),
+    "int": pa.int32(),
+    "long": pa.int64(),
+    "float": pa.float32(),
+    "double": pa.float64(),
+    "date": pa.date32(),
+    "time": pa.time64("us"),
+    "timestamp": pa.timestamp("us"),
+    "timestamptz": pa.timestamp("us", tz="UTC"),
+    "string": pa.large_string(),
+    "uuid": pa.uuid(),
+    "binary": pa.large_binary(),
+}
+SAMPLE_VALUES = 3
+
+
+def arrow_type(name: str) -> pa.DataType:
+    """Return Arrow's type for a contract's type name."""
+    if decimal := DECIMAL.fullmatch(name):
+        return pa.decimal128(int(decimal[1]), int(decimal[2]))
+    return ARROW_TYPES[name]
+
+
+def arrow_schema(columns: Sequence[Column]) -> pa.Schema:
+    """Return a contract's columns as an Arrow schema."""
+    return pa.schema([(column.name, arrow_type(column.type)) for column in columns])
+
+
+def fit(reader: pa.RecordBatchReader, contract: Table, where: str) -> Iterator[pa.RecordBatch]:
+    """Yield rows with exactly the contract's columns, in its order and of its types.
+
+    Columns are matched by name. Widening is free; a narrower type is taken when every value survives it. Text is never
+    parsed and numbers are never printed: that is the function's decision, not a cast's.
+
+    Args:
+        reader: The rows as they were made.
+        contract: The table they are for.
+        where: The table and days, for the refusal.
+
+    Raises:
+        RowsError: A column is missing, unknown, of another type, or a value does not survive its cast.
+    """
+    check_columns(reader.schema, contract, where)
+    schema = arrow_schema(contract.columns)
+    for batch in reader:
+        columns = [_cast(batch.column(c.name), c, schema.field(c.name).type, where) for c in contract.columns]
+        yield pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def check_columns(made: pa.Schema, contract: Table, where: str) -> None:
+    """Refuse columns that are missing, unknown or of a type that cannot become the contract's."""
+    faults = []
+    for column in contract.columns:
+        if column.name not in made.names:
+            others = [name for name in made.names if name not in contract.column_names]
+            hint = f" {did_you_mean(column.name, others)}" if others else ""
+            faults.append(f"column {column.name} ({column.type}) is missing.{hint}")
+        elif not _may_become(made.field(column.name).type, arrow_type(column.type)):
+            faults.append(f"column {column.name} is {made.field(column.name).type}, not {column.type}.")
+    faults += [f"column {name} is not in the contract." for name in made.names if name not in contract.column_names]
+    faults += [f"column {name} comes twice." for name in sorted({n for n in made.names if made.names.count(n) > 1})]
+    if faults:
+        msg = f"{where}: " + " ".join(faults)
+        raise RowsError(msg, next_step="return the contract's columns, or change the contract to what is true")
+
+
+def _may_become(made: pa.DataType, wanted: pa.DataType) -> bool:
+    made = made.value_type if pa.types.is_dictionary(made) else made
+    if made.equals(wanted) or pa.types.is_null(made):
+        return True
+    number = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
+    families = (
+        number,
+        (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view),
+        (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary, pa.types.is_binary_view),
+        (pa.types.is_date,),
+        (pa.types.is_time,),
+    )
+    if any(any(t(made) for t in family) and any(t(wanted) for t in family) for family in families):
+        return True
+    if pa.types.is_timestamp(made) and pa.types.is_timestamp(wanted):
+        return (made.tz is None) == (wanted.tz is None)
+    return wanted.equals(pa.uuid()) and pa.types.is_fixed_size_binary(made)
+
+
+def _cast(values: pa.Array, column: Column, wanted: pa.DataType, where: str) -> pa.Array:
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    if not values.type.equals(wanted):
+        try:
+            made = _through_integer(values, wanted).cast(wanted, safe=True)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            _refuse(values, column, wanted, where, str(error))
+        if pa.types.is_floating(values.type) and not _survived(made, values):
+            _refuse(values, column, wanted, where, "digits would be lost")
+        values = made
+    if column.digits is not None:
+        values = pc.round(values, ndigits=column.digits).cast(wanted)
+    return values
+
+
+def _survived(made: pa.Array, values: pa.Array) -> bool:
+    """Whether every floating value comes back as it was; Arrow's own check looks only at whole numbers."""
+    back = made.cast(values.type, safe=False)
+    same = pc.or_(pc.equal(back, values), pc.and_(pc.is_nan(back), pc.is_nan(values)))
+    return bool(pc.all(pc.fill_null(same, fill_value=True)).as_py() is not False)
+
+
+def _through_integer(values: pa.Array, wanted: pa.DataType) -> pa.Array:
+    """Arrow reads a decimal or integer of another width by way of a decimal that holds every 64-bit integer."""
+    if pa.types.is_integer(values.type) and pa.types.is_decimal(wanted):
+        return values.cast(pa.int64()).cast(pa.decimal128(19, 0)).cast(pa.decimal128(38, min(wanted.scale, 19)))
+    return values
+
+
+def _refuse(values: pa.Array, column: Column, wanted: pa.DataType, where: str, why: str) -> None:
+    """Raise with the values that do not survive the cast, found one by one."""
+    lost: list[str] = []
+    for value in values:
+        if len(lost) == SAMPLE_VALUES:
+            break
+        one = pa.array([value.as_py()], values.type)
+        try:
+            if not one.cast(wanted, safe=True).cast(values.type).equals(one):
+                lost.append(repr(value.as_py()))
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            lost.append(repr(value.as_py()))
+    sample = f", such as {', '.join(lost)}" if lost else ""
+    reason = re.sub(r"\s+", " ", why)
+    msg = f"{where}: column {column.name} is {values.type} and cannot become {column.type} without loss{sample} ({reason})."
+    raise RowsError(msg, next_step="cast or round the values in the function, or widen the column's type")

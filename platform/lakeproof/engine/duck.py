@@ -1,0 +1,67 @@
+"""DuckDB in this process: connections that reach nothing but the files they are given."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from lakeproof.engine.cast import arrow_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lakeproof.parts import Column
+
+DUCK_TYPES = {
+    "boolean": "BOOLEAN",
+    "int": "INTEGER",
+    "long": "BIGINT",
+    "float": "FLOAT",
+    "double": "DOUBLE",
+    "date": "DATE",
+    "time": "TIME",
+    "timestamp": "TIMESTAMP",
+    "timestamptz": "TIMESTAMPTZ",
+    "string": "VARCHAR",
+    "uuid": "UUID",
+    "binary": "BLOB",
+}
+
+
+def connect() -> duckdb.DuckDBPyConnection:
+    """Open a private, in-memory DuckDB: no extension is fetched, UTC is its zone, spills go to a temporary folder."""
+    connection = duckdb.connect(
+        config={"autoinstall_known_extensions": False, "allow_community_extensions": False}
+    )
+    connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+    return connection
+
+
+def files_relation(
+    connection: duckdb.DuckDBPyConnection, columns: Sequence[Column], paths: Sequence[str]
+) -> duckdb.DuckDBPyRelation:
+    """Return a table's files as a relation, its columns matched by Iceberg field id.
+
+    Args:
+        connection: The connection that will read them.
+        columns: The table's columns, in the order of their ids.
+        paths: Parquet files; none gives a relation without rows.
+    """
+    if not paths:
+        return connection.from_arrow(arrow_schema(columns).empty_table())
+    fields = ", ".join(
+        f"{number}: {{name: {quoted(column.name, text=True)}, type: '{DUCK_TYPES.get(column.type, column.type)}', "
+        "default_value: NULL}"
+        for number, column in enumerate(columns, start=1)
+    )
+    listed = ", ".join(quoted(path, text=True) for path in paths)
+    return connection.sql(
+        f"SELECT * FROM read_parquet([{listed}], schema = MAP {{{fields}}}, hive_partitioning = false)"  # noqa: S608 - quoted
+    )
+
+
+def quoted(name: str, *, text: bool = False) -> str:
+    """Return an identifier, or with `text` a string literal, quoted for DuckDB."""
+    mark = "'" if text else '"'
+    return mark + name.replace(mark, mark * 2) + mark

@@ -1,0 +1,286 @@
+"""A table's function, or its SQL, as something that turns opened inputs into rows."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import duckdb
+import jinja2
+import jinja2.meta
+import jinja2.sandbox
+import polars as pl
+import pyarrow as pa
+import sqlglot
+from sqlglot.errors import SqlglotError
+
+from lakeproof.engine.duck import files_relation
+from lakeproof.errors import ContractError, MakeError, RowsError, did_you_mean
+from lakeproof.forms import BATCH_ROWS, FORM_NAMES, FORMS, hand_over, parameters_of, take_back
+from lakeproof.window import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from lakeproof.contract import Table
+    from lakeproof.parts import Column
+
+RESERVED = ("window", "context")
+"""Parameters that are no inputs: the window, and Dagster's execution context."""
+
+
+class Rows(Protocol):
+    """An opened input: rows of its window, read when they are asked for."""
+
+    def relation(self, connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
+        """Return the rows as a DuckDB relation."""
+
+    def frame(self) -> pl.LazyFrame | None:
+        """Return the rows as a lazy frame where Polars can read them itself."""
+
+
+@dataclass(frozen=True)
+class FileRows:
+    """Published or staged files of a table.
+
+    Args:
+        columns: The table's columns, in the order of their ids.
+        paths: Its Parquet files; none is a table without rows.
+    """
+
+    columns: Sequence[Column]
+    paths: tuple[str, ...]
+
+    def relation(self, connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
+        """Return the rows as a DuckDB relation."""
+        return files_relation(connection, self.columns, self.paths)
+
+    def frame(self) -> pl.LazyFrame | None:
+        """Return the rows as a lazy frame that reads only what is used of them."""
+        return pl.scan_parquet(list(self.paths), hive_partitioning=False) if self.paths else None
+
+
+@dataclass(frozen=True)
+class StreamRows:
+    """Rows of a source, read once.
+
+    Args:
+        open: Starts reading.
+    """
+
+    open: Callable[[], pa.RecordBatchReader]
+
+    def relation(self, connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
+        """Return the rows as a DuckDB relation."""
+        return connection.from_arrow(self.open())
+
+    def frame(self) -> pl.LazyFrame | None:
+        """Return nothing: Polars reads no Arrow stream lazily."""
+        return None
+
+
+class Maker(Protocol):
+    """What makes a table's rows."""
+
+    @property
+    def wants_context(self) -> bool:
+        """Whether it takes Dagster's context."""
+
+    @property
+    def one_day_at_a_time(self) -> bool:
+        """Whether it can only be asked for one day."""
+
+    @property
+    def code(self) -> str:
+        """The digest of the code, contract included."""
+
+    def make(
+        self, window: Window | None, inputs: Mapping[str, Rows], connection: duckdb.DuckDBPyConnection, context: object
+    ) -> pa.RecordBatchReader:
+        """Return the rows of the window."""
+
+
+@dataclass(frozen=True)
+class FunctionMaker:
+    """A Python function; build it with `function_maker`."""
+
+    function: Callable[..., Any]
+    parameters: Mapping[str, Any]
+
+    @property
+    def wants_context(self) -> bool:
+        """Whether the function takes Dagster's context."""
+        return "context" in self.parameters
+
+    @property
+    def one_day_at_a_time(self) -> bool:
+        """Whether the function can only be asked for one day: no, its inputs decide."""
+        return False
+
+    @property
+    def code(self) -> str:
+        """The digest of the function's file, where its contract is too."""
+        return _digest(Path(inspect.getfile(self.function)).read_bytes())
+
+    def make(
+        self, window: Window | None, inputs: Mapping[str, Rows], connection: duckdb.DuckDBPyConnection, context: object
+    ) -> pa.RecordBatchReader:
+        """Call the function.
+
+        Raises:
+            MakeError: It raised, or returned something that is not rows.
+        """
+        given: dict[str, Any] = {"window": window, "context": context}
+        for name, rows in inputs.items():
+            form = self.parameters[name]
+            frame = rows.frame() if form is pl.LazyFrame else None
+            given[name] = hand_over(rows.relation(connection), form) if frame is None else frame
+        name = f"{self.function.__module__}.{self.function.__qualname__}"
+        try:
+            result = self.function(**{key: given[key] for key in self.parameters})
+            reader = take_back(result)
+        except Exception as error:
+            msg = f"{name} raised {type(error).__name__}: {error}"
+            raise MakeError(msg, next_step="mend the function, then run the same days again") from error
+        if reader is None:
+            msg = f"{name} returned {type(result).__name__}, which is not rows."
+            raise MakeError(msg, next_step=f"return {FORM_NAMES}, or anything else that speaks Arrow")
+        return guarded(reader, name)
+
+
+@dataclass(frozen=True)
+class SqlMaker:
+    """A SQL statement with a template; build it with `sql_maker`."""
+
+    template: str
+    path: Path
+
+    @property
+    def wants_context(self) -> bool:
+        """Whether it takes Dagster's context: no."""
+        return False
+
+    @property
+    def one_day_at_a_time(self) -> bool:
+        """Whether the statement can only be asked for one day: when it uses `{{ ds }}`."""
+        return "ds" in _variables(self.template)
+
+    @property
+    def code(self) -> str:
+        """The digest of the statement."""
+        return _digest(self.template.encode())
+
+    def make(
+        self, window: Window | None, inputs: Mapping[str, Rows], connection: duckdb.DuckDBPyConnection, context: object
+    ) -> pa.RecordBatchReader:
+        """Run the statement over the inputs, which are views under their names.
+
+        Raises:
+            MakeError: DuckDB refused the statement.
+        """
+        del context
+        for name, rows in inputs.items():
+            rows.relation(connection).create_view(name, replace=True)
+        try:
+            return guarded(connection.sql(render(self.template, window)).to_arrow_reader(BATCH_ROWS), self.path.name)
+        except duckdb.Error as error:
+            msg = f"{self.path.name}: {error}"
+            raise MakeError(msg, next_step=f"mend {self.path.name}, then run the same days again") from error
+
+
+def function_maker(table: Table, function: Callable[..., Any], inputs: Mapping[str, object]) -> FunctionMaker:
+    """Check that a function takes exactly its inputs, each in a form there is.
+
+    Raises:
+        ContractError: A parameter has no input, an input no parameter, or an annotation is no form.
+    """
+    where = f"{table.name}: {function.__qualname__}"
+    parameters = parameters_of(function)
+    for name in inputs:
+        if name not in parameters:
+            msg = f"{where} does not take its input {name!r}. {did_you_mean(name, parameters)}"
+            raise ContractError(msg, next_step=f"add a parameter {name}, or drop the input")
+    for name, form in parameters.items():
+        if name in RESERVED:
+            continue
+        if name not in inputs:
+            msg = f"{where} takes {name!r}, which is no input. {did_you_mean(name, [*inputs, *RESERVED])}"
+            raise ContractError(msg, next_step=f"name it in the decorator: {name}=…")
+        if form not in FORMS:
+            shown = "has no annotation" if form is inspect.Parameter.empty else f"is annotated {form}"
+            msg = f"{where}: parameter {name} {shown}, which says not in which form it wants its rows."
+            raise ContractError(msg, next_step=f"annotate it with {FORM_NAMES}")
+    return FunctionMaker(function, parameters)
+
+
+def sql_maker(table: Table, file: str, search_path: Sequence[Path]) -> SqlMaker:
+    """Find a SQL file, and check that its template renders and its statement parses.
+
+    Raises:
+        ContractError: It is not there, a template variable is not known, or it does not parse.
+    """
+    paths = [folder / file for folder in search_path]
+    path = next((path for path in paths if path.is_file()), None)
+    if path is None:
+        msg = f"{table.name}: no SQL file {file!r} in {', '.join(str(folder) for folder in search_path)}."
+        raise ContractError(msg)
+    template = path.read_text()
+    try:
+        statement = render(template, table.window(table.first_day) if table.partition else None)
+        sqlglot.parse_one(statement, dialect="duckdb")
+    except MakeError as error:
+        msg = f"{table.name}: {path.name}: {error.what}"
+        raise ContractError(msg, next_step=error.next_step) from None
+    except SqlglotError as error:
+        msg = f"{table.name}: {path.name} does not parse: {str(error).splitlines()[0]}"
+        raise ContractError(msg, next_step="write one SELECT in DuckDB's dialect") from None
+    return SqlMaker(template, path)
+
+
+def render(template: str, window: Window | None) -> str:
+    """Fill in `{{ ds }}`, `{{ window.start }}`, `{{ window.end }}` and the window's other properties.
+
+    Raises:
+        MakeError: The template uses a variable that is not known, or is no template.
+    """
+    values: dict[str, object] = {} if window is None else {"window": window}
+    if window is not None and len(window.days) == 1:
+        values["ds"] = window.ds
+    try:
+        return _ENVIRONMENT.from_string(template).render(values)
+    except jinja2.UndefinedError as error:
+        known = sorted({*values, *(f"window.{name}" for name in ("start", "end", "first", "last", "until") if values)})
+        msg = f"template: {error.message}. Known: {', '.join(known) or 'nothing, for an unpartitioned table'}."
+        raise MakeError(msg, next_step="use one of the known variables") from None
+    except jinja2.TemplateError as error:
+        msg = f"template: {error.message}."
+        raise MakeError(msg, next_step="mend the template") from None
+
+
+def guarded(reader: pa.RecordBatchReader, name: str) -> pa.RecordBatchReader:
+    """Return the same stream; what breaks while it is read is told as the maker's failure."""
+
+    def batches() -> Any:  # noqa: ANN401 - a generator of batches
+        try:
+            yield from reader
+        except RowsError:
+            raise
+        except Exception as error:
+            msg = f"{name} failed while its rows were read: {type(error).__name__}: {error}"
+            raise MakeError(msg, next_step="mend it, then run the same days again") from error
+
+    return pa.RecordBatchReader.from_batches(reader.schema, batches())
+
+
+_ENVIRONMENT = jinja2.sandbox.ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701 - SQL
+
+
+def _variables(template: str) -> set[str]:
+    return set(jinja2.meta.find_undeclared_variables(_ENVIRONMENT.parse(template)))
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]

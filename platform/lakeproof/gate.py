@@ -1,0 +1,174 @@
+"""Is every input's day there? Nothing is read, made or written before this says so."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from lakeproof.audit.kinds import References
+from lakeproof.contract import Input, Table
+from lakeproof.lake.held import held_days
+from lakeproof.lake.live import View
+from lakeproof.window import ONE_DAY, Window, days_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import date
+
+    from lakeproof.lake.catalog import Lake
+    from lakeproof.lake.replace import Day
+    from lakeproof.source.protocol import Source
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """Which days of a table may run.
+
+    Args:
+        ready: The days that may, in order.
+        refused: The days that may not, each with why and the next command.
+        gaps: The days that are declared never to come, each with its reason.
+        waived: Input days that are declared never to come, as `table@day`, each with its reason.
+    """
+
+    ready: tuple[Day, ...]
+    refused: Mapping[Day, str] = field(default_factory=dict)
+    gaps: Mapping[Day, str] = field(default_factory=dict)
+    waived: Mapping[str, str] = field(default_factory=dict)
+
+
+def check(
+    lake: Lake,
+    table: Table,
+    inputs: Sequence[Input | Source],
+    days: Sequence[Day],
+    now: datetime | None = None,
+) -> Readiness:
+    """Find out which days have every input they need.
+
+    A table's day is there when it is published, or declared a gap; a source's when the source says that it is complete.
+    What reference audits refer to counts as an input. A chain (`previous()`) ends at the first day that is not ready.
+
+    Args:
+        lake: The lake.
+        table: The contract.
+        inputs: What it reads.
+        days: The days that were asked for; `(None,)` for an unpartitioned table.
+        now: The instant at which to judge whether a day is over; the clock's by default.
+    """
+    gate = _Gate(lake, table, now or datetime.now(UTC))
+    for how in inputs:
+        if isinstance(how, Input):
+            gate.ask_table(how, days)
+        else:
+            gate.ask_source(how, days)
+    for audit in table.audits:
+        if isinstance(audit, References):
+            gate.ask_referred(audit, days)
+    return gate.sum_up(days, chained=any(isinstance(i, Input) and i.kind == "previous" for i in inputs))
+
+
+class _Gate:
+    """Collects, per day, what is missing."""
+
+    def __init__(self, lake: Lake, table: Table, now: datetime) -> None:
+        self._lake = lake
+        self._table = table
+        self._today = now.astimezone(ZoneInfo(table.timezone)).date()
+        self._missing: dict[Day, list[str]] = defaultdict(list)
+        self._waived: dict[str, str] = {}
+        self._has_source_rows: set[Day] = set()
+
+    def ask_table(self, how: Input, days: Sequence[Day]) -> None:
+        """Look for the days of a table that each day needs."""
+        if how.kind == "latest":
+            self._ask_latest(how.table, days)
+            return
+        in_this_run = set(days) if how.kind == "previous" else set()
+        needed = {
+            day: [d for d in self._days_of(how, day) if d not in in_this_run] for day in days if day is not None
+        }
+        everything = {d for listed in needed.values() for d in listed}
+        view = View.open(self._lake, how.table, everything)
+        held = held_days(view.table, view.days) if view.table is not None and everything - set(view.days) else {}
+        for day, listed in needed.items():
+            absent = []
+            for d in listed:
+                if d in view.days:
+                    continue
+                if (reason := how.table.gap(d)) is not None:
+                    self._waived[f"{how.table.name}@{d}"] = reason
+                else:
+                    absent.append(d)
+            if absent:
+                self._missing[day].append(_absent(how.table, absent, [d for d in absent if d in held]))
+
+    def _days_of(self, how: Input, day: date) -> list[date]:
+        window = how.window(Window.of(day, timezone=self._table.timezone))
+        return list(window.days) if window else []
+
+    def _ask_latest(self, table: Table, days: Sequence[Day]) -> None:
+        if View.open(self._lake, table).snapshot is None:
+            for day in days:
+                self._missing[day].append(f"{table.name} was never published; lakeproof run {table.name}")
+
+    def ask_source(self, source: Source, days: Sequence[Day]) -> None:
+        """Ask a source whether it has each day."""
+        for day in days:
+            found = source.complete(None if day is None else Window.of(day, timezone=self._table.timezone))
+            if found.complete:
+                self._has_source_rows.add(day)
+            elif day is None or self._table.gap(day) is None:
+                self._missing[day].append(
+                    f"the source is not complete: {found.reason}; wait for it, or declare the day in gaps= with a reason"
+                )
+
+    def ask_referred(self, audit: References, days: Sequence[Day]) -> None:
+        """Look for what a reference audit refers to."""
+        if audit.table == self._table.name:
+            return
+        table = self._lake.find(audit.table)
+        live = {} if table is None else View.of(table).days
+        daily = table is not None and bool(table.spec().fields)
+        for day in days:
+            if not live or (daily and day not in live):
+                what = f"{audit.table} {day}" if daily else audit.table
+                how = f"lakeproof run {audit.table}" + (f" --day {day}" if daily else "")
+                self._missing[day].append(f"{what}, which audit {audit.name} refers to, is not published; {how}")
+
+    def sum_up(self, days: Sequence[Day], *, chained: bool) -> Readiness:
+        """Return the days that may run, and why the others may not."""
+        ready: list[Day] = []
+        refused: dict[Day, str] = {}
+        gaps: dict[Day, str] = {}
+        for day in days:
+            gap = None if day is None else self._table.gap(day)
+            if gap is not None and day in self._has_source_rows:
+                refused[day] = f"it is declared a gap ({gap}), but its source has it; take it out of gaps="
+            elif gap is not None:
+                gaps[day] = gap
+            elif day is not None and day >= self._today:
+                over = datetime.combine(day + ONE_DAY, datetime.min.time(), ZoneInfo(self._table.timezone))
+                refused[day] = f"the day is not over before {over.isoformat()}; run it then"
+            elif self._missing[day]:
+                refused[day] = "; ".join(self._missing[day])
+            elif chained and refused:
+                refused[day] = f"it builds on {min(str(d) for d in refused)}, which is not ready"
+            else:
+                ready.append(day)
+        return Readiness(tuple(ready), refused, gaps, self._waived)
+
+
+def _absent(table: Table, days: list[date], held: list[date]) -> str:
+    """Say which days of an input are missing, and the command that helps."""
+    parts = []
+    if waiting := [day for day in days if day not in held]:
+        span = f"--from {waiting[0]} --to {waiting[-1]}" if len(waiting) > 1 else f"--day {waiting[0]}"
+        parts.append(f"{table.name} {days_text(waiting)} is not published; lakeproof run {table.name} {span}")
+    if held:
+        parts.append(f"{table.name} {days_text(held)} is held; lakeproof show {table.name}@{held[0]}")
+    return "; ".join(parts)
+

@@ -1,0 +1,217 @@
+"""Where the lake is: a PyIceberg catalog, and the Iceberg table of each contract in it."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pyiceberg.catalog import load_catalog
+from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
+from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC, PartitionField, PartitionSpec
+from pyiceberg.schema import Schema
+from pyiceberg.transforms import IdentityTransform
+from pyiceberg.types import (
+    BinaryType,
+    BooleanType,
+    DateType,
+    DecimalType,
+    DoubleType,
+    FloatType,
+    IntegerType,
+    LongType,
+    NestedField,
+    PrimitiveType,
+    StringType,
+    TimestampType,
+    TimestamptzType,
+    TimeType,
+    UUIDType,
+)
+from pyiceberg.utils.config import Config
+
+from lakeproof.errors import LakeError
+from lakeproof.lake.faults import lake_faults
+from lakeproof.parts import DECIMAL, Column
+
+if TYPE_CHECKING:
+    from pyiceberg.catalog import Catalog
+    from pyiceberg.table import Table as IcebergTable
+
+    from lakeproof.contract import Table
+
+LOCK_SECONDS = 30
+"""How long a local catalog waits for another process's commit, which takes milliseconds."""
+
+PROPERTIES = {
+    "format-version": "2",
+    "write.parquet.compression-codec": "zstd",
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "20",
+}
+PARTITION_FIELD_ID = 1000  # Iceberg spec: partition field ids start here
+
+ICEBERG_TYPES: dict[str, PrimitiveType] = {
+    "boolean": BooleanType(),
+    "int": IntegerType(),
+    "long": LongType(),
+    "float": FloatType(),
+    "double": DoubleType(),
+    "date": DateType(),
+    "time": TimeType(),
+    "timestamp": TimestampType(),
+    "timestamptz": TimestamptzType(),
+    "string": StringType(),
+    "uuid": UUIDType(),
+    "binary": BinaryType(),
+}
+
+
+def default_home() -> Path:
+    """Return where state lives: `LAKEPROOF_HOME`, else `.lakeproof` in the working directory."""
+    return Path(os.environ.get("LAKEPROOF_HOME") or ".lakeproof").resolve()
+
+
+@dataclass(frozen=True)
+class Lake:
+    """A catalog, and where it is.
+
+    Args:
+        catalog: The PyIceberg catalog.
+        where: What a person calls it; holds no credential.
+    """
+
+    catalog: Catalog
+    where: str
+
+    @classmethod
+    def open(cls, home: Path, catalog: str | None = None) -> Lake:
+        """Open a catalog by PyIceberg's own configuration, or else a local one under `home`.
+
+        Args:
+            home: Where a local catalog and warehouse live.
+            catalog: A catalog's name in PyIceberg's configuration; None for its default one. Where PyIceberg is
+                configured with neither, a SQLite catalog and a local warehouse are made.
+
+        Raises:
+            LakeError: The catalog cannot be opened.
+        """
+        configured = Config()
+        name = catalog or configured.get_default_catalog_name()
+        if configured.get_catalog_config(name) is not None:
+            with lake_faults(f"opening catalog {name}"):
+                return cls(load_catalog(name), f"catalog {name}")
+        if catalog is not None:
+            msg = f"PyIceberg's configuration has no catalog {catalog!r}."
+            raise LakeError(msg, next_step="add it to .pyiceberg.yaml or to PYICEBERG_CATALOG__… variables")
+        with lake_faults(f"opening the catalog under {home}"):
+            home.mkdir(parents=True, exist_ok=True)
+            uri = f"sqlite:///{home / 'catalog.db'}?timeout={LOCK_SECONDS}"
+            return cls(SqlCatalog("lakeproof", uri=uri, warehouse=(home / "warehouse").as_uri()), str(home))
+
+    def load(self, contract: Table) -> IcebergTable | None:
+        """Return the contract's table as it is now, or None before its first stage.
+
+        Raises:
+            LakeError: The catalog cannot be used, or the table's columns are not the contract's.
+        """
+        table = self.find(contract.name)
+        if table is not None:
+            _same_columns(contract, table)
+        return table
+
+    def find(self, name: str) -> IcebergTable | None:
+        """Return the table of that name as it is now, or None.
+
+        Raises:
+            LakeError: The catalog cannot be used.
+        """
+        with lake_faults(f"reading table {name}"):
+            try:
+                return self.catalog.load_table(name)
+            except NoSuchTableError:
+                return None
+            except FileNotFoundError as error:
+                msg = f"The catalog names a metadata file of {name} that is gone: {error}."
+                raise LakeError(msg, next_step="restore the warehouse from a backup as new as the catalog's") from error
+
+    def ensure(self, contract: Table) -> IcebergTable:
+        """Return the contract's table, made empty if it is not there; safe when several processes do so at once."""
+        if (table := self.load(contract)) is not None:
+            return table
+        with lake_faults(f"creating table {contract.name}"):
+            try:
+                self.catalog.create_namespace(contract.namespace)
+            except NamespaceAlreadyExistsError:
+                pass
+            try:
+                return self.catalog.create_table(
+                    contract.name,
+                    schema=iceberg_schema(contract),
+                    partition_spec=partition_spec(contract),
+                    properties={
+                        **PROPERTIES,
+                        "comment": contract.description,
+                        "owner": contract.owner,
+                        "lakeproof.layer": contract.layer,
+                        "lakeproof.key": ",".join(contract.key),
+                        **contract.properties,
+                    },
+                )
+            except TableAlreadyExistsError:
+                return self.catalog.load_table(contract.name)
+
+
+def iceberg_type(name: str) -> PrimitiveType:
+    """Return Iceberg's type for a contract's type name."""
+    if decimal := DECIMAL.fullmatch(name):
+        return DecimalType(int(decimal[1]), int(decimal[2]))
+    return ICEBERG_TYPES[name]
+
+
+def iceberg_schema(contract: Table) -> Schema:
+    """Return the contract's columns as an Iceberg schema; ids count from one, in order, and nulls are the audits' matter."""
+    return Schema(
+        *(
+            NestedField(number, column.name, iceberg_type(column.type), required=False, doc=column.description or None)
+            for number, column in enumerate(contract.columns, start=1)
+        )
+    )
+
+
+def partition_spec(contract: Table) -> PartitionSpec:
+    """Return the partitioning by the contract's day column."""
+    if contract.partition is None:
+        return UNPARTITIONED_PARTITION_SPEC
+    source = contract.column_names.index(contract.partition) + 1
+    return PartitionSpec(PartitionField(source, PARTITION_FIELD_ID, IdentityTransform(), contract.partition))
+
+
+def columns_of(table: IcebergTable) -> tuple[Column, ...]:
+    """Return a stored table's columns as a contract would declare them."""
+    names = {str(iceberg): name for name, iceberg in ICEBERG_TYPES.items()}
+    return tuple(Column(f.name, names.get(str(f.field_type), str(f.field_type))) for f in table.schema().fields)
+
+
+def local_path(location: str) -> str:
+    """Return a location as other libraries take it: a plain path for a local file, else as it is."""
+    return re.sub(r"^file:(//)?(?=/)", "", location)
+
+
+def _same_columns(contract: Table, table: IcebergTable) -> None:
+    stored = {field.name: str(field.field_type) for field in table.schema().fields}
+    declared = {column.name: str(iceberg_type(column.type)) for column in contract.columns}
+    if stored == declared:
+        return
+    changes = [f"{name} is new" for name in declared if name not in stored]
+    changes += [f"{name} is gone" for name in stored if name not in declared]
+    changes += [f"{n} was {stored[n]}, is now {t}" for n, t in declared.items() if n in stored and stored[n] != t]
+    msg = f"{contract.name}: the contract's columns are not the published table's: {'; '.join(changes)}."
+    raise LakeError(
+        msg,
+        readers=f"readers of {contract.name} see what they saw before",
+        next_step="restore the contract's columns, or declare a table of another name and backfill it",
+    )

@@ -1,0 +1,101 @@
+"""The record of a run, immutable beside the table: what was read, made, judged, and by which code.
+
+A live day always leads to it: the run's id is in the day's file names, and the evidence lies at
+`<table>/evidence/<run>.json`. While the publishing snapshot lives, its summary holds the file's path and SHA-256.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import date, datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from pyiceberg.io import load_file_io
+
+from lakeproof.lake.faults import lake_faults
+from lakeproof.verdict import Content
+
+if TYPE_CHECKING:
+    from pyiceberg.table import Table as IcebergTable
+
+    from lakeproof.lake.live import LiveDay
+    from lakeproof.lake.replace import Day
+
+PATH_KEY = "lakeproof.evidence"
+SHA256_KEY = "lakeproof.evidence-sha256"
+
+
+def write_evidence(table: IcebergTable, run: str, record: dict[str, Any]) -> dict[str, str]:
+    """Write a run's evidence, and return what the snapshot's summary holds of it.
+
+    Raises:
+        LakeError: The storage refused, or the run already has evidence: it is never overwritten.
+    """
+    data = json.dumps(record, default=_plain, indent=1, sort_keys=True, ensure_ascii=False).encode()
+    location = evidence_location(table, run)
+    with lake_faults(f"writing the evidence {location}"), table.io.new_output(location).create() as out:
+        out.write(data)
+    return {PATH_KEY: location, SHA256_KEY: hashlib.sha256(data).hexdigest()}
+
+
+def evidence_location(table: IcebergTable, run: str) -> str:
+    """Return where a run's evidence lies."""
+    return f"{table.location()}/evidence/{run}.json"
+
+
+def read_evidence(table: IcebergTable, run: str) -> dict[str, Any] | None:
+    """Return a run's evidence, or None when the run left none."""
+    with lake_faults(f"reading the evidence of run {run}"):
+        data = _read(evidence_location(table, run), tuple(sorted(table.io.properties.items())))
+    return None if data is None else json.loads(data)
+
+
+def evidence_bytes(table: IcebergTable, run: str) -> bytes | None:
+    """Return the bytes of a run's evidence, as they are now."""
+    return _read.__wrapped__(evidence_location(table, run), tuple(sorted(table.io.properties.items())))
+
+
+@lru_cache(maxsize=256)
+def _read(location: str, properties: tuple[tuple[str, Any], ...]) -> bytes | None:
+    source = load_file_io(dict(properties), location).new_input(location)
+    if not source.exists():
+        return None
+    with source.open() as stream:
+        return stream.read()
+
+
+def live_content(table: IcebergTable, day: LiveDay) -> Content | None:
+    """Return the content digest that the evidence has for a published day; None when another engine published it."""
+    record = read_evidence(table, day.run) if day.run else None
+    entry = record["days"].get(day_key(day.day)) if record else None
+    return Content(**entry["content"]) if entry else None
+
+
+def snapshot_summary_of(table: IcebergTable, run: str) -> dict[str, str] | None:
+    """Return the evidence path and SHA-256 in the snapshot that a run published, while that snapshot lives."""
+    location = evidence_location(table, run)
+    for snapshot in reversed(table.metadata.snapshots):
+        summary = snapshot.summary
+        if summary is not None and summary.additional_properties.get(PATH_KEY) == location:
+            return {key: summary.additional_properties[key] for key in (PATH_KEY, SHA256_KEY)}
+    return None
+
+
+def day_key(day: Day) -> str:
+    """Return how evidence names a day; an unpartitioned table is one day called `all`."""
+    return "all" if day is None else day.isoformat()
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, date | datetime):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, bytes):
+        return value.hex()
+    return str(value)
+
+

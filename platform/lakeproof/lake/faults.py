@@ -1,0 +1,64 @@
+"""What a catalog, a disk or a bucket can raise, told as one clear refusal."""
+
+from __future__ import annotations
+
+import errno
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownException, RESTError, ValidationException
+from sqlalchemy.exc import DatabaseError, OperationalError
+
+from lakeproof.errors import LakeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LOCKED = "database is locked"
+REMEDIES = {
+    errno.ENOSPC: "free some space, then run the same command again",
+    errno.EDQUOT: "free some space, then run the same command again",
+    errno.EFBIG: "raise the limit on file sizes, then run the same command again",
+    errno.EROFS: "mount the warehouse writable, then run the same command again",
+    errno.EACCES: "give this user write access to the warehouse, then run the same command again",
+    errno.EPERM: "give this user write access to the warehouse, then run the same command again",
+}
+
+
+def is_conflict(error: Exception) -> bool:
+    """Whether a commit failed only because another one came first, or a lock was held: plan anew and try again.
+
+    PyIceberg raises plain `ValueError` from its SQL catalog, and some REST catalogs answer 400, when the table-wide
+    sequence number has moved on (apache/iceberg#15001).
+    """
+    if isinstance(error, CommitFailedException | ValidationException | CommitStateUnknownException):
+        return True
+    if isinstance(error, OperationalError):
+        return LOCKED in str(error)
+    return isinstance(error, ValueError | RESTError) and "sequence number" in str(error)
+
+
+@contextmanager
+def lake_faults(doing: str) -> Iterator[None]:
+    """Turn what storage raises while `doing` something into a `LakeError` that says so and what to do."""
+    try:
+        yield
+    except OperationalError as error:
+        if LOCKED in str(error):
+            msg = f"The catalog is locked by another process: {doing} gave up waiting."
+            raise LakeError(msg, next_step="see who holds it, or wait, then run the same command again") from error
+        raise _catalog_fault(doing, error) from error
+    except DatabaseError as error:
+        raise _catalog_fault(doing, error) from error
+    except OSError as error:
+        msg = f"Storage refused {doing}: {error.strerror or error}."
+        remedy = REMEDIES.get(error.errno or 0, "mend what it says, then run the same command again")
+        raise LakeError(msg, next_step=remedy) from error
+
+
+def _catalog_fault(doing: str, error: DatabaseError) -> LakeError:
+    reason = str(error.orig or error).splitlines()[0]
+    msg = f"The catalog cannot be used for {doing}: {reason}."
+    return LakeError(
+        msg, next_step="lakeproof doctor; a catalog that is damaged must be restored from a backup: it names what is published"
+    )

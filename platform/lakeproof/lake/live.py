@@ -1,0 +1,108 @@
+"""What readers of a table see: which days are published, in which files, by which run."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pyiceberg.manifest import ManifestContent
+
+from lakeproof.errors import LakeError
+from lakeproof.lake.catalog import local_path
+from lakeproof.lake.faults import lake_faults
+from lakeproof.lake.replace import Day, day_of, may_hold
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+    from datetime import date
+
+    from pyiceberg.table import Table as IcebergTable
+
+    from lakeproof.contract import Table
+    from lakeproof.lake.catalog import Lake
+
+RUN_IN_NAME = re.compile(r"/(\d{8}T\d{6}-[0-9a-f]{8})-\d{5}\.parquet$")
+
+
+@dataclass(frozen=True)
+class LiveDay:
+    """A published day.
+
+    Args:
+        day: The day; None for the whole of an unpartitioned table.
+        locations: Where its data files are, as Iceberg names them.
+        rows: How many rows they hold; 0 is a published day without rows.
+        bytes: Their size.
+    """
+
+    day: Day
+    locations: tuple[str, ...]
+    rows: int
+    bytes: int
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The data files, as other libraries take them."""
+        return tuple(local_path(location) for location in self.locations)
+
+    @property
+    def run(self) -> str | None:
+        """The run that published the day, from its files' names; None when another engine wrote it."""
+        runs = {match[1] if (match := RUN_IN_NAME.search(location)) else None for location in self.locations}
+        return runs.pop() if len(runs) == 1 else None
+
+
+@dataclass(frozen=True)
+class View:
+    """One snapshot of a table's `main`: everything read through it is of one instant.
+
+    Args:
+        table: The Iceberg table; None when it has never been staged.
+        snapshot: The snapshot's id; None when nothing was ever published.
+        days: The published days, of those that were asked for.
+    """
+
+    table: IcebergTable | None
+    snapshot: int | None
+    days: dict[Day, LiveDay] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, lake: Lake, contract: Table, days: Collection[date] | None = None) -> View:
+        """Read which days are published.
+
+        Args:
+            lake: The lake.
+            contract: The table.
+            days: Only these; None for all.
+        """
+        table = lake.load(contract)
+        return cls(None, None) if table is None else cls.of(table, days)
+
+    @classmethod
+    def of(cls, table: IcebergTable, days: Collection[date] | None = None) -> View:
+        """Read which days of a loaded table are published."""
+        head = table.current_snapshot()
+        if head is None:
+            return cls(table, None)
+        with lake_faults(f"reading what is published of {'.'.join(table.name())}"):
+            return cls(table, head.snapshot_id, dict(_live_days(table, days)))
+
+
+def _live_days(table: IcebergTable, days: Collection[date] | None) -> Iterator[tuple[Day, LiveDay]]:
+    head = table.current_snapshot()
+    found: dict[Day, list[tuple[str, int, int]]] = {}
+    for manifest in head.manifests(table.io) if head else []:
+        if manifest.content != ManifestContent.DATA:
+            msg = f"{'.'.join(table.name())} holds row-level deletes of another engine; its days cannot be told from files."
+            raise LakeError(msg, next_step="compact the table with that engine")
+        if days is not None and not (days and may_hold(manifest, list(days))):
+            continue
+        for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True):
+            file = entry.data_file
+            day = day_of(file)
+            if days is None or day in days:
+                found.setdefault(day, []).append((file.file_path, file.record_count, file.file_size_in_bytes))
+    for day in sorted(found, key=str):
+        files = sorted(found[day])
+        yield day, LiveDay(day, tuple(f[0] for f in files), sum(f[1] for f in files), sum(f[2] for f in files))

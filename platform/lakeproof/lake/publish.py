@@ -1,0 +1,157 @@
+"""The line that publishes: staged days become the table's, by one metadata-only commit, if their verdicts passed."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lakeproof.errors import AuditError, LakeError
+from lakeproof.lake.evidence import PATH_KEY
+from lakeproof.lake.faults import is_conflict, lake_faults
+from lakeproof.lake.live import View
+from lakeproof.lake.replace import Day, DaysMovedError, MemoizedTransaction, ReplaceDays
+from lakeproof.lake.stage import Staged, verify_files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from pyiceberg.table import Table as IcebergTable
+
+    from lakeproof.lake.live import LiveDay
+    from lakeproof.verdict import Content, Verdict
+
+ATTEMPTS = 60
+FIRST_WAIT_SECONDS = 0.02
+LONGEST_WAIT_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Published:
+    """What became of the days that were given to `publish`.
+
+    Args:
+        published: Days that are now the table's.
+        unchanged: Days that already had this content; nothing was committed for them.
+        moved: Days that another run published meanwhile; left as they are.
+        snapshot: The snapshot that holds them; None when nothing was committed.
+    """
+
+    published: frozenset[Day] = field(default_factory=frozenset)
+    unchanged: frozenset[Day] = field(default_factory=frozenset)
+    moved: frozenset[Day] = field(default_factory=frozenset)
+    snapshot: int | None = None
+
+
+def publish(
+    table: IcebergTable,
+    staged: Staged,
+    verdicts: Mapping[Day, Verdict],
+    *,
+    base: Mapping[Day, frozenset[str]],
+    content_of: Callable[[LiveDay], Content],
+    evidence: dict[str, str],
+    chained: bool = False,
+) -> Published:
+    """Make staged days the table's content for those days, in one snapshot.
+
+    Equal content is looked at first and is nothing to do; a day whose files are not those of `base` drops out, alone.
+
+    Args:
+        table: The Iceberg table.
+        staged: The staged days.
+        verdicts: A verdict for each of them.
+        base: The files each day had when the run began, and those of published days that the staged ones build on.
+        content_of: Digests a published day as the verdicts digest theirs.
+        evidence: What the snapshot's summary shall hold.
+        chained: Whether each day builds on the one before, so that a day that drops out takes the later ones along.
+
+    Raises:
+        AuditError: A day has no verdict, one of other files, or one that did not pass. Nothing was published.
+        LakeError: A staged file changed, or the catalog refused for good. Nothing was published.
+    """
+    _demand_verdicts(staged, verdicts)
+    verify_files(table, staged)
+    for attempt in range(ATTEMPTS):
+        with lake_faults(f"publishing {staged.table}"):
+            table = table.refresh()
+            live = View.of(table, None if None in base else [day for day in base if day is not None]).days
+            if attempt and _landed(table, evidence):
+                return Published(published=frozenset(staged.days), snapshot=_head(table))
+            same = {day for day in staged.days if day in live and content_of(live[day]) == verdicts[day].content}
+            moved = {day for day, paths in base.items() if day not in same and _paths(live, day) != paths}
+            if chained and moved:
+                first = min(str(day) for day in moved)
+                moved |= {day for day in staged.days if str(day) >= first and day not in same}
+            moved &= set(staged.days)
+            rest = staged.only([day for day in staged.days if day not in same | moved])
+            done = Published(frozenset(rest.days), frozenset(same), frozenset(moved))
+            expected = {day: paths for day, paths in base.items() if day in rest.days or day not in staged.days}
+            if not rest.days:
+                return done
+            try:
+                return Published(done.published, done.unchanged, done.moved, _commit(table, rest, expected, evidence))
+            except DaysMovedError:
+                continue
+            except Exception as error:
+                if not is_conflict(error) or attempt == ATTEMPTS - 1:
+                    raise
+        time.sleep(random.uniform(0.5, 1) * min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2**attempt))  # noqa: S311 - jitter
+    msg = f"{staged.table}: {ATTEMPTS} commits in a row lost to others; nothing was published."
+    raise LakeError(msg, next_step="run the same days again")
+
+
+def replacement(
+    table: IcebergTable, staged: Staged, base: Mapping[Day, frozenset[str]] | None, evidence: dict[str, str]
+) -> tuple[MemoizedTransaction, ReplaceDays]:
+    """Return an uncommitted transaction in which the staged days are the table's."""
+    transaction = MemoizedTransaction(table)
+    files = {day: [file.data_file for file in day_files] for day, day_files in staged.files.items()}
+    return transaction, ReplaceDays(transaction, table.io, files=files, base=base, properties=evidence)
+
+
+def _commit(
+    table: IcebergTable, staged: Staged, base: Mapping[Day, frozenset[str]], evidence: dict[str, str]
+) -> int | None:
+    transaction, producer = replacement(table, staged, base, evidence)
+    producer.commit()
+    transaction.commit_transaction()
+    return producer.snapshot_id
+
+
+def _demand_verdicts(staged: Staged, verdicts: Mapping[Day, Verdict]) -> None:
+    for day in staged.days:
+        verdict = verdicts.get(day)
+        what = f"{staged.table} {day or ''}".strip()
+        if verdict is None:
+            msg = f"{what}: no verdict, no publish."
+        elif verdict.day != day or verdict.stage != staged.digest(day):
+            msg = f"{what}: the verdict is of other files than the staged ones."
+        elif not verdict.passed:
+            msg = f"{what}: the verdict did not pass: {verdict.reason}."
+        else:
+            continue
+        raise AuditError(msg, next_step="audit the stage, then publish what passed")
+
+
+def _paths(live: Mapping[Day, LiveDay], day: Day) -> frozenset[str]:
+    return frozenset(live[day].locations) if day in live else frozenset()
+
+
+def _landed(table: IcebergTable, evidence: dict[str, str]) -> bool:
+    """Whether this run's snapshot is there already: a commit whose response was lost."""
+    return any(
+        snapshot.summary is not None and snapshot.summary.additional_properties.get(PATH_KEY) == evidence[PATH_KEY]
+        for snapshot in table.metadata.snapshots
+    )
+
+
+def _head(table: IcebergTable) -> int | None:
+    head = table.current_snapshot()
+    return None if head is None else head.snapshot_id
+
+
+def live_paths(live: Mapping[Day, LiveDay], days: Collection[Day]) -> dict[Day, frozenset[str]]:
+    """Return the files of each day as they are now, to compare with at publish."""
+    return {day: _paths(live, day) for day in days}

@@ -1,0 +1,94 @@
+"""The one Dagster resource: the lake, opened by configuration, or made anew for a test."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import weakref
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import polars as pl
+
+from lakeproof.engine.duck import connect
+from lakeproof.errors import UsageError
+from lakeproof.lake.catalog import Lake, default_home
+from lakeproof.reading import read_table
+from lakeproof.window import as_day
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from pyiceberg.catalog import Catalog
+
+    from lakeproof.contract import Table
+
+KEY = "lakehouse"
+"""The key under which every table asset expects the resource."""
+
+_TEMPORARY: set[str] = set()
+
+
+class Lakehouse(dg.ConfigurableResource):
+    """The lake that table assets read and publish to.
+
+    Attributes:
+        home: Where a local catalog and warehouse live; by default `LAKEPROOF_HOME`, else `.lakeproof`.
+        catalog_name: A catalog of PyIceberg's own configuration; by default its default one, and where PyIceberg is
+            not configured, a SQLite catalog under `home`.
+    """
+
+    home: str | None = None
+    catalog_name: str | None = None
+
+    @classmethod
+    def in_memory(cls) -> Lakehouse:
+        """Return an empty lake for a test: its warehouse is a private folder that goes when the lake goes."""
+        folder = tempfile.mkdtemp(prefix="lakeproof-")
+        lakehouse = cls(home=folder)
+        _TEMPORARY.add(folder)
+        weakref.finalize(lakehouse, _forget, folder)
+        return lakehouse
+
+    @cached_property
+    def lake(self) -> Lake:
+        """The lake.
+
+        Raises:
+            LakeError: The catalog cannot be opened.
+        """
+        home = Path(self.home) if self.home else default_home()
+        return Lake.open(home.resolve(), self.catalog_name)
+
+    @property
+    def catalog(self) -> Catalog:
+        """The PyIceberg catalog."""
+        return self.lake.catalog
+
+    @property
+    def is_temporary(self) -> bool:
+        """Whether this is a test's lake, where rows may be put without their table's audits."""
+        return self.home in _TEMPORARY
+
+    def read(self, table: Table, day: str | date | None = None) -> pl.DataFrame:
+        """Return what readers of a table see.
+
+        Args:
+            table: The table.
+            day: Only that day; None for all.
+
+        Raises:
+            UsageError: A day of a table that has none.
+        """
+        if day is not None and table.partition is None:
+            msg = f"{table.name} has no days; it is read as a whole."
+            raise UsageError(msg, next_step="leave the day out")
+        rows = read_table(self.lake, table, None if day is None else [as_day(day)])
+        return pl.DataFrame(rows.relation(connect()).to_arrow_table())
+
+
+def _forget(folder: str) -> None:
+    _TEMPORARY.discard(folder)
+    shutil.rmtree(folder, ignore_errors=True)

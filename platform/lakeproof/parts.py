@@ -1,0 +1,181 @@
+"""The parts a contract is made of: columns, audits, a deadline, a worth."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from typing import TYPE_CHECKING, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from lakeproof.errors import ContractError, did_you_mean
+from lakeproof.window import ONE_DAY
+
+if TYPE_CHECKING:
+    from lakeproof.contract import Table
+
+TYPES = (
+    "boolean",
+    "int",
+    "long",
+    "float",
+    "double",
+    "decimal(p, s)",
+    "date",
+    "time",
+    "timestamp",
+    "timestamptz",
+    "string",
+    "uuid",
+    "binary",
+)
+DECIMAL = re.compile(r"decimal\(\s*(\d{1,2})\s*,\s*(\d{1,2})\s*\)")
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+MAX_DECIMAL_DIGITS = 38  # Iceberg spec, primitive types
+
+Severity = Literal["blocking", "warn"]
+
+NOT_EMPTY = "not_empty"
+"""The audit that every table has unless it declares `allow_empty=True`."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    Args:
+        name: Lower-case letters, digits and underscores.
+        type: One of Iceberg's primitive types by its Iceberg name, such as `long`, `timestamptz` or `decimal(10, 2)`.
+        description: What a value means, with its unit.
+        digits: Decimal places a `double` or `float` is rounded to as it is stored. Declare it on every aggregate of
+            doubles: sums in parallel engines differ in the last places from run to run.
+    """
+
+    name: str
+    type: str
+    description: str = ""
+    digits: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a name or type that Iceberg does not have."""
+        if not NAME.fullmatch(self.name):
+            msg = f"Column name {self.name!r} is not lower-case letters, digits and underscores."
+            raise ContractError(msg)
+        if decimal := DECIMAL.fullmatch(self.type):
+            precision, scale = int(decimal[1]), int(decimal[2])
+            if not (1 <= precision <= MAX_DECIMAL_DIGITS and scale <= precision):
+                msg = f"Column {self.name}: {self.type} needs 1 to {MAX_DECIMAL_DIGITS} digits, and no more after the point."
+                raise ContractError(msg)
+        elif self.type not in TYPES:
+            msg = f"Column {self.name}: unknown type {self.type!r}. {did_you_mean(self.type, TYPES)}"
+            raise ContractError(msg, next_step="use an Iceberg type name")
+        if self.digits is not None and self.type not in {"double", "float"}:
+            msg = f"Column {self.name}: digits are for double and float, not for {self.type}."
+            raise ContractError(msg)
+
+
+@dataclass(frozen=True)
+class Audit:
+    """A named condition on a staged day. Build one with the functions of `lakeproof.audit`.
+
+    Args:
+        name: Unique in its table; the name of the asset check.
+        severity: `blocking` holds the day; `warn` is only reported.
+        columns: The columns it looks at, which must be the table's.
+    """
+
+    name: str
+    severity: Severity
+    columns: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a name that cannot be an asset check's, and a severity that is none."""
+        if not NAME.fullmatch(self.name):
+            msg = f"Audit name {self.name!r} is not lower-case letters, digits and underscores."
+            raise ContractError(msg)
+        if self.name == NOT_EMPTY:
+            msg = f"Audit name {NOT_EMPTY} is taken: every table has that audit unless it declares allow_empty=True."
+            raise ContractError(msg)
+        if self.severity not in {"blocking", "warn"}:
+            msg = f"Audit {self.name}: severity {self.severity!r} is neither 'blocking' nor 'warn'."
+            raise ContractError(msg)
+
+    def bind(self, table: Table) -> Audit:
+        """Return the audit as it applies to `table`; refuse it when it cannot."""
+        for column in self.columns:
+            if column not in table.column_names:
+                msg = (
+                    f"{table.name}: audit {self.name} looks at column {column!r}, which the table does not have. "
+                    f"{did_you_mean(column, table.column_names)}"
+                )
+                raise ContractError(msg)
+        return self
+
+    @property
+    def describe(self) -> str:
+        """The condition in words."""
+        return self.name
+
+
+@dataclass(frozen=True)
+class Sla:
+    """By when a day is promised to be published, and how often the promise is kept.
+
+    Args:
+        due: Local time `HH:MM` on the day after the logical day.
+        target: Share of days that are published in time, in (0, 1].
+        timezone: The zone of `due`.
+    """
+
+    due: str
+    target: float = 0.95
+    timezone: str = "UTC"
+
+    def __post_init__(self) -> None:
+        """Refuse a time, target or zone that does not exist."""
+        try:
+            time.fromisoformat(self.due)
+        except ValueError:
+            msg = f"Sla: due {self.due!r} is not a time of day; write HH:MM."
+            raise ContractError(msg) from None
+        if not 0 < self.target <= 1:
+            msg = f"Sla: target {self.target} is not a share in (0, 1]; 0.95 means 95 days of 100."
+            raise ContractError(msg)
+        check_timezone("Sla", self.timezone)
+
+    @property
+    def due_time(self) -> time:
+        """The time of day at which a day is due."""
+        return time.fromisoformat(self.due)
+
+    def deadline(self, day: date) -> datetime:
+        """Return the instant by which `day` is due."""
+        return datetime.combine(day + ONE_DAY, self.due_time, ZoneInfo(self.timezone))
+
+
+@dataclass(frozen=True)
+class Value:
+    """What a table is worth, and to whom.
+
+    Args:
+        consumer: Who acts on it.
+        usd_per_month: What it makes or saves them, in dollars a month.
+        why: The decision it serves.
+    """
+
+    consumer: str
+    usd_per_month: float
+    why: str
+
+    def __post_init__(self) -> None:
+        """Refuse a worth below nothing."""
+        if self.usd_per_month < 0:
+            msg = f"Value: {self.usd_per_month} dollars a month is below nothing."
+            raise ContractError(msg)
+
+
+def check_timezone(where: str, name: str) -> None:
+    """Refuse a time zone that does not exist."""
+    if name not in available_timezones():
+        msg = f"{where}: unknown time zone {name!r}. {did_you_mean(name, available_timezones())}"
+        raise ContractError(msg)

@@ -1,0 +1,169 @@
+"""Inputs, each opened at one snapshot, recorded, and filtered to its window before anyone sees a row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from lakeproof.audit.judge import CONTENT_KEY, digest_rows, empty_content
+from lakeproof.engine.duck import connect, files_relation, quoted
+from lakeproof.engine.function import FileRows
+from lakeproof.lake.catalog import columns_of
+from lakeproof.lake.evidence import day_key, live_content
+from lakeproof.lake.live import View
+from lakeproof.verdict import Content
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
+    import duckdb
+
+    from lakeproof.audit.kinds import References
+    from lakeproof.contract import Input, Table
+    from lakeproof.engine.function import Rows
+    from lakeproof.lake.catalog import Lake
+    from lakeproof.lake.live import LiveDay
+    from lakeproof.lake.replace import Day
+    from lakeproof.lake.stage import Staged
+    from lakeproof.parts import Column
+    from lakeproof.window import Window
+
+
+class Reader(Protocol):
+    """An input, opened."""
+
+    def rows(self, window: Window | None) -> Rows:
+        """Return what the days of `window` may read."""
+
+    def record(self) -> dict[str, Any]:
+        """Return what was opened, for the evidence."""
+
+    def snapshot(self) -> int | None:
+        """Return the snapshot that was opened, when there is one."""
+
+
+@dataclass
+class TableReader:
+    """A table as an input, at one snapshot.
+
+    Args:
+        input: How it is read.
+        view: The published days that the whole run needs.
+    """
+
+    input: Input
+    view: View
+    staged: Staged | None = None
+
+    @classmethod
+    def open(cls, lake: Lake, how: Input, windows: Sequence[Window]) -> TableReader:
+        """Open an input for all windows of a run at once."""
+        if how.kind == "latest":
+            return cls(how, View.open(lake, how.table))
+        needed = {day for window in windows if (w := how.window(window)) is not None for day in w.days}
+        return cls(how, View.open(lake, how.table, needed))
+
+    def rows(self, window: Window | None) -> FileRows:
+        """Return the files of exactly the days that `window` may read."""
+        if window is None or self.input.kind == "latest":
+            days: Sequence[Day] = tuple(self.view.days)
+        else:
+            needed = self.input.window(window)
+            days = needed.days if needed else ()
+        return FileRows(self.input.table.columns, tuple(path for day in days for path in self._paths(day)))
+
+    def _paths(self, day: Day) -> tuple[str, ...]:
+        if self.staged is not None and day in self.staged.files:
+            return self.staged.paths(day)
+        return self.view.days[day].paths if day in self.view.days else ()
+
+    def snapshot(self) -> int | None:
+        """Return the snapshot that was opened."""
+        return self.view.snapshot
+
+    def record(self) -> dict[str, Any]:
+        """Return the table, how it was read, the snapshot, and the content digest of each day."""
+        contents = contents_of(self.view)
+        return {
+            "table": self.input.table.name,
+            "kind": self.input.kind,
+            "trailing_days": self.input.days,
+            "snapshot": self.view.snapshot,
+            "days": {day_key(day): vars(content) for day, content in contents.items()},
+        }
+
+
+def contents_of(view: View) -> dict[Day, Content]:
+    """Return the content digest of each day in a view."""
+    return {day: content_of(view, live) for day, live in view.days.items()}
+
+
+def content_of(view: View, live: LiveDay) -> Content:
+    """Return a published day's content digest: from its evidence, or computed when that has none of today's key."""
+    assert view.table is not None  # noqa: S101 - a view with a day has a table
+    recorded = live_content(view.table, live)
+    if recorded is not None and recorded.key == CONTENT_KEY:
+        return recorded
+    return digest_files(columns_of(view.table), live)
+
+
+def digest_files(columns: Sequence[Column], live: LiveDay) -> Content:
+    """Compute a published day's content digest from its files."""
+    if live.rows == 0:
+        return empty_content()
+    connection = connect()
+    return digest_rows([c.name for c in columns], connection, files_relation(connection, columns, live.paths))
+
+
+def read_table(lake: Lake, table: Table, days: Sequence[Day] | None = None) -> FileRows:
+    """Return published rows of a table: all, or those of some days."""
+    view = View.open(lake, table, None if days is None or None in days else [d for d in days if d is not None])
+    return FileRows(table.columns, tuple(path for live in view.days.values() for path in live.paths))
+
+
+@dataclass(frozen=True)
+class Referred:
+    """A column of another table that an audit refers to, at one snapshot.
+
+    Args:
+        table: The other table's name.
+        column: The column.
+        view: What was published of it, of the days that matter.
+    """
+
+    table: str
+    column: str
+    view: View
+
+    @classmethod
+    def open(cls, lake: Lake, audit: References, days: Sequence[date]) -> Referred | None:
+        """Open what an audit refers to; None when that table does not exist.
+
+        Args:
+            lake: The lake.
+            audit: The audit.
+            days: The staged days; a daily table is read on the same ones, another as a whole.
+        """
+        table = lake.find(audit.table)
+        if table is None:
+            return None
+        return cls(audit.table, audit.column, View.of(table, days if table.spec().fields else None))
+
+    def relation(self, connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
+        """Return the values as `value`, each with the day it is of as `day_of_value`, or null for any day."""
+        assert self.view.table is not None  # noqa: S101 - opened from a table
+        paths = [path for live in self.view.days.values() for path in live.paths]
+        rows = files_relation(connection, columns_of(self.view.table), paths)
+        spec = self.view.table.spec()
+        day = quoted(spec.fields[0].name) if spec.fields else "NULL::DATE"
+        return rows.project(f"{quoted(self.column)} AS value, {day} AS day_of_value")
+
+    def record(self) -> dict[str, Any]:
+        """Return the table, the column, the snapshot, and the content digest of each day."""
+        return {
+            "table": self.table,
+            "column": self.column,
+            "snapshot": self.view.snapshot,
+            "days": {day_key(day): vars(content) for day, content in contents_of(self.view).items()},
+        }

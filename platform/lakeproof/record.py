@@ -1,0 +1,234 @@
+"""What Dagster is told of a run: after the publish, by partition, and never a materialization without one."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import polars as pl
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluationTargetMaterializationData as Target,
+)
+
+from lakeproof.engine.duck import connect
+from lakeproof.errors import HeldError, LakeproofError, NotReadyError
+from lakeproof.lakehouse import KEY
+from lakeproof.reading import read_table
+from lakeproof.recording import one_transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from lakeproof.contract import Table
+    from lakeproof.lake.replace import Day
+    from lakeproof.verdict import AuditResult
+    from lakeproof.wap import DayOutcome, Outcome
+
+OUTCOME_TAG = "lakeproof/outcome"
+"""The run tag that says how a run that published nothing ended: `held`, `not-ready` or `error`."""
+
+SAMPLE_ROWS = 5
+SHOWN_DAYS = 10
+BARS = "▁▂▃▄▅▆▇█"
+"""Eight heights of a bar, to plot in text."""
+
+
+def record(
+    context: dg.AssetExecutionContext, table: Table, run: Callable[[], Outcome]
+) -> Iterator[Any]:
+    """Run, then tell Dagster what became of each day.
+
+    All good: the materialization, then the checks. Some days refused: the good days' materializations, then the checks,
+    then the failure. The order matters: a check that is recorded before the materialization it is about is forgotten.
+
+    Args:
+        context: Dagster's.
+        table: The contract.
+        run: Does the work.
+
+    Raises:
+        dagster.Failure: A day was refused, or the run as a whole; it is not tried again, since nothing would differ.
+    """
+    try:
+        outcome = run()
+    except LakeproofError as error:
+        raise _failure(context, _outcome_of(error), str(error), {}) from error
+    good = [day for day in outcome.days if day.state in {"published", "unchanged"}]
+    refused = [day for day in outcome.days if not day.good]
+    whole = len(good) == len(outcome.days)
+    with one_transaction(context.instance, context.run_id):
+        if whole:
+            for day in good:
+                context.add_asset_metadata(_metadata(context, table, outcome, day), partition_key=_key(day.day))
+            yield dg.MaterializeResult(data_version=_data_version(good))
+        else:
+            for day in good:
+                yield dg.AssetMaterialization(
+                    asset_key=context.asset_key,
+                    partition=_key(day.day),
+                    metadata=_metadata(context, table, outcome, day),
+                    tags={"dagster/data_version": _data_version([day]).value},
+                )
+    targets = _targets(context, outcome.days)
+    with one_transaction(context.instance, context.run_id):
+        for day in outcome.days:
+            for result in day.verdict.results if day.verdict else ():
+                yield _evaluation(context, table, day, result, targets.get(_key(day.day)))
+    if refused:
+        raise _failure(context, refused[0].state, _refusal(table, outcome, refused), _refusal_metadata(outcome))
+    for check in context.selected_asset_check_keys:
+        yield dg.Output(None, output_name=context.assets_def.get_output_name_for_asset_check_key(check))
+
+
+def _key(day: Day) -> str | None:
+    return None if day is None else day.isoformat()
+
+
+def _data_version(days: Sequence[DayOutcome]) -> dg.DataVersion:
+    """Return the content of the days as Dagster's data version: equal content, equal version."""
+    digests = [day.verdict.content.digest for day in days if day.verdict]
+    one = digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
+    return dg.DataVersion(one)
+
+
+def _targets(context: dg.AssetExecutionContext, days: Sequence[DayOutcome]) -> dict[str | None, Target]:
+    """Return the latest materialization of each day: what its checks are about, and what makes them show."""
+    keys = {_key(day.day) for day in days}
+    if None in keys:
+        event = context.instance.get_latest_materialization_event(context.asset_key)
+        records = context.instance.fetch_materializations(context.asset_key, limit=1).records if event else []
+    else:
+        ids = context.instance.event_log_storage.get_latest_storage_id_by_partition(
+            context.asset_key, dg.DagsterEventType.ASSET_MATERIALIZATION, {key for key in keys if key}
+        )
+        wanted = dg.AssetRecordsFilter(context.asset_key, storage_ids=list(ids.values()))
+        records = context.instance.fetch_materializations(wanted, limit=len(ids)).records if ids else []
+    return {r.partition_key: Target(run_id=r.run_id, storage_id=r.storage_id, timestamp=r.timestamp) for r in records}
+
+
+def _evaluation(
+    context: dg.AssetExecutionContext, table: Table, day: DayOutcome, result: AuditResult, target: Target | None
+) -> dg.AssetCheckEvaluation:
+    metadata: dict[str, Any] = {"rows": result.total, "rows failed": result.failed}
+    if result.measured is not None:
+        metadata["measured"] = result.measured
+    if result.error is not None:
+        metadata["could not judge"] = result.error
+    if result.sample:
+        metadata["sample"] = dg.MetadataValue.md(markdown_table(result.sample))
+    if not day.good:
+        metadata["readers"] = day.readers
+        metadata["next"] = _next_command(table, day)
+    return dg.AssetCheckEvaluation(
+        asset_key=context.asset_key,
+        check_name=result.audit,
+        passed=result.passed,
+        severity=dg.AssetCheckSeverity.ERROR if result.holds or result.severity == "blocking" else dg.AssetCheckSeverity.WARN,
+        blocking=result.severity == "blocking",
+        description=result.finding,
+        metadata=metadata,
+        partition=_key(day.day),
+        target_materialization_data=target,
+    )
+
+
+def _metadata(context: dg.AssetExecutionContext, table: Table, outcome: Outcome, day: DayOutcome) -> dict[str, Any]:
+    """Return what a person wants to see of a published day."""
+    rows = {d.day: d.rows for d in outcome.days if d.good and d.day is not None}
+    warnings = [r.finding for r in day.verdict.results if not r.passed] if day.verdict else []
+    metadata: dict[str, Any] = {
+        "dagster/row_count": day.rows,
+        "bytes": day.bytes,
+        "outcome": day.state,
+        "run": outcome.run,
+        "snapshot": str(outcome.snapshot or "unchanged"),
+        "evidence": outcome.evidence or "",
+        "content": day.verdict.content.digest if day.verdict else "",
+        "inputs": dg.MetadataValue.md("\n".join(f"- {_input_text(record)}" for record in outcome.inputs) or "none"),
+    }
+    metadata |= {f"seconds: {step}": seconds for step, seconds in outcome.seconds.items()}
+    if warnings:
+        metadata["warnings"] = dg.MetadataValue.md("\n".join(f"- {warning}" for warning in warnings))
+    if len(rows) > 1:
+        metadata["rows by day"] = bars(list(rows.values()))
+    if len(outcome.days) == 1:
+        lake = getattr(context.resources, KEY).lake
+        sample = read_table(lake, table, [day.day]).relation(connect()).limit(SAMPLE_ROWS).to_arrow_table().to_pylist()
+        metadata["sample"] = dg.MetadataValue.md(markdown_table(sample))
+    return metadata
+
+
+def _input_text(record: Mapping[str, Any]) -> str:
+    if "source" in record:
+        return f"source {record['source']}"
+    days = sorted(record["days"])
+    span = "" if not days else f" {days[0]}" if len(days) == 1 else f" {days[0]}..{days[-1]}"
+    return f"{record['table']}{span}, snapshot {record['snapshot']}"
+
+
+def _refusal(table: Table, outcome: Outcome, refused: Sequence[DayOutcome]) -> str:
+    good = sum(day.state in {"published", "unchanged"} for day in outcome.days)
+    lines = [f"{table.name}: {len(refused)} of {len(outcome.days)} days refused, {good} published."]
+    for day in refused[:SHOWN_DAYS]:
+        lines.append(f"{day.day or table.name} {day.state}: {day.reason}")
+        lines.append(f"  Readers: {day.readers}")
+        lines.append(f"  Next: {_next_command(table, day)}")
+    if len(refused) > SHOWN_DAYS:
+        lines.append(f"… and {len(refused) - SHOWN_DAYS} more days")
+    if gaps := outcome.of("gap"):
+        lines.append(f"Declared gaps, with nothing to publish: {', '.join(str(day.day) for day in gaps)}")
+    return "\n".join(lines)
+
+
+def _next_command(table: Table, day: DayOutcome) -> str:
+    at = f"@{day.day}" if day.day else ""
+    again = f"lakeproof run {table.name}" + (f" --day {day.day}" if day.day else "")
+    if day.state == "held":
+        return f"lakeproof show {table.name}{at} --held"
+    if day.state == "moved":
+        return f"lakeproof show {table.name}{at}, then {again}"
+    return f"see the reason, then {again}"
+
+
+def _refusal_metadata(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "failed_partitions": [_key(day.day) for day in outcome.days if not day.good and day.day],
+        **{f"{day.day or 'table'}": f"{day.state}: {day.reason}" for day in outcome.days[:366] if not day.good},
+    }
+
+
+def _outcome_of(error: LakeproofError) -> str:
+    if isinstance(error, HeldError):
+        return "held"
+    return "not-ready" if isinstance(error, NotReadyError) else "error"
+
+
+def _failure(context: dg.AssetExecutionContext, state: str, message: str, metadata: Mapping[str, Any]) -> dg.Failure:
+    context.instance.add_run_tags(context.run_id, {OUTCOME_TAG: state})
+    return dg.Failure(message, metadata={**metadata, "outcome": state}, allow_retries=False)
+
+
+def bars(values: Sequence[float]) -> str:
+    """Return numbers as a row of bars.
+
+    >>> bars([1, 8, 4])
+    '▁█▄'
+    """
+    top = max(values) or 1
+    return "".join(BARS[min(len(BARS) - 1, int(value / top * (len(BARS) - 1) + 0.5))] for value in values)
+
+
+def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return rows as a Markdown table."""
+    frame = pl.DataFrame([{name: str(value) for name, value in row.items()} for row in rows])
+    with pl.Config(
+        tbl_formatting="ASCII_MARKDOWN",
+        tbl_hide_column_data_types=True,
+        tbl_hide_dataframe_shape=True,
+        tbl_cols=-1,
+        tbl_rows=-1,
+        fmt_str_lengths=80,
+        tbl_width_chars=10_000,
+    ):
+        return str(frame)

@@ -1,0 +1,8 @@
+"""What lies outside the lake: read by window, checked before it is read, and asked whether a day is complete."""
+
+from __future__ import annotations
+
+from lakeproof.source.package import PackageSource
+from lakeproof.source.protocol import Completeness, Source
+
+__all__ = ["Completeness", "PackageSource", "Source"]

@@ -1,0 +1,365 @@
+"""The one path into `main`: make, stage, audit, publish what passed, and leave the evidence."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Literal
+
+from lakeproof.audit.judge import Known, judge
+from lakeproof.audit.kinds import References, Volume
+from lakeproof.engine.cast import fit
+from lakeproof.engine.duck import connect, files_relation
+from lakeproof.lake.evidence import day_key, write_evidence
+from lakeproof.lake.held import keep_held
+from lakeproof.lake.live import View
+from lakeproof.lake.publish import Published, publish
+from lakeproof.lake.stage import Staged, StageWriter
+from lakeproof.progress import Step, report
+from lakeproof.reading import Referred, TableReader, content_of
+from lakeproof.window import ONE_DAY, Window, days_text, runs_of_days
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import date
+
+    from pyiceberg.table import Table as IcebergTable
+
+    from lakeproof.contract import Table
+    from lakeproof.engine.function import Maker
+    from lakeproof.lake.catalog import Lake
+    from lakeproof.lake.live import LiveDay
+    from lakeproof.lake.replace import Day
+    from lakeproof.reading import Reader
+    from lakeproof.verdict import Verdict
+
+State = Literal["published", "unchanged", "held", "moved", "not-ready", "gap"]
+EXIT_CODES: dict[State, int] = {"published": 0, "unchanged": 0, "gap": 0, "held": 3, "not-ready": 4, "moved": 5}
+
+
+@dataclass(frozen=True)
+class DayOutcome:
+    """What became of one day of a run.
+
+    Args:
+        day: The day; None for an unpartitioned table.
+        state: `published`; `unchanged`, readers had this content already; `held` by an audit; `moved`, another run
+            published it meanwhile; `not-ready`; or `gap`, declared never to come.
+        reason: Why, in one line.
+        readers: What readers see now.
+        rows: How many rows were staged.
+        bytes: The size of the staged files.
+        verdict: What the audits said, when they were asked.
+    """
+
+    day: Day
+    state: State
+    reason: str
+    readers: str
+    rows: int = 0
+    bytes: int = 0
+    verdict: Verdict | None = None
+
+    @property
+    def good(self) -> bool:
+        """Whether readers now see what this run made, or nothing was to be done."""
+        return EXIT_CODES[self.state] == 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a run.
+
+    Args:
+        table: The table's name.
+        run: The run's id.
+        days: What became of each day, in order.
+        snapshot: The snapshot that holds the published days; None when nothing was committed.
+        evidence: Where the run's evidence lies; None when nothing was staged.
+        seconds: How long each step took.
+        inputs: What was read: table and snapshot, or source.
+    """
+
+    table: str
+    run: str
+    days: tuple[DayOutcome, ...]
+    snapshot: int | None = None
+    evidence: str | None = None
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    inputs: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """The smallest of 3, 4 and 5 that occurred, else 0."""
+        return min((EXIT_CODES[day.state] for day in self.days if not day.good), default=0)
+
+    def of(self, state: State) -> tuple[DayOutcome, ...]:
+        """Return the days that ended in a state."""
+        return tuple(day for day in self.days if day.state == state)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a run is to do.
+
+    Args:
+        table: The contract.
+        maker: What makes its rows.
+        readers: Its inputs, opened, by name.
+        days: The days, in order; `(None,)` for an unpartitioned table.
+        sequential: Whether each day is made on its own: it reads a trailing window, or itself the day before.
+        context: What the function gets as `context`, when it takes one.
+        dagster_run: The id of the Dagster run, for the evidence.
+        waived: Input days that were declared never to come, each with its reason.
+    """
+
+    table: Table
+    maker: Maker
+    readers: Mapping[str, Reader]
+    days: tuple[Day, ...]
+    sequential: bool = False
+    context: object = None
+    dagster_run: str | None = None
+    waived: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def chain(self) -> TableReader | None:
+        """The input that is the table itself the day before, when there is one."""
+        for reader in self.readers.values():
+            if isinstance(reader, TableReader) and reader.input.kind == "previous":
+                return reader
+        return None
+
+
+def new_run_id() -> str:
+    """Return an id for a run: it sorts by time, and is in the name of every file the run writes."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+
+
+def write_audit_publish(lake: Lake, work: Work) -> Outcome:
+    """Make the days, stage them where no reader looks, audit them, publish those that passed, in one commit.
+
+    Args:
+        lake: The lake.
+        work: What to do.
+
+    Returns:
+        What became of each day. Held days stay staged.
+
+    Raises:
+        MakeError: The function or SQL failed. Nothing was published.
+        RowsError: The rows do not fit the contract. Nothing was published.
+        AuditError: The stage could not be audited. Nothing was published.
+        LakeError: The catalog or warehouse refused. Nothing was published, or all that passed was.
+    """
+    clock, run, started = Clock(work.table.name), new_run_id(), datetime.now(UTC)
+    table = lake.ensure(work.table)
+    with clock.step("make"):
+        base = _base(table, work)
+        staged = stage(table, work, run)
+    with clock.step("audit"):
+        docket = Docket.open(lake, table, work)
+        verdicts = audit(work.table, staged, docket)
+    passed = _passed(work, verdicts)
+    with clock.step("publish"):
+        record = _record(work, staged, verdicts, docket, run, started)
+        pointer = write_evidence(table, run, record)
+        done = Published()
+        if passed:
+            good = staged.only(passed)
+            done = publish(
+                table,
+                good,
+                verdicts,
+                base={day: paths for day, paths in base.items() if day in passed or day not in staged.days},
+                content_of=lambda live: content_of(View(table, None), live),
+                evidence=pointer,
+                chained=work.chain is not None,
+            )
+        if held := [day for day, verdict in verdicts.items() if not verdict.passed]:
+            keep_held(table.refresh(), staged.only(held))
+    live = View.of(table.refresh(), _daily(work.days)).days
+    days = tuple(_outcome(work, day, staged, verdicts, done, live) for day in work.days)
+    inputs = [reader.record() for reader in work.readers.values()]
+    return Outcome(work.table.name, run, days, done.snapshot, pointer["lakeproof.evidence"], clock.seconds, inputs)
+
+
+def stage(table: IcebergTable, work: Work, run: str) -> Staged:
+    """Make the rows of the days and write them to files that no reader of the table sees."""
+    writer = StageWriter(table, work.table, run)
+    done: dict[Day, tuple[Any, ...]] = {}
+    for window, days in _calls(work):
+        connection = connect()
+        inputs = {name: reader.rows(window) for name, reader in work.readers.items()}
+        reader = work.maker.make(window, inputs, connection, work.context)
+        writer.write(fit(reader, work.table, f"{work.table.name} {days_text(list(_daily(days) or ()))}".strip()), days)
+        if work.chain is not None:
+            done |= writer.close(days).files
+            work.chain.staged = Staged(work.table.name, run, done)
+    return writer.close(work.days)
+
+
+@dataclass(frozen=True)
+class Docket:
+    """What audits look at besides the staged rows, at one snapshot each.
+
+    Args:
+        referred: What each reference audit refers to, by its name.
+        history: Rows of each published day of the table.
+    """
+
+    referred: Mapping[str, Referred]
+    history: Mapping[Day, int]
+
+    @classmethod
+    def open(cls, lake: Lake, table: IcebergTable, work: Work) -> Docket:
+        """Open what the table's audits look at; the history comes from metadata, no row is read."""
+        days = _daily(work.days) or []
+        referred = {
+            audit.name: opened
+            for audit in work.table.audits
+            if isinstance(audit, References) and (opened := Referred.open(lake, audit, days)) is not None
+        }
+        volumes = [audit.days for audit in work.table.audits if isinstance(audit, Volume)]
+        if not volumes or not days:
+            return cls(referred, {})
+        before = [days[0] - n * ONE_DAY for n in range(1, max(volumes) + 1)]
+        view = View.of(table, [*before, *days])
+        return cls(referred, {day: live.rows for day, live in view.days.items()})
+
+
+def audit(table: Table, staged: Staged, docket: Docket) -> dict[Day, Verdict]:
+    """Audit the staged files of all days in one scan; the verdict of each day is bound to its files."""
+    connection = connect()
+    known = Known(
+        {name: referred.relation(connection) for name, referred in docket.referred.items()}, docket.history
+    )
+    paths = [path for day in staged.days for path in staged.paths(day)]
+    rows = files_relation(connection, table.columns, paths)
+    return judge(table, connection, rows, {day: staged.digest(day) for day in staged.days}, known)
+
+
+class Clock:
+    """Times the steps of a run, and says when each begins.
+
+    Args:
+        table: The table's name.
+    """
+
+    def __init__(self, table: str) -> None:
+        self._table = table
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Time a step."""
+        report(Step(self._table, name))
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[name] = round(time.monotonic() - begun, 3)
+
+
+def readers_see(table: str, live: LiveDay | None) -> str:
+    """Return what readers of a day see now, in words."""
+    if live is None:
+        return f"see no {table} for that day; it was never published"
+    by = f", published by run {live.run}" if live.run else ""
+    return f"still see the {live.rows:,} rows of {table} for that day{by}"
+
+
+def _daily(days: Sequence[Day]) -> list[date] | None:
+    """Return the days of a daily table; None for an unpartitioned one."""
+    listed = [day for day in days if day is not None]
+    return listed or None
+
+
+def _calls(work: Work) -> Iterator[tuple[Window | None, list[Day]]]:
+    """Yield each call of the maker: one a stretch of days, or one a day."""
+    days = _daily(work.days)
+    if days is None:
+        yield None, [None]
+    elif work.sequential or work.maker.one_day_at_a_time:
+        for day in days:
+            yield Window.of(day, timezone=work.table.timezone), [day]
+    else:
+        for first, last in runs_of_days(days):
+            window = Window.of(first, last, work.table.timezone)
+            yield window, list(window.days)
+
+
+def _base(table: IcebergTable, work: Work) -> dict[Day, frozenset[str]]:
+    """Return the files of each day, and of the day before the first in a chain, as the run begins."""
+    days = _daily(work.days)
+    if days is not None and work.chain is not None and work.table.has_day(days[0] - ONE_DAY):
+        days = [days[0] - ONE_DAY, *days]
+    live = View.of(table, days).days
+    return {day: frozenset(live[day].locations) if day in live else frozenset() for day in days or [None]}
+
+
+def _passed(work: Work, verdicts: Mapping[Day, Verdict]) -> list[Day]:
+    """Return the days to publish: those that passed; in a chain, those before the first that did not."""
+    passed = [day for day in work.days if verdicts[day].passed]
+    if work.chain is None or len(passed) == len(work.days):
+        return passed
+    first = next(place for place, day in enumerate(work.days) if not verdicts[day].passed)
+    return list(work.days[:first])
+
+
+def _outcome(
+    work: Work,
+    day: Day,
+    staged: Staged,
+    verdicts: Mapping[Day, Verdict],
+    done: Published,
+    live: Mapping[Day, LiveDay],
+) -> DayOutcome:
+    verdict, rows, size = verdicts[day], staged.rows(day), staged.bytes(day)
+    readers = readers_see(work.table.name, live.get(day))
+    if day in done.published:
+        return DayOutcome(day, "published", "passed", f"see the {rows:,} rows of this run", rows, size, verdict)
+    if day in done.unchanged:
+        return DayOutcome(day, "unchanged", "readers had this content already", readers, rows, size, verdict)
+    if day in done.moved:
+        why = "another run published it, or the day it builds on, since this run began"
+        return DayOutcome(day, "moved", why, readers, rows, size, verdict)
+    if not verdict.passed:
+        return DayOutcome(day, "held", verdict.reason, readers, rows, size, verdict)
+    return DayOutcome(day, "not-ready", "a day before it in the chain is held", readers, rows, size)
+
+
+def _record(
+    work: Work,
+    staged: Staged,
+    verdicts: Mapping[Day, Verdict],
+    docket: Docket,
+    run: str,
+    started: datetime,
+) -> dict[str, Any]:
+    """Return the evidence of a run."""
+    days = {}
+    for day, verdict in verdicts.items():
+        files = [
+            {"location": f.location, "bytes": f.bytes, "rows": f.rows, "sha256": f.sha256} for f in staged.files[day]
+        ]
+        days[day_key(day)] = verdict.as_record() | {"files": files}
+    return {
+        "format": 1,
+        "table": work.table.name,
+        "output": "main",
+        "run": run,
+        "dagster_run": work.dagster_run,
+        "lakeproof": version("lakeproof"),
+        "code": work.maker.code,
+        "started": started,
+        "audited": datetime.now(UTC),
+        "inputs": {name: reader.record() for name, reader in work.readers.items()},
+        "referred": {name: referred.record() for name, referred in docket.referred.items()},
+        "waived": dict(work.waived),
+        "days": days,
+    }
