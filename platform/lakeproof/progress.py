@@ -28,7 +28,7 @@ _listeners: list[Callable[[object], None]] = []
 
 @contextmanager
 def listening(listener: Callable[[object], None]) -> Iterator[None]:
-    """Call `listener` with each `Step`, and each `lakeproof.wap.Outcome`, while the block runs."""
+    """Call `listener` with each `Step`, each outcome of a run and each refusal of one, while the block runs."""
     _listeners.append(listener)
     try:
         yield

@@ -14,6 +14,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 from lakeproof.engine.duck import connect
 from lakeproof.errors import HeldError, LakeproofError, NotReadyError
 from lakeproof.lakehouse import KEY
+from lakeproof.progress import report
 from lakeproof.reading import read_table
 from lakeproof.recording import one_transaction
 
@@ -53,6 +54,7 @@ def record(
     try:
         outcome = run()
     except LakeproofError as error:
+        report(error)
         raise _failure(context, _outcome_of(error), str(error), {}) from error
     good = [day for day in outcome.days if day.state in {"published", "unchanged"}]
     refused = [day for day in outcome.days if not day.good]

@@ -236,7 +236,7 @@ def _add_samples(
         if statement is None:
             continue
         bad: dict[Day, list[Count]] = defaultdict(list)
-        answer = connection.execute(statement.sql(dialect=DIALECT)).to_arrow_table()
+        answer = connection.sql(statement.sql(dialect=DIALECT)).to_arrow_table()
         for row in answer.to_pylist():
             bad[row.pop("day")].append(row)
         for day in failing:

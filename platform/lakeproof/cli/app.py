@@ -1,0 +1,77 @@
+"""The command and its nouns; each is imported when it is called, so that `lakeproof --help` answers at once."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from lakeproof.errors import LakeproofError, UsageError, did_you_mean
+
+COMMANDS = {
+    "run": "make days: gate, stage, audit, publish",
+    "status": "which days of each table are published, held or missing",
+    "show": "a published day, a held one, or its evidence",
+    "held": "the days that audits refused, and why",
+    "doctor": "whether this machine, lake and workspace are in order",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and imports the one that is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands in the order a person meets them."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            ctx.fail(f"No such command {cmd_name!r}. {did_you_mean(cmd_name, COMMANDS)}")
+        command: click.Command = getattr(import_module(f"lakeproof.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="lakeproof")
+def lakeproof() -> None:
+    """Publish days of tables that no reader sees before every audit passed.
+
+    \b
+    Exit codes: 0 done · 1 error · 2 usage · 3 held · 4 not ready · 5 the base moved
+    """
+
+
+def main() -> None:
+    """Run the command; a refusal is printed as it is and never exits 0."""
+    try:
+        sys.exit(lakeproof.main(standalone_mode=False))
+    except LakeproofError as error:
+        fail(str(error), error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        sys.exit(UsageError.exit_code)
+    except click.UsageError as error:
+        hint = f"Next: {error.ctx.command_path} --help" if error.ctx else "Next: lakeproof --help"
+        fail(f"{error.format_message()}\n{hint}", UsageError.exit_code)
+    except click.ClickException as error:
+        fail(error.format_message(), 1)
+    except (click.Abort, KeyboardInterrupt):
+        fail("Interrupted. Nothing is half-published: each day is as it was, or as the run made it.", 1)
+    except BrokenPipeError:
+        sys.exit(1)
+
+
+def fail(message: str, code: int) -> None:
+    """Print a refusal on the error stream and leave."""
+    label = click.style("lakeproof: ", fg="red", bold=True)
+    click.echo(label + message, err=True)
+    sys.exit(code)

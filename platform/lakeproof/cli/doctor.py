@@ -1,0 +1,106 @@
+"""`lakeproof doctor`: whether this machine, lake and workspace are in order."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import uuid
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import click
+
+from lakeproof.cli.execute import dagster_instance
+from lakeproof.cli.locations import load_locations
+from lakeproof.cli.options import as_json, console, grid, print_json, workspace
+from lakeproof.errors import LakeproofError
+from lakeproof.lake.catalog import Lake, default_home
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ENOUGH_BYTES = 1 * 2**30
+"""Less free space than this is worth a warning."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found of one thing.
+
+    Args:
+        what: The thing.
+        good: Whether it is in order.
+        detail: What it is, or what is wrong and what to do.
+    """
+
+    what: str
+    good: bool
+    detail: str
+
+
+@click.command()
+@workspace
+@as_json
+def doctor(*, workspace: str, as_json: bool) -> int:
+    """Check the installation, the lake, Dagster's record and the code locations; exits 1 when something is wrong."""
+    findings = [
+        _look("python", lambda: f"{platform.python_version()} on {platform.system()}"),
+        _look("packages", _packages),
+        _look("home", _home),
+        _look("lake", _lake),
+        _look("dagster", _dagster),
+        _look("workspace", lambda: _workspace(workspace)),
+    ]
+    if as_json:
+        print_json([vars(finding) for finding in findings])
+    else:
+        rows = [["✓" if f.good else "✗", f.what, f.detail] for f in findings]
+        console().print(grid("", ["", "what", "found"], rows))
+    return 0 if all(finding.good for finding in findings) else 1
+
+
+def _look(what: str, find: Callable[[], str]) -> Finding:
+    try:
+        return Finding(what, good=True, detail=find())
+    except LakeproofError as error:
+        return Finding(what, good=False, detail=str(error))
+    except Exception as error:  # noqa: BLE001 - a doctor reports what it finds, whatever it is
+        return Finding(what, good=False, detail=f"{type(error).__name__}: {error}")
+
+
+def _packages() -> str:
+    return ", ".join(f"{name} {version(name)}" for name in ("lakeproof", "dagster", "pyiceberg", "duckdb", "polars"))
+
+
+def _home() -> str:
+    home = default_home()
+    home.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(home).free
+    if free < ENOUGH_BYTES:
+        msg = f"{home} has {free / 2**20:,.0f} MiB free"
+        raise LakeproofError(msg, next_step="free some space, or move it with LAKEPROOF_HOME")
+    return f"{home}, {free / 2**30:,.0f} GiB free"
+
+
+def _lake() -> str:
+    """Open the catalog, and write and remove a file where a local warehouse is."""
+    lake = Lake.open(default_home())
+    tables = sum(len(lake.catalog.list_tables(namespace)) for namespace in lake.catalog.list_namespaces())
+    warehouse = default_home() / "warehouse"
+    if warehouse.exists():
+        probe = warehouse / f".probe-{uuid.uuid4().hex}"
+        probe.write_bytes(os.urandom(16))
+        probe.unlink()
+    return f"{lake.where}, {tables} tables"
+
+
+def _dagster() -> str:
+    with dagster_instance() as instance:
+        return f"{instance.root_directory}, {instance.get_runs_count()} runs recorded"
+
+
+def _workspace(workspace: str) -> str:
+    locations = load_locations(workspace)
+    return ", ".join(f"{location.name}: {len(location.tables)} tables" for location in locations)

@@ -1,0 +1,149 @@
+"""One table, one Dagster run, in this process, against the Dagster home that the UI shows."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from dagster._core.execution import context_creation_job
+from dagster._core.remote_origin import RemoteRepositoryOrigin
+from dagster._core.utils import make_new_run_id
+
+from lakeproof.errors import LakeproofError
+from lakeproof.lake.catalog import default_home
+from lakeproof.progress import listening
+from lakeproof.recording import one_transaction
+from lakeproof.wap import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import date
+
+    from lakeproof.asset import TableAsset
+    from lakeproof.cli.locations import Location
+
+JOB = "__ASSET_JOB"
+"""Dagster's name for the job that holds every asset of a location."""
+
+
+class RunError(LakeproofError):
+    """A run ended without saying what became of its days."""
+
+
+def dagster_home() -> Path:
+    """Return the Dagster home, made ready: `DAGSTER_HOME`, else `dagster` under Lakeproof's home."""
+    home = Path(os.environ.get("DAGSTER_HOME") or default_home() / "dagster").resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    settings = home / "dagster.yaml"
+    if not settings.exists():
+        shutil.copyfile(Path(__file__).parent.parent / "dagster.yaml", settings)
+    os.environ["DAGSTER_HOME"] = str(home)
+    return home
+
+
+@contextmanager
+def dagster_instance() -> Iterator[dg.DagsterInstance]:
+    """Open Dagster's record."""
+    dagster_home()
+    with dg.DagsterInstance.get() as instance:
+        yield instance
+
+
+def execute(
+    instance: dg.DagsterInstance,
+    location: Location,
+    made: TableAsset,
+    days: Sequence[date],
+    listener: Callable[[object], None],
+) -> Outcome:
+    """Run one table for some consecutive days; none for an unpartitioned table.
+
+    Returns:
+        What became of each day.
+
+    Raises:
+        LakeproofError: The run refused as a whole.
+    """
+    outcomes: list[Outcome] = []
+    refusals: list[LakeproofError] = []
+
+    def listen(event: object) -> None:
+        if isinstance(event, Outcome):
+            outcomes.append(event)
+        elif isinstance(event, LakeproofError):
+            refusals.append(event)
+        else:
+            listener(event)
+
+    with listening(listen), _quiet(), _attributed(instance, location):
+        result = location.definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+            instance=instance,
+            run_id=make_new_run_id(),
+            asset_selection=[made.asset.key],
+            tags=_tags(days),
+            raise_on_error=False,
+        )
+    if refusals:
+        raise refusals[0]
+    if not outcomes:
+        raise _unexplained(made, result)
+    return outcomes[0]
+
+
+def _tags(days: Sequence[date]) -> dict[str, str]:
+    if not days:
+        return {}
+    if len(days) == 1:
+        return {"dagster/partition": days[0].isoformat()}
+    return {
+        "dagster/asset_partition_range_start": days[0].isoformat(),
+        "dagster/asset_partition_range_end": days[-1].isoformat(),
+    }
+
+
+def _unexplained(made: TableAsset, result: dg.ExecuteInProcessResult) -> RunError:
+    """Return the innermost reason of a run that broke in a way nobody foresaw."""
+    reason = "no reason was recorded"
+    for event in result.all_events:
+        if event.is_step_failure and (error := event.step_failure_data.error) is not None:
+            while error.cause is not None:
+                error = error.cause
+            reason = error.message.strip()
+    msg = f"{made.table.name}: the run broke: {reason}"
+    return RunError(
+        msg,
+        readers="see each day as it was, or as this run made it, never a mix",
+        next_step=f"see run {result.run_id} in the UI, or report this with `lakeproof doctor --json`",
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Dagster's log off the console; its record has all of it."""
+    loggers = context_creation_job.default_system_loggers
+    context_creation_job.default_system_loggers = lambda _: []
+    try:
+        yield
+    finally:
+        context_creation_job.default_system_loggers = loggers
+
+
+@contextmanager
+def _attributed(instance: dg.DagsterInstance, location: Location) -> Iterator[None]:
+    """Let the run say which code location it belongs to, as one that the UI started does."""
+    origin = RemoteRepositoryOrigin(location.origin, "__repository__").get_job_origin(JOB)
+    create = instance.create_run_for_job
+
+    def create_run_for_job(**options: Any) -> dg.DagsterRun:  # noqa: ANN401 - Dagster's own
+        with one_transaction(instance, options["run_id"]):
+            return create(**options, remote_job_origin=origin)
+
+    instance.create_run_for_job = create_run_for_job  # type: ignore[method-assign]  # for this block only
+    try:
+        yield
+    finally:
+        del instance.create_run_for_job  # type: ignore[attr-defined]  # uncovers the class's own

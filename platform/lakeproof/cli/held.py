@@ -1,0 +1,70 @@
+"""`lakeproof held`: the days that audits refused, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lakeproof.cli.lake import list_tables, open_lake, table_named
+from lakeproof.cli.options import as_json, console, grid, print_json
+from lakeproof.lake.evidence import day_key, read_evidence
+from lakeproof.lake.held import HeldDay, held_days
+from lakeproof.lake.live import View
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pyiceberg.table import Table as IcebergTable
+
+
+@click.command()
+@click.argument("tables", nargs=-1)
+@as_json
+def held(tables: Sequence[str], *, as_json: bool) -> int:
+    """List the held days of TABLES (all by default), each with the audit that refused it."""
+    lake = open_lake()
+    found = []
+    for name in tables or list_tables(lake):
+        table = table_named(lake, name)
+        view = View.of(table)
+        for day, stage in held_days(table, view.days).items():
+            readers = f"{view.days[day].rows:,} rows" if day in view.days else "nothing"
+            found.append({"table": name, "day": day, "run": stage.run, "rows": stage.rows, "readers": readers})
+            found[-1]["reason"] = "; ".join(holding(table, stage))
+            found[-1]["candidate"] = stage.candidate
+    if as_json:
+        print_json(found)
+        return 0
+    out = console()
+    if not found:
+        out.print("No day is held.", markup=False)
+        return 0
+    columns = ["table", "day", "rows", "readers see", "held by"]
+    rows = [[f["table"], f["day"] or "", f"{f['rows']:,}", f["readers"], f["reason"]] for f in found]
+    out.print(grid("", columns, rows, right=["rows"]))
+    at = f"@{found[0]['day']}" if found[0]["day"] else ""
+    out.print(f"Next: lakeproof show {found[0]['table']}{at} --held", markup=False)
+    return 0
+
+
+def holding(table: IcebergTable, stage: HeldDay) -> list[str]:
+    """Return what the audits that hold a day found, a line each."""
+    return [finding(audit) for audit in held_audits(table, stage) if audit["holds"]]
+
+
+def held_audits(table: IcebergTable, stage: HeldDay) -> list[dict[str, Any]]:
+    """Return the audits of a held day from its evidence, each with whether it holds the day."""
+    record = read_evidence(table, stage.run)
+    audits: list[dict[str, Any]] = record["days"][day_key(stage.day)]["audits"] if record else []
+    return [audit | {"holds": not audit["passed"] and (audit["severity"] == "blocking" or audit["error"])} for audit in audits]
+
+
+def finding(audit: dict[str, Any]) -> str:
+    """Return what an audit found, in one line."""
+    if audit["error"]:
+        return f"{audit['audit']}: could not judge: {audit['error']}"
+    counted = f"{audit['failed']:,} of {audit['total']:,} rows"
+    if audit["measured"] is not None:
+        counted = f"measured {audit['measured']:g}"
+    return f"{audit['audit']}: {audit['describe']}: {counted}"

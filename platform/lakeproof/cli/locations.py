@@ -1,0 +1,111 @@
+"""The tables of a workspace: its code locations, imported in this process."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import warnings
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from dagster._core.workspace.load_target import WorkspaceFileTarget
+
+from lakeproof.asset import TableAsset, table_assets
+from lakeproof.audit.kinds import References
+from lakeproof.contract import Input
+from lakeproof.errors import LakeproofError, UnknownTableError, UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from lakeproof.lake.catalog import Lake
+
+
+class LocationError(LakeproofError):
+    """A code location cannot be loaded."""
+
+
+@dataclass(frozen=True)
+class Location:
+    """A code location, loaded.
+
+    Args:
+        name: Its name, as the UI shows it.
+        definitions: Its Dagster definitions.
+        origin: Dagster's address of it, so that a run says where it belongs.
+        tables: Its tables.
+    """
+
+    name: str
+    definitions: dg.Definitions
+    origin: Any
+    tables: tuple[TableAsset, ...]
+
+    @property
+    def lake(self) -> Lake:
+        """The lake its tables live in."""
+        lake: Lake = (self.definitions.resources or {})["lakehouse"].lake
+        return lake
+
+
+def load_locations(workspace: str) -> list[Location]:
+    """Load every code location of a workspace file.
+
+    Raises:
+        UsageError: There is no such file.
+        LocationError: A code location fails to import.
+    """
+    if not Path(workspace).is_file():
+        msg = f"There is no {workspace} in {Path.cwd()}."
+        raise UsageError(msg, next_step="run the command where workspace.yaml is, or name it: -w PATH")
+    return [_load(origin) for origin in WorkspaceFileTarget(paths=[workspace]).create_origins()]
+
+
+def _load(origin: Any) -> Location:  # noqa: ANN401 - Dagster's internal origin
+    target = origin.loadable_target_origin
+    if target.working_directory and target.working_directory not in sys.path:
+        sys.path.insert(0, target.working_directory)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", dg.SupersessionWarning)
+            module = importlib.import_module(target.module_name)
+    except LakeproofError:
+        raise
+    except Exception as error:
+        msg = f"Code location {origin.location_name} does not load: {type(error).__name__}: {error}"
+        raise LocationError(msg, next_step=f"mend it: python -c 'import {target.module_name}'") from error
+    found = [value for value in vars(module).values() if isinstance(value, dg.Definitions)]
+    if len(found) != 1:
+        msg = f"Code location {origin.location_name} has {len(found)} Definitions, not one."
+        raise LocationError(msg, next_step=f"define exactly one in {target.module_name}")
+    keys = found[0].resolve_all_asset_keys()
+    return Location(origin.location_name, found[0], origin, tuple(table_assets(keys)))
+
+
+def find_tables(locations: Sequence[Location], names: Iterable[str]) -> list[tuple[Location, TableAsset]]:
+    """Return tables by name, or all of them, upstream first.
+
+    Raises:
+        UnknownTableError: No location has a table of that name.
+    """
+    known = {made.table.name: (location, made) for location in locations for made in location.tables}
+    wanted = list(names) or list(known)
+    for name in wanted:
+        if name not in known:
+            msg = f"There is no table {name!r}. {did_you_mean(name, known)}"
+            raise UnknownTableError(msg, next_step="lakeproof status lists every table")
+    return [known[name] for name in _order([made for _, made in known.values()]) if name in wanted]
+
+
+def _order(tables: Sequence[TableAsset]) -> list[str]:
+    """Return table names so that each comes after what it reads and refers to."""
+    upstream: dict[str, set[str]] = {}
+    for made in sorted(tables, key=lambda made: made.table.name):
+        reads = {i.table.name for i in made.inputs.values() if isinstance(i, Input)}
+        refers = {a.table for a in made.table.audits if isinstance(a, References)}
+        upstream[made.table.name] = (reads | refers) - {made.table.name}
+    order = TopologicalSorter(upstream).static_order()
+    return [name for name in order if name in upstream]

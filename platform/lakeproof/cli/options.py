@@ -1,0 +1,70 @@
+"""Arguments that several commands take, and how they print."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table as Grid
+
+from lakeproof.errors import UsageError
+from lakeproof.window import as_day
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import date
+
+NO_TERMINAL_WIDTH = 160
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
+
+
+def workspace(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the option that names the workspace file."""
+    return click.option(
+        "-w", "--workspace", default="workspace.yaml", show_default=True, help="Dagster's list of code locations."
+    )(command)
+
+
+def console() -> Console:
+    """Return a console for results: as wide as the terminal, or wide enough for a pipe."""
+    out = Console(highlight=False)
+    return out if out.is_terminal else Console(highlight=False, width=NO_TERMINAL_WIDTH)
+
+
+def print_json(document: Any) -> None:  # noqa: ANN401 - plain values
+    """Print a document as JSON; dates as text."""
+    click.echo(json.dumps(document, indent=2, default=str, ensure_ascii=False))
+
+
+def grid(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], right: Sequence[str] = ()) -> Grid:
+    """Return rows as a table for the terminal.
+
+    Args:
+        title: What the table shows.
+        columns: The headings.
+        rows: A list of cells a row.
+        right: The headings of columns that hold numbers.
+    """
+    table = Grid(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    return table
+
+
+def parse_target(target: str) -> tuple[str, date | None]:
+    """Return the table and the day of `TABLE` or `TABLE@DAY`.
+
+    Raises:
+        UsageError: Something else follows the day.
+    """
+    name, _, day = target.partition("@")
+    if "@" in day:
+        msg = f"{target!r} is not TABLE or TABLE@DAY."
+        raise UsageError(msg, next_step="for example: lakeproof show flights.departures@2013-01-05")
+    return name, as_day(day) if day else None

@@ -1,0 +1,258 @@
+"""`lakeproof run`: make days, table by table, upstream first."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from lakeproof.cli.execute import dagster_instance, execute
+from lakeproof.cli.locations import find_tables, load_locations
+from lakeproof.cli.options import as_json, console, grid, print_json, workspace
+from lakeproof.errors import LakeproofError, UsageError
+from lakeproof.progress import Step
+from lakeproof.window import Window, as_day, days_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import date
+
+    from lakeproof.asset import TableAsset
+    from lakeproof.contract import Table
+    from lakeproof.wap import DayOutcome, Outcome
+
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class TableRun:
+    """What became of one table.
+
+    Args:
+        table: The contract.
+        outcome: What became of its days; None when the run refused as a whole.
+        error: Why it refused.
+        seconds: How long it took.
+    """
+
+    table: Table
+    outcome: Outcome | None
+    error: LakeproofError | None
+    seconds: float
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of this table alone."""
+        return self.error.exit_code if self.error else self.outcome.exit_code if self.outcome else 0
+
+
+@click.command()
+@click.argument("tables", nargs=-1)
+@click.option("--all", "every", is_flag=True, help="Every table of the workspace.")
+@click.option("--day", help="The day to make.")
+@click.option("--from", "first", help="The first day to make.")
+@click.option("--to", "last", help="The last day to make, included.")
+@workspace
+@as_json
+def run(  # noqa: PLR0913 - a command's options
+    tables: Sequence[str],
+    *,
+    every: bool,
+    day: str | None,
+    first: str | None,
+    last: str | None,
+    workspace: str,
+    as_json: bool,
+) -> int:
+    """Make days of TABLES: gate, stage, audit, publish what passed.
+
+    Each table is one Dagster run, whatever the number of days, and shows in the UI. Days that an audit refuses are held
+    and the rest are published; the exit code is the smallest of 3 (held), 4 (not ready) and 5 (moved) that occurred.
+    """
+    if bool(tables) == every:
+        msg = "Name the tables to run, or --all."
+        raise UsageError(msg, next_step="lakeproof run --all --from 2013-01-01 --to 2013-01-31")
+    asked = _asked(day, first, last)
+    chosen = find_tables(load_locations(workspace), tables)
+    plan = [(location, made, _days_of(made, asked, strict=not every)) for location, made in chosen]
+    runs: list[TableRun] = []
+    begun = time.monotonic()
+    with _progress(len(plan), hide=as_json) as (show, advance), dagster_instance() as instance:
+        for location, made, days in plan:
+            started, outcome, refusal = time.monotonic(), None, None
+            show(made.table.name, "start")
+            try:
+                outcome = execute(instance, location, made, days, _teller(show))
+            except LakeproofError as error:
+                refusal = error
+            runs.append(TableRun(made.table, outcome, refusal, time.monotonic() - started))
+            advance(runs[-1])
+    _print(runs, time.monotonic() - begun, as_json=as_json)
+    return _exit_code(runs)
+
+
+def _asked(day: str | None, first: str | None, last: str | None) -> Window | None:
+    """Return the days that were asked for; None when none were."""
+    if day and (first or last):
+        msg = "Give --day, or --from and --to, not both."
+        raise UsageError(msg)
+    if day:
+        return Window.of(day)
+    if bool(first) != bool(last):
+        msg = f"Give --from and --to together; only --{'from' if first else 'to'} was given."
+        raise UsageError(msg, next_step="for one day, use --day")
+    if not first:
+        return None
+    if last and as_day(last) < as_day(first):
+        msg = f"--to {last} lies before --from {first}."
+        raise UsageError(msg, next_step="swap them")
+    return Window.of(first, last)
+
+
+def _days_of(made: TableAsset, asked: Window | None, *, strict: bool) -> list[date]:
+    """Return the days of a table that were asked for; with `strict`, all of them must be its days."""
+    table = made.table
+    if table.partition is None:
+        return []
+    if asked is None:
+        msg = f"{table.name} is a daily table: say which days."
+        raise UsageError(msg, next_step=f"lakeproof run {table.name} --day {table.first_day}")
+    if strict:
+        return list(table.window(asked.first, asked.last).days)
+    days = [day for day in asked.days if table.has_day(day)]
+    return days or list(table.window(asked.first, asked.last).days)
+
+
+def _exit_code(runs: Sequence[TableRun]) -> int:
+    """Return 1 or 2 when a run broke, else the smallest of 3, 4 and 5 that occurred."""
+    return min((run.exit_code for run in runs if run.exit_code), default=0)
+
+
+def _teller(show: Callable[[str, str], None]) -> Callable[[object], None]:
+    def tell(event: object) -> None:
+        if isinstance(event, Step):
+            show(event.table, event.name)
+
+    return tell
+
+
+@contextmanager
+def _progress(
+    tables: int, *, hide: bool
+) -> Iterator[tuple[Callable[[str, str], None], Callable[[TableRun], None]]]:
+    """Show a bar on a terminal, a line a table in a pipe, and nothing with --json.
+
+    Dagster captures the standard streams of a running step, so the bar writes to a copy of the error stream.
+    """
+    if hide or not sys.stderr.isatty():
+        yield (lambda *_: None), (lambda done: None if hide else click.echo(_line(done), err=True))
+        return
+    with os.fdopen(os.dup(sys.stderr.fileno()), "w") as stream:
+        bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=Console(file=stream, force_terminal=True),
+            transient=True,
+        )
+        with bar:
+            task = bar.add_task("", total=tables)
+            yield (
+                lambda table, step: bar.update(task, description=f"{table} [dim]{step}[/]"),
+                lambda done: (bar.console.print(_line(done), highlight=False), bar.advance(task))[1],
+            )
+
+
+def _line(run: TableRun) -> str:
+    """Return one line on what became of a table."""
+    if run.outcome is None:
+        return f"  {run.table.name}: refused ({run.seconds:.1f} s)"
+    states = [f"{len(days)} {state}" for state, days in _by_state(run.outcome).items()]
+    return f"  {run.table.name}: {', '.join(states)} ({run.seconds:.1f} s)"
+
+
+def _by_state(outcome: Outcome) -> dict[str, list[DayOutcome]]:
+    found: dict[str, list[DayOutcome]] = {}
+    for day in outcome.days:
+        found.setdefault(day.state, []).append(day)
+    return found
+
+
+def _print(runs: Sequence[TableRun], seconds: float, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"exit_code": _exit_code(runs), "seconds": round(seconds, 2), "tables": [_record(r) for r in runs]})
+        return
+    out = console()
+    columns = ["layer", "table", "published", "unchanged", "held", "not ready", "rows", "audits", "seconds"]
+    rows = [_row(run) for run in runs]
+    out.print(grid("", columns, rows, right=columns[2:]))
+    for run in runs:
+        for line in _refusals(run):
+            out.print(line, markup=False, soft_wrap=True)
+    out.print(f"{len(runs)} tables in {seconds:.1f} s.", markup=False)
+
+
+def _row(run: TableRun) -> list[Any]:
+    if run.outcome is None:
+        return [run.table.layer, run.table.name, "refused", "", "", "", "", "", f"{run.seconds:.1f}"]
+    states = _by_state(run.outcome)
+    good = [day for day in run.outcome.days if day.state in {"published", "unchanged"}]
+    results = [result for day in run.outcome.days if day.verdict for result in day.verdict.results]
+    passed = sum(result.passed for result in results)
+    return [
+        run.table.layer,
+        run.table.name,
+        *(len(states.get(state, [])) or None for state in ("published", "unchanged", "held", "not-ready")),
+        f"{sum(day.rows for day in good):,}",
+        f"{passed:,}/{len(results):,}",
+        f"{run.seconds:.1f}",
+    ]
+
+
+def _refusals(run: TableRun) -> Iterator[str]:
+    """Yield what a person must know of what was refused: the days that share a reason together."""
+    if run.error is not None:
+        yield f"{run.table.name} refused:\n  " + str(run.error).replace("\n", "\n  ")
+    if run.outcome is None:
+        return
+    for state, reason, days in same_reason(run.outcome):
+        at = f" {days_text([day.day for day in days if day.day])}" if days[0].day else ""
+        yield f"{run.table.name}{at} {state}: {reason}"
+        yield f"  Readers: {days[0].readers}" + (" (the first of these days)" if len(days) > 1 else "")
+        if state == "held":
+            yield f"  Next: lakeproof show {run.table.name}{f'@{days[0].day}' if days[0].day else ''} --held"
+
+
+def same_reason(outcome: Outcome) -> list[tuple[str, str, list[DayOutcome]]]:
+    """Return the refused days, those of one state and reason together."""
+    found: dict[tuple[str, str], list[DayOutcome]] = {}
+    for day in outcome.days:
+        if not day.good:
+            found.setdefault((day.state, day.reason), []).append(day)
+    return [(state, reason, days) for (state, reason), days in found.items()]
+
+
+def _record(run: TableRun) -> dict[str, Any]:
+    days = run.outcome.days if run.outcome else ()
+    return {
+        "table": run.table.name,
+        "layer": run.table.layer,
+        "seconds": round(run.seconds, 2),
+        "exit_code": run.exit_code,
+        "error": str(run.error) if run.error else None,
+        "run": run.outcome.run if run.outcome else None,
+        "snapshot": run.outcome.snapshot if run.outcome else None,
+        "evidence": run.outcome.evidence if run.outcome else None,
+        "days": [
+            {"day": d.day, "state": d.state, "rows": d.rows, "reason": d.reason, "readers": d.readers} for d in days
+        ],
+    }
