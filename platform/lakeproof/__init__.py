@@ -1,4 +1,4 @@
-"""Lakeproof: a daily data platform on Dagster and Apache Iceberg, in which no reader ever sees a row that failed an audit.
+"""Lakeproof: a daily data platform on Dagster and Apache Iceberg: no reader ever sees a row that failed an audit.
 
 The names below are public. Each is imported when it is first used, so that a command that needs none of them starts at
 once.

@@ -5,12 +5,11 @@ from __future__ import annotations
 import inspect
 import warnings
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -18,7 +17,6 @@ from lakeproof import gate
 from lakeproof.contract import Input, Table, as_input
 from lakeproof.engine.function import Maker, function_maker, sql_maker
 from lakeproof.errors import ContractError, HeldError
-from lakeproof.lake.catalog import Lake
 from lakeproof.lake.live import View
 from lakeproof.lakehouse import KEY
 from lakeproof.parts import NOT_EMPTY
@@ -29,8 +27,11 @@ from lakeproof.source.protocol import Source, SourceReader
 from lakeproof.wap import DayOutcome, Outcome, Work, new_run_id, readers_see, write_audit_publish
 from lakeproof.window import Window, as_day
 
-Upstream = Table | Input | Source | dg.AssetsDefinition | dg.AssetSpec | dg.AssetKey
-"""What a keyword of a decorator may be."""
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from lakeproof.lake.catalog import Lake
+    from lakeproof.wap import State
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,7 @@ def asset_key(table: Table) -> dg.AssetKey:
     return dg.AssetKey(table.name.split("."))
 
 
-
-def daily_table(table: Table, *, deps: Sequence[Any] = (), **options: Any) -> Callable[..., dg.AssetsDefinition]:  # noqa: ANN401
+def daily_table(table: Table, *, deps: Sequence[Any] = (), **options: Any) -> Callable[..., dg.AssetsDefinition]:
     """Turn a function that makes rows into the asset of a table.
 
     The function takes `window` (and `context`, Dagster's, if it wants), and a parameter for each input; the parameter's
@@ -93,7 +93,7 @@ def sql_table(
     *,
     search_path: Sequence[str | Path] = (),
     deps: Sequence[Any] = (),
-    **options: Any,  # noqa: ANN401
+    **options: Any,
 ) -> dg.AssetsDefinition:
     """Turn a SQL file into the asset of a table.
 
@@ -119,9 +119,7 @@ def sql_table(
 DAGSTER_OPTIONS = ("tags", "pool", "retry_policy", "automation_condition", "metadata", "group_name")
 
 
-def _sort(
-    table: Table, options: Mapping[str, Any]
-) -> tuple[dict[str, Input | Source], list[Any], dict[str, Any]]:
+def _sort(table: Table, options: Mapping[str, Any]) -> tuple[dict[str, Input | Source], list[Any], dict[str, Any]]:
     """Tell inputs from plain dependencies and from Dagster's own options."""
     inputs: dict[str, Input | Source] = {}
     extra: list[Any] = []
@@ -165,7 +163,7 @@ def _asset(
         yield from record(context, table, lambda: run(lake, table, maker, inputs, context))
 
     with _without_preview_warnings():
-        asset = dg.asset(
+        asset: dg.AssetsDefinition = dg.asset(
             key=asset_key(table),
             description=table.description or None,
             group_name=options.pop("group_name", table.layer),
@@ -178,7 +176,7 @@ def _asset(
             backfill_policy=None if partitions is None else _policy(table),
             freshness_policy=_freshness(table),
             check_specs=[*_checks(table, partitions)],
-            deps=[*deps, *_deps(table, inputs)],
+            deps=[*deps, *_deps(inputs)],
             required_resource_keys={KEY},
             output_required=False,  # a declared gap is neither a failure nor a materialization
             **options,
@@ -226,9 +224,9 @@ def _with_refused(
     """Add the days that the gate did not let through."""
     done = {day.day: day for day in outcome.days}
     if absent := {**readiness.refused, **readiness.gaps}:
-        live = View.open(lake, table, list(absent) if table.partition else None).days
+        live = View.open(lake, table, [day for day in absent if day is not None] if table.partition else None).days
         for day, why in absent.items():
-            state = "gap" if day in readiness.gaps else "not-ready"
+            state: State = "gap" if day in readiness.gaps else "not-ready"
             done[day] = DayOutcome(day, state, why, readers_see(table.name, live.get(day)))
     whole = Outcome(
         outcome.table,
@@ -257,9 +255,7 @@ def _precheck(table: Table, inputs: Mapping[str, Input | Source], days: Sequence
             )
 
 
-def _open(
-    lake: Lake, table: Table, inputs: Mapping[str, Input | Source], days: Sequence[Any]
-) -> dict[str, Reader]:
+def _open(lake: Lake, table: Table, inputs: Mapping[str, Input | Source], days: Sequence[Any]) -> dict[str, Reader]:
     windows = [Window.of(day, timezone=table.timezone) for day in days if day is not None]
     return {
         name: TableReader.open(lake, how, windows) if isinstance(how, Input) else SourceReader(how)
@@ -316,7 +312,7 @@ def _checks(table: Table, partitions: dg.DailyPartitionsDefinition | None) -> It
         )
 
 
-def _deps(table: Table, inputs: Mapping[str, Input | Source]) -> Iterator[dg.AssetDep]:
+def _deps(inputs: Mapping[str, Input | Source]) -> Iterator[dg.AssetDep]:
     for how in inputs.values():
         if not isinstance(how, Input):
             continue
@@ -375,4 +371,3 @@ def _without_preview_warnings() -> Iterator[None]:
         warnings.filterwarnings("ignore", ".*partitions_def on an AssetCheckSpec", dg.PreviewWarning)
         warnings.filterwarnings("ignore", ".*`backfill_policy`", dg.BetaWarning)
         yield
-

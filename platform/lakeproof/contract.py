@@ -112,8 +112,6 @@ class Table:
             if (given := getattr(self, edge)) is not None:
                 self._set(**{edge: as_day(given)})
         self._set(gaps={as_day(day): reason for day, reason in self.gaps.items()})
-        if isinstance(self.audits, Audit):
-            self._set(audits=(self.audits,))
         self._set(audits=tuple(audit.bind(self) for audit in self.audits))
 
     def _check(self) -> None:
@@ -135,7 +133,9 @@ class Table:
                 "add one, such as audit.not_null(…), audit.unique() or audit.row_count(at_least=…)",
             )
         if self.write != "replace":
-            self._refuse(f"write={self.write!r} is not known; days and tables are replaced whole", "use write='replace'")
+            self._refuse(
+                f"write={self.write!r} is not known; days and tables are replaced whole", "use write='replace'"
+            )
         check_timezone(self.name, self.timezone)
         self._check_days()
 
@@ -168,16 +168,16 @@ class Table:
         msg = f"{self.name}: {why}."
         raise ContractError(msg, next_step=remedy)
 
-    def _set(self, **values: Any) -> None:  # noqa: ANN401 - the fields' own types
+    def _set(self, **values: Any) -> None:
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
-    def but(self, **changes: Any) -> Table:  # noqa: ANN401 - the fields' own types
-        """Return the same table with some fields changed, checked again; for tests and previews, under the same name."""
+    def but(self, **changes: Any) -> Table:
+        """Return the same table, under the same name, with some fields changed and all of them checked again."""
         copy = object.__new__(Table)
-        copy._set(**{f.name: changes.get(f.name, getattr(self, f.name)) for f in fields(self)})  # noqa: SLF001 - itself
-        copy._normalise()  # noqa: SLF001 - itself
-        copy._check()  # noqa: SLF001 - itself
+        copy._set(**{f.name: changes.get(f.name, getattr(self, f.name)) for f in fields(self)})
+        copy._normalise()
+        copy._check()
         return copy
 
     # What others ask of a contract.

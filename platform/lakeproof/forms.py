@@ -1,4 +1,4 @@
-"""The forms in which rows are handed to a function and taken from it: its annotations decide, Arrow is the common tongue."""
+"""The forms in which rows are handed to a function and taken from it: its annotations decide, and all speak Arrow."""
 
 from __future__ import annotations
 
@@ -33,12 +33,13 @@ def parameters_of(function: Callable[..., Any]) -> dict[str, Any]:
     except NameError as error:
         msg = f"{where}: annotation {error.name!r} does not exist when the module runs."
         raise ContractError(
-            msg, next_step=f"move the import of {error.name!r} out of `if TYPE_CHECKING:`: Lakeproof reads the annotations"
+            msg,
+            next_step=f"move the import of {error.name!r} out of `if TYPE_CHECKING:`: Lakeproof reads the annotations",
         ) from None
     return {name: hints.get(name, inspect.Parameter.empty) for name in inspect.signature(function).parameters}
 
 
-def hand_over(relation: duckdb.DuckDBPyRelation, form: type) -> Any:  # noqa: ANN401 - the form asked for
+def hand_over(relation: duckdb.DuckDBPyRelation, form: type) -> Any:
     """Return a relation's rows in the form a parameter asks for."""
     if form is duckdb.DuckDBPyRelation:
         return relation
@@ -68,4 +69,5 @@ def take_back(result: object) -> pa.RecordBatchReader | None:
 
 
 def _batches(frame: pl.DataFrame) -> list[pa.RecordBatch]:
-    return frame.to_arrow(compat_level=pl.CompatLevel.oldest()).to_batches()
+    batches: list[pa.RecordBatch] = frame.to_arrow(compat_level=pl.CompatLevel.oldest()).to_batches()
+    return batches

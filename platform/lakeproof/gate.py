@@ -88,9 +88,7 @@ class _Gate:
             self._ask_latest(how.table, days)
             return
         in_this_run = set(days) if how.kind == "previous" else set()
-        needed = {
-            day: [d for d in self._days_of(how, day) if d not in in_this_run] for day in days if day is not None
-        }
+        needed = {day: [d for d in self._days_of(how, day) if d not in in_this_run] for day in days if day is not None}
         everything = {d for listed in needed.values() for d in listed}
         view = View.open(self._lake, how.table, everything)
         held = held_days(view.table, view.days) if view.table is not None and everything - set(view.days) else {}
@@ -123,7 +121,7 @@ class _Gate:
                 self._has_source_rows.add(day)
             elif day is None or self._table.gap(day) is None:
                 self._missing[day].append(
-                    f"the source is not complete: {found.reason}; wait for it, or declare the day in gaps= with a reason"
+                    f"the source is not complete: {found.reason}; wait for it, or declare the day in gaps= and say why"
                 )
 
     def ask_referred(self, audit: References, days: Sequence[Day]) -> None:
@@ -171,4 +169,3 @@ def _absent(table: Table, days: list[date], held: list[date]) -> str:
     if held:
         parts.append(f"{table.name} {days_text(held)} is held; lakeproof show {table.name}@{held[0]}")
     return "; ".join(parts)
-

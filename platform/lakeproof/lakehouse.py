@@ -7,7 +7,7 @@ import tempfile
 import weakref
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import polars as pl
@@ -31,7 +31,7 @@ KEY = "lakehouse"
 _TEMPORARY: set[str] = set()
 
 
-class Lakehouse(dg.ConfigurableResource):
+class Lakehouse(dg.ConfigurableResource[Any]):
     """The lake that table assets read and publish to.
 
     Attributes:

@@ -64,7 +64,8 @@ class Column:
         if decimal := DECIMAL.fullmatch(self.type):
             precision, scale = int(decimal[1]), int(decimal[2])
             if not (1 <= precision <= MAX_DECIMAL_DIGITS and scale <= precision):
-                msg = f"Column {self.name}: {self.type} needs 1 to {MAX_DECIMAL_DIGITS} digits, and no more after the point."
+                limits = f"1 to {MAX_DECIMAL_DIGITS} digits, and no more after the point"
+                msg = f"Column {self.name}: {self.type} needs {limits}."
                 raise ContractError(msg)
         elif self.type not in TYPES:
             msg = f"Column {self.name}: unknown type {self.type!r}. {did_you_mean(self.type, TYPES)}"

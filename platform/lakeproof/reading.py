@@ -11,7 +11,6 @@ from lakeproof.engine.function import FileRows
 from lakeproof.lake.catalog import columns_of
 from lakeproof.lake.evidence import day_key, live_content
 from lakeproof.lake.live import View
-from lakeproof.verdict import Content
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from lakeproof.lake.replace import Day
     from lakeproof.lake.stage import Staged
     from lakeproof.parts import Column
+    from lakeproof.verdict import Content
     from lakeproof.window import Window
 
 

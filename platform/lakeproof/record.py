@@ -35,9 +35,7 @@ BARS = "▁▂▃▄▅▆▇█"
 """Eight heights of a bar, to plot in text."""
 
 
-def record(
-    context: dg.AssetExecutionContext, table: Table, run: Callable[[], Outcome]
-) -> Iterator[Any]:
+def record(context: dg.AssetExecutionContext, table: Table, run: Callable[[], Outcome]) -> Iterator[Any]:
     """Run, then tell Dagster what became of each day.
 
     All good: the materialization, then the checks. Some days refused: the good days' materializations, then the checks,
@@ -126,7 +124,9 @@ def _evaluation(
         asset_key=context.asset_key,
         check_name=result.audit,
         passed=result.passed,
-        severity=dg.AssetCheckSeverity.ERROR if result.holds or result.severity == "blocking" else dg.AssetCheckSeverity.WARN,
+        severity=dg.AssetCheckSeverity.ERROR
+        if result.holds or result.severity == "blocking"
+        else dg.AssetCheckSeverity.WARN,
         blocking=result.severity == "blocking",
         description=result.finding,
         metadata=metadata,

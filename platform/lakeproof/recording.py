@@ -1,8 +1,8 @@
 """Dagster's events of a ranged run, written as one SQLite transaction.
 
-A year of days with ten audits is some four thousand events, and Dagster's SQLite storage opens four connections for each:
-36 seconds. With its two connections pinned for the burst it is 4. On any other storage, and on a Dagster whose storage
-looks otherwise inside, this does nothing.
+A year of days with ten audits is some four thousand events, and Dagster's SQLite storage opens four connections for
+each: 36 seconds. With its two connections pinned for the burst it is 4. On any other storage, and on a Dagster whose
+storage looks otherwise inside, this does nothing.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def one_transaction(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]
 
 
 @contextmanager
-def _pinned(storage: Any, shards: tuple[str, ...]) -> Iterator[None]:  # noqa: ANN401 - private API
+def _pinned(storage: Any, shards: tuple[str, ...]) -> Iterator[None]:
     me, connect, has_table = threading.get_ident(), storage._connect, storage.has_table  # noqa: SLF001 - no public way
     connections: dict[str, sa.Connection] = {}
     tables: dict[str, bool] = {}

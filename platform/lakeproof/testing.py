@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from lakeproof import audit
-from lakeproof.contract import Table
 from lakeproof.engine.cast import arrow_schema
 from lakeproof.engine.function import FunctionMaker
 from lakeproof.errors import UsageError
@@ -16,6 +15,7 @@ from lakeproof.wap import Work, write_audit_publish
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from lakeproof.contract import Table
     from lakeproof.lakehouse import Lakehouse
 
 Rows = pl.DataFrame | list[dict[str, Any]]

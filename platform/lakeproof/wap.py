@@ -235,9 +235,7 @@ class Docket:
 def audit(table: Table, staged: Staged, docket: Docket) -> dict[Day, Verdict]:
     """Audit the staged files of all days in one scan; the verdict of each day is bound to its files."""
     connection = connect()
-    known = Known(
-        {name: referred.relation(connection) for name, referred in docket.referred.items()}, docket.history
-    )
+    known = Known({name: referred.relation(connection) for name, referred in docket.referred.items()}, docket.history)
     paths = [path for day in staged.days for path in staged.paths(day)]
     rows = files_relation(connection, table.columns, paths)
     return judge(table, connection, rows, {day: staged.digest(day) for day in staged.days}, known)
@@ -299,7 +297,8 @@ def _base(table: IcebergTable, work: Work) -> dict[Day, frozenset[str]]:
     if days is not None and work.chain is not None and work.table.has_day(days[0] - ONE_DAY):
         days = [days[0] - ONE_DAY, *days]
     live = View.of(table, days).days
-    return {day: frozenset(live[day].locations) if day in live else frozenset() for day in days or [None]}
+    keys: list[Day] = [*days] if days else [None]
+    return {day: frozenset(live[day].locations) if day in live else frozenset() for day in keys}
 
 
 def _passed(work: Work, verdicts: Mapping[Day, Verdict]) -> list[Day]:

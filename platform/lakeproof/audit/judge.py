@@ -14,8 +14,8 @@ from sqlglot import exp
 from lakeproof.audit.kinds import DIALECT, Measure, Python, References, Unique, Volume
 from lakeproof.audit.plan import STAGED, Plan, digest, hashed, reference_view
 from lakeproof.errors import AuditError
-from lakeproof.parts import NOT_EMPTY
 from lakeproof.forms import FORMS, hand_over, parameters_of, take_back
+from lakeproof.parts import NOT_EMPTY
 from lakeproof.verdict import SEAL, AuditResult, Content, Verdict
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ SAMPLE = 10
 """How many rows at fault an audit keeps."""
 
 CONTENT_KEY = f"duckdb-{duckdb.__version__}/hash-xor-sum-1"
-"""The algorithm of content digests: DuckDB's row hash, combined by xor and by sum, so that the order of rows is nothing.
+"""The algorithm of content digests: DuckDB's row hash, combined by xor and by sum: the order of rows does not matter.
 
 DuckDB does not promise `hash` to stay the same between versions, so the version is part of the key.
 """
@@ -106,9 +106,7 @@ def empty_content() -> Content:
 Count = dict[str, Any]
 
 
-def _scan(
-    table: Table, connection: duckdb.DuckDBPyConnection, known: Known
-) -> tuple[dict[Day, Count], dict[str, str]]:
+def _scan(table: Table, connection: duckdb.DuckDBPyConnection, known: Known) -> tuple[dict[Day, Count], dict[str, str]]:
     """Run the scan; where an audit breaks it, find out which, and run it without."""
     errors: dict[str, str] = {}
     for audit in table.audits:
@@ -181,11 +179,11 @@ def _not_empty(count: Count | None) -> AuditResult:
     return AuditResult(NOT_EMPTY, "blocking", rows > 0, int(rows == 0), rows, "there are rows", measured=float(rows))
 
 
-def _result(audit: Audit, rows: int, *, passed: bool, failed: int, **more: Any) -> AuditResult:  # noqa: ANN401
+def _result(audit: Audit, rows: int, *, passed: bool, failed: int, **more: Any) -> AuditResult:
     return AuditResult(audit.name, audit.severity, passed, failed, rows, audit.describe, **more)
 
 
-def _read(audit: Audit, number: Any, rows: int) -> AuditResult:  # noqa: ANN401 - whatever the aggregate gives
+def _read(audit: Audit, number: Any, rows: int) -> AuditResult:
     """Read one audit's number in the scan."""
     if isinstance(audit, Measure):
         measured = rows if audit.expression == "count(*)" else number
@@ -225,9 +223,7 @@ def _day_rows(table: Table, staged: duckdb.DuckDBPyRelation, day: Day) -> duckdb
     return staged.filter(duckdb.ColumnExpression(table.partition) == duckdb.ConstantExpression(day))
 
 
-def _add_samples(
-    table: Table, connection: duckdb.DuckDBPyConnection, results: Mapping[Day, list[AuditResult]]
-) -> None:
+def _add_samples(table: Table, connection: duckdb.DuckDBPyConnection, results: Mapping[Day, list[AuditResult]]) -> None:
     """Fetch rows at fault: one more scan for each audit that failed anywhere, and none when all passed."""
     plan = Plan(table, [audit for audit in table.audits if isinstance(audit, References)])
     for position, audit in enumerate(table.audits):

@@ -9,12 +9,13 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from lakeproof.contract import Table
 from lakeproof.errors import ContractError, did_you_mean
 from lakeproof.parts import Audit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from lakeproof.contract import Table
 
 DIALECT = "duckdb"
 
@@ -31,12 +32,15 @@ def parsed(sql: str, what: str) -> exp.Expression:
         reason = str(error).splitlines()[0].rstrip(".")
         msg = f"{what}: {sql!r} does not parse: {reason}."
         raise ContractError(msg, next_step="write one SQL expression in DuckDB's dialect") from None
-    if not isinstance(tree, exp.Select) or len(tree.expressions) != 1 or set(tree.args) - {"kind", "expressions"} & {
-        name for name, value in tree.args.items() if value
-    }:
+    if (
+        not isinstance(tree, exp.Select)
+        or len(tree.expressions) != 1
+        or set(tree.args) - {"kind", "expressions"} & {name for name, value in tree.args.items() if value}
+    ):
         msg = f"{what}: {sql!r} is not one expression."
         raise ContractError(msg, next_step="write one SQL expression over the table's columns")
-    return tree.expressions[0]
+    expression: exp.Expression = tree.expressions[0]
+    return expression
 
 
 def check_names(tree: exp.Expression, table: Table, what: str) -> None:
@@ -140,7 +144,9 @@ class Measure(Audit):
         check_names(tree, table, what)
         if not tree.find(exp.AggFunc):
             msg = f"{what}: {self.expression!r} is not an aggregate."
-            raise ContractError(msg, next_step="write one value for a whole day, such as avg(…); for rows use audit.sql")
+            raise ContractError(
+                msg, next_step="write one value for a whole day, such as avg(…); for rows use audit.sql"
+            )
         return self
 
     @property
@@ -190,4 +196,4 @@ class Python(Audit):
     @property
     def describe(self) -> str:
         """The first line of the function's docstring, or its name."""
-        return (self.function.__doc__ or getattr(self.function, "__name__", self.name)).strip().splitlines()[0]
+        return str(self.function.__doc__ or getattr(self.function, "__name__", self.name)).strip().splitlines()[0]

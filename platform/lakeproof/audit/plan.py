@@ -22,11 +22,13 @@ STAGED = "staged"
 def hashed(columns: Sequence[str]) -> exp.Subquery:
     """Return the staged rows, each with the hash of its columns as `row_hash`."""
     row_hash = exp.func("hash", *(exp.column(name, quoted=True) for name in columns))
-    rows = exp.select(exp.column(exp.Star(), table=STAGED), exp.alias_(row_hash, "row_hash")).from_(exp.to_table(STAGED))
+    rows = exp.select(exp.column(exp.Star(), table=STAGED), exp.alias_(row_hash, "row_hash")).from_(
+        exp.to_table(STAGED)
+    )
     return rows.subquery("hashed_rows")
 
 
-def digest() -> list[exp.Expression]:
+def digest() -> list[exp.Expr]:
     """Return what a content digest is made of: `row_total`, `digest_xor` and `digest_sum`."""
     row_hash = exp.column("row_hash")
     return [
@@ -70,10 +72,14 @@ class Plan:
             return None
         order = [exp.column(name, quoted=True) for name in self.table.key or self.table.column_names]
         window = exp.Window(
-            this=exp.RowNumber(), partition_by=[self._day()], order=exp.Order(expressions=[exp.Ordered(this=c) for c in order])
+            this=exp.RowNumber(),
+            partition_by=[self._day()],
+            order=exp.Order(expressions=[exp.Ordered(this=c) for c in order]),
         )
         listed = [exp.column(name, quoted=True) for name in self.table.column_names]
-        rows = exp.select(exp.alias_(self._day(), "day"), *listed, exp.alias_(window, "place")).from_(exp.to_table(STAGED))
+        rows = exp.select(exp.alias_(self._day(), "day"), *listed, exp.alias_(window, "place")).from_(
+            exp.to_table(STAGED)
+        )
         rows = self._with_references(rows).where(self._bad(audit))
         return exp.select("* exclude (place)", dialect=DIALECT).from_(rows.subquery("bad")).where(f"place <= {limit}")
 
@@ -87,11 +93,11 @@ class Plan:
             .having("count(*) > 1")
         )
         order = [exp.Ordered(this=exp.column("copies"), desc=True), *(exp.Ordered(this=key.copy()) for key in keys)]
-        place = exp.Window(
-            this=exp.RowNumber(), partition_by=[exp.column("day")], order=exp.Order(expressions=order)
-        )
+        place = exp.Window(this=exp.RowNumber(), partition_by=[exp.column("day")], order=exp.Order(expressions=order))
         total = exp.Window(this=exp.Sum(this=exp.column("copies")), partition_by=[exp.column("day")])
-        ranked = exp.select("*", exp.alias_(total, "failed"), exp.alias_(place, "place")).from_(groups.subquery("twice"))
+        ranked = exp.select("*", exp.alias_(total, "failed"), exp.alias_(place, "place")).from_(
+            groups.subquery("twice")
+        )
         return exp.select("* exclude (place)", dialect=DIALECT).from_(ranked.subquery("bad")).where(f"place <= {limit}")
 
     def _day(self) -> exp.Expression:
@@ -108,7 +114,7 @@ class Plan:
             return exp.CountIf(this=self._bad(audit))
         return None
 
-    def _bad(self, audit: RowCondition | References) -> exp.Expression:
+    def _bad(self, audit: RowCondition | References) -> exp.Expr:
         if isinstance(audit, RowCondition):
             return audit.bad
         value = exp.column(audit.columns[0], quoted=True)
@@ -121,7 +127,9 @@ class Plan:
                 continue
             relation = exp.to_table(reference_view(audit))
             known = exp.select(exp.alias_(exp.column("value"), "known"), "day_of_value").distinct().from_(relation)
-            on = exp.EQ(this=exp.column("known", table=_alias(audit)), expression=exp.column(audit.columns[0], quoted=True))
+            on = exp.EQ(
+                this=exp.column("known", table=_alias(audit)), expression=exp.column(audit.columns[0], quoted=True)
+            )
             same_day = exp.or_(
                 exp.column("day_of_value", table=_alias(audit)).is_(exp.null()),
                 exp.EQ(this=exp.column("day_of_value", table=_alias(audit)), expression=self._day()),

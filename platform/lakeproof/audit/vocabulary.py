@@ -226,7 +226,7 @@ def _name(kind: str, columns: tuple[str, ...]) -> str:
     return f"{kind}_{columns[0]}_and_{len(columns) - 1}_more"
 
 
-def _bounds(name: str, low: Any, high: Any) -> tuple[Any, Any]:  # noqa: ANN401 - numbers or text
+def _bounds(name: str, low: Any, high: Any) -> tuple[Any, Any]:
     if low is None and high is None:
         msg = f"Audit {name} has no bound, so it could never fail."
         raise ContractError(msg, next_step="give a lower or an upper bound")

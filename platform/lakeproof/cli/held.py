@@ -57,7 +57,10 @@ def held_audits(table: IcebergTable, stage: HeldDay) -> list[dict[str, Any]]:
     """Return the audits of a held day from its evidence, each with whether it holds the day."""
     record = read_evidence(table, stage.run)
     audits: list[dict[str, Any]] = record["days"][day_key(stage.day)]["audits"] if record else []
-    return [audit | {"holds": not audit["passed"] and (audit["severity"] == "blocking" or audit["error"])} for audit in audits]
+    return [
+        audit | {"holds": not audit["passed"] and (audit["severity"] == "blocking" or audit["error"])}
+        for audit in audits
+    ]
 
 
 def finding(audit: dict[str, Any]) -> str:

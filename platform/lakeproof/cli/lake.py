@@ -21,7 +21,9 @@ def list_tables(lake: Lake) -> list[str]:
     """Return the names of all tables in the lake, in order."""
     with lake_faults("listing the tables"):
         return sorted(
-            ".".join(name) for namespace in lake.catalog.list_namespaces() for name in lake.catalog.list_tables(namespace)
+            ".".join(name)
+            for namespace in lake.catalog.list_namespaces()
+            for name in lake.catalog.list_tables(namespace)
         )
 
 

@@ -64,7 +64,7 @@ def load_locations(workspace: str) -> list[Location]:
     return [_load(origin) for origin in WorkspaceFileTarget(paths=[workspace]).create_origins()]
 
 
-def _load(origin: Any) -> Location:  # noqa: ANN401 - Dagster's internal origin
+def _load(origin: Any) -> Location:
     target = origin.loadable_target_origin
     if target.working_directory and target.working_directory not in sys.path:
         sys.path.insert(0, target.working_directory)

@@ -35,7 +35,7 @@ def console() -> Console:
     return out if out.is_terminal else Console(highlight=False, width=NO_TERMINAL_WIDTH)
 
 
-def print_json(document: Any) -> None:  # noqa: ANN401 - plain values
+def print_json(document: Any) -> None:
     """Print a document as JSON; dates as text."""
     click.echo(json.dumps(document, indent=2, default=str, ensure_ascii=False))
 

@@ -61,7 +61,7 @@ class TableRun:
 @click.option("--to", "last", help="The last day to make, included.")
 @workspace
 @as_json
-def run(  # noqa: PLR0913 - a command's options
+def run(
     tables: Sequence[str],
     *,
     every: bool,
@@ -144,9 +144,7 @@ def _teller(show: Callable[[str, str], None]) -> Callable[[object], None]:
 
 
 @contextmanager
-def _progress(
-    tables: int, *, hide: bool
-) -> Iterator[tuple[Callable[[str, str], None], Callable[[TableRun], None]]]:
+def _progress(tables: int, *, hide: bool) -> Iterator[tuple[Callable[[str, str], None], Callable[[TableRun], None]]]:
     """Show a bar on a terminal, a line a table in a pipe, and nothing with --json.
 
     Dagster captures the standard streams of a running step, so the bar writes to a copy of the error stream.
@@ -166,9 +164,14 @@ def _progress(
         )
         with bar:
             task = bar.add_task("", total=tables)
+
+            def tell_done(done: TableRun) -> None:
+                bar.console.print(_line(done), highlight=False)
+                bar.advance(task)
+
             yield (
                 lambda table, step: bar.update(task, description=f"{table} [dim]{step}[/]"),
-                lambda done: (bar.console.print(_line(done), highlight=False), bar.advance(task))[1],
+                tell_done,
             )
 
 

@@ -85,7 +85,7 @@ def show(target: str, *, held: bool, evidence: bool, rows: int, as_json: bool) -
     return _show_rows(shown, rows, as_json=as_json)
 
 
-def _find(  # noqa: PLR0913 - what is known of one day
+def _find(
     table: IcebergTable, name: str, day: date | None, live: LiveDay | None, stage: HeldDay | None, *, held: bool
 ) -> Shown:
     at = f"@{day}" if day else ""
@@ -139,7 +139,9 @@ def _show_rows(shown: Shown, limit: int, *, as_json: bool) -> int:
                 _print_frame(out, pl.DataFrame(_texts(audit["sample"])))
     _print_frame(out, pl.DataFrame(_texts(sample.to_pylist())))
     if shown.state == "held":
-        out.print(f"Readers do not see these rows. Next: mend the cause, then lakeproof run {shown.name} {_day_option(shown)}")
+        out.print(
+            f"Readers do not see these rows. Next: mend the cause, then lakeproof run {shown.name} {_day_option(shown)}"
+        )
     return 0
 
 
@@ -166,7 +168,9 @@ def _show_evidence(shown: Shown, *, as_json: bool) -> int:
     """Print the evidence, and check it: its own digest against the snapshot's, and each file's bytes against it."""
     record = read_evidence(shown.table, shown.run) if shown.run else None
     if record is None or shown.run is None:
-        msg = f"{shown.name} {shown.day or ''}: no evidence; its files were written by another engine, or it was removed."
+        msg = (
+            f"{shown.name} {shown.day or ''}: no evidence; its files were written by another engine, or it was removed."
+        )
         raise EvidenceError(msg, next_step="run the day again, so that what readers see has evidence")
     checks = _check(shown, shown.run, record)
     document = {
@@ -215,9 +219,18 @@ def _print_evidence(document: dict[str, Any]) -> None:
     for what, reason in document["waived"].items():
         out.print(f"waived {what}: {reason}", markup=False)
     audits = [
-        [a["audit"], a["severity"], "passed" if a["passed"] else "failed", f"{a['failed']:,}", f"{a['total']:,}", a["describe"]]
+        [
+            a["audit"],
+            a["severity"],
+            "passed" if a["passed"] else "failed",
+            f"{a['failed']:,}",
+            f"{a['total']:,}",
+            a["describe"],
+        ]
         for a in day["audits"]
     ]
-    out.print(grid("audits", ["audit", "severity", "result", "failed", "of", "condition"], audits, right=["failed", "of"]))
+    out.print(
+        grid("audits", ["audit", "severity", "result", "failed", "of", "condition"], audits, right=["failed", "of"])
+    )
     checks = [["✓" if check["good"] else "✗", check["what"]] for check in document["checks"]]
     out.print(grid("checks", ["", "what"], checks))

@@ -100,7 +100,7 @@ def _may_become(made: pa.DataType, wanted: pa.DataType) -> bool:
         return True
     if pa.types.is_timestamp(made) and pa.types.is_timestamp(wanted):
         return (made.tz is None) == (wanted.tz is None)
-    return wanted.equals(pa.uuid()) and pa.types.is_fixed_size_binary(made)
+    return bool(wanted.equals(pa.uuid())) and pa.types.is_fixed_size_binary(made)
 
 
 def _cast(values: pa.Array, column: Column, wanted: pa.DataType, where: str) -> pa.Array:
@@ -147,5 +147,6 @@ def _refuse(values: pa.Array, column: Column, wanted: pa.DataType, where: str, w
             lost.append(repr(value.as_py()))
     sample = f", such as {', '.join(lost)}" if lost else ""
     reason = re.sub(r"\s+", " ", why)
-    msg = f"{where}: column {column.name} is {values.type} and cannot become {column.type} without loss{sample} ({reason})."
+    what = f"column {column.name} is {values.type} and cannot become {column.type} without loss"
+    msg = f"{where}: {what}{sample} ({reason})."
     raise RowsError(msg, next_step="cast or round the values in the function, or widen the column's type")

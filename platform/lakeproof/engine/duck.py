@@ -31,9 +31,7 @@ DUCK_TYPES = {
 
 def connect() -> duckdb.DuckDBPyConnection:
     """Open a private, in-memory DuckDB: no extension is fetched, UTC is its zone, spills go to a temporary folder."""
-    connection = duckdb.connect(
-        config={"autoinstall_known_extensions": False, "allow_community_extensions": False}
-    )
+    connection = duckdb.connect(config={"autoinstall_known_extensions": False, "allow_community_extensions": False})
     connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
     return connection
 

@@ -20,13 +20,13 @@ from sqlglot.errors import SqlglotError
 from lakeproof.engine.duck import files_relation
 from lakeproof.errors import ContractError, MakeError, RowsError, did_you_mean
 from lakeproof.forms import BATCH_ROWS, FORM_NAMES, FORMS, hand_over, parameters_of, take_back
-from lakeproof.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from lakeproof.contract import Table
     from lakeproof.parts import Column
+    from lakeproof.window import Window
 
 RESERVED = ("window", "context")
 """Parameters that are no inputs: the window, and Dagster's execution context."""
@@ -263,7 +263,7 @@ def render(template: str, window: Window | None) -> str:
 def guarded(reader: pa.RecordBatchReader, name: str) -> pa.RecordBatchReader:
     """Return the same stream; what breaks while it is read is told as the maker's failure."""
 
-    def batches() -> Any:  # noqa: ANN401 - a generator of batches
+    def batches() -> Any:
         try:
             yield from reader
         except RowsError:
@@ -275,7 +275,7 @@ def guarded(reader: pa.RecordBatchReader, name: str) -> pa.RecordBatchReader:
     return pa.RecordBatchReader.from_batches(reader.schema, batches())
 
 
-_ENVIRONMENT = jinja2.sandbox.ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701 - SQL
+_ENVIRONMENT = jinja2.sandbox.ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)
 
 
 def _variables(template: str) -> set[str]:

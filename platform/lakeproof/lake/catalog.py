@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -143,10 +144,8 @@ class Lake:
         if (table := self.load(contract)) is not None:
             return table
         with lake_faults(f"creating table {contract.name}"):
-            try:
+            with suppress(NamespaceAlreadyExistsError):
                 self.catalog.create_namespace(contract.namespace)
-            except NamespaceAlreadyExistsError:
-                pass
             try:
                 return self.catalog.create_table(
                     contract.name,
@@ -173,7 +172,7 @@ def iceberg_type(name: str) -> PrimitiveType:
 
 
 def iceberg_schema(contract: Table) -> Schema:
-    """Return the contract's columns as an Iceberg schema; ids count from one, in order, and nulls are the audits' matter."""
+    """Return the contract's columns as an Iceberg schema; ids count from one; nulls are the audits' matter."""
     return Schema(
         *(
             NestedField(number, column.name, iceberg_type(column.type), required=False, doc=column.description or None)

@@ -34,7 +34,7 @@ def write_evidence(table: IcebergTable, run: str, record: dict[str, Any]) -> dic
     Raises:
         LakeError: The storage refused, or the run already has evidence: it is never overwritten.
     """
-    data = json.dumps(record, default=_plain, indent=1, sort_keys=True, ensure_ascii=False).encode()
+    data = json.dumps(record, default=_plain, indent=1, ensure_ascii=False).encode()
     location = evidence_location(table, run)
     with lake_faults(f"writing the evidence {location}"), table.io.new_output(location).create() as out:
         out.write(data)
@@ -97,5 +97,3 @@ def _plain(value: object) -> object:
     if isinstance(value, bytes):
         return value.hex()
     return str(value)
-
-

@@ -60,5 +60,6 @@ def _catalog_fault(doing: str, error: DatabaseError) -> LakeError:
     reason = str(error.orig or error).splitlines()[0]
     msg = f"The catalog cannot be used for {doing}: {reason}."
     return LakeError(
-        msg, next_step="lakeproof doctor; a catalog that is damaged must be restored from a backup: it names what is published"
+        msg,
+        next_step="lakeproof doctor; restore a damaged catalog from a backup: only it knows what is published",
     )

@@ -96,7 +96,9 @@ def _ledgers(table: IcebergTable) -> list[dict[str, Any]]:
         scheme, netloc, path = PyArrowFileIO.parse_location(folder)
         listing = io.fs_by_scheme(scheme, netloc).get_file_info(FileSelector(path, allow_not_found=True))
         names = sorted(
-            info.base_name for info in listing if info.extension == "json" and not info.base_name.endswith(".metadata.json")
+            info.base_name
+            for info in listing
+            if info.extension == "json" and not info.base_name.endswith(".metadata.json")
         )
         records = []
         for name in names:

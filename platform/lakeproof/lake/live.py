@@ -94,7 +94,7 @@ def _live_days(table: IcebergTable, days: Collection[date] | None) -> Iterator[t
     found: dict[Day, list[tuple[str, int, int]]] = {}
     for manifest in head.manifests(table.io) if head else []:
         if manifest.content != ManifestContent.DATA:
-            msg = f"{'.'.join(table.name())} holds row-level deletes of another engine; its days cannot be told from files."
+            msg = f"{'.'.join(table.name())} holds row-level deletes of another engine; files no longer tell its days."
             raise LakeError(msg, next_step="compact the table with that engine")
         if days is not None and not (days and may_hold(manifest, list(days))):
             continue

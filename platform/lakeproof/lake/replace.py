@@ -1,8 +1,8 @@
 """The one place that builds on PyIceberg's private snapshot producer: replace exactly some days, by metadata alone.
 
-PyIceberg 0.12 can overwrite a partition only by two snapshots (delete, append), cannot replace a day by an empty one, and
-carries delete-only manifests for ever. `ReplaceDays` makes one snapshot, plans it anew against the current head on
-each attempt, and folds the manifests of every month it touches into one, so that planning stays flat as days add up.
+PyIceberg 0.12 overwrites a partition by two snapshots (delete, append), cannot replace a day by an empty one, and
+carries delete-only manifests for ever. `ReplaceDays` makes one snapshot, plans it anew against the current head on each
+attempt, and folds the manifests of every month it touches into one, so that planning stays flat as days add up.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from pyiceberg.io import FileIO
     from pyiceberg.manifest import DataFile, ManifestFile
-    from pyiceberg.table import Table
     from pyiceberg.table.metadata import TableMetadata
 
 Day = date | None
@@ -71,9 +70,13 @@ def may_hold(manifest: ManifestFile, days: Sequence[date]) -> bool:
 
 
 def _bounds(manifest: ManifestFile) -> tuple[date, date] | None:
-    if not manifest.partitions or (summary := manifest.partitions[0]).lower_bound is None or summary.upper_bound is None:
+    if (
+        not manifest.partitions
+        or (summary := manifest.partitions[0]).lower_bound is None
+        or summary.upper_bound is None
+    ):
         return None
-    low, high = (from_bytes(DateType(), bound) for bound in (summary.lower_bound, summary.upper_bound))
+    low, high = (int(from_bytes(DateType(), bound)) for bound in (summary.lower_bound, summary.upper_bound))
     return days_to_date(low), days_to_date(high)
 
 

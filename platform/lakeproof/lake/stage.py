@@ -129,7 +129,9 @@ def verify_files(table: IcebergTable, staged: Staged) -> None:
     with lake_faults(f"reading the staged files of {staged.table}"), ThreadPoolExecutor() as pool:
         for file, sha256 in zip(files, pool.map(lambda f: sha256_of(table, f.location), files), strict=True):
             if sha256 != file.sha256:
-                msg = f"{staged.table}: staged file {file.location} changed after it was written; nothing was published."
+                msg = (
+                    f"{staged.table}: staged file {file.location} changed after it was written; nothing was published."
+                )
                 raise LakeError(msg, next_step="find out what writes into the warehouse, then run the days again")
 
 

@@ -122,5 +122,3 @@ def _days(source: PackageSource) -> Mapping[date | None, int]:
         return Counter({None: _rows(source).num_rows})
     days = connect().from_arrow(_rows(source)).aggregate(f"{source.day} AS day, count(*)", source.day)
     return Counter(dict(days.fetchall()))
-
-
