@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import inspect
-import warnings
-import zlib
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,19 +15,19 @@ from lakeproof.engine.function import Maker, function_maker, sql_maker
 from lakeproof.errors import ContractError, HeldError
 from lakeproof.lake.live import View
 from lakeproof.lakehouse import KEY
-from lakeproof.parts import NOT_EMPTY
+from lakeproof.outcome import DayOutcome, Outcome, readers_see
 from lakeproof.progress import Step, report
 from lakeproof.reading import Reader, TableReader
 from lakeproof.record import record
 from lakeproof.source.protocol import Source, SourceReader
-from lakeproof.wap import DayOutcome, Outcome, Work, new_run_id, readers_see, write_audit_publish
+from lakeproof.spec import asset_options, without_preview_warnings
+from lakeproof.wap import Work, new_run_id, write_audit_publish
 from lakeproof.window import Window, as_day
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from lakeproof.lake.catalog import Lake
-    from lakeproof.wap import State
 
 
 @dataclass(frozen=True)
@@ -55,11 +51,6 @@ _MADE: dict[dg.AssetKey, TableAsset] = {}
 def table_assets(assets: Iterable[dg.AssetKey]) -> list[TableAsset]:
     """Return, of some assets, those that are tables, as they were made in this process."""
     return [_MADE[key] for key in assets if key in _MADE]
-
-
-def asset_key(table: Table) -> dg.AssetKey:
-    """Return a table's asset key: its name, split at the dot."""
-    return dg.AssetKey(table.name.split("."))
 
 
 def daily_table(table: Table, *, deps: Sequence[Any] = (), **options: Any) -> Callable[..., dg.AssetsDefinition]:
@@ -156,30 +147,16 @@ def _checked(table: Table, how: Input) -> Input:
 def _asset(
     table: Table, maker: Maker, inputs: dict[str, Input | Source], deps: list[Any], options: dict[str, Any]
 ) -> dg.AssetsDefinition:
-    partitions = partitions_of(table)
-
     def body(context: dg.AssetExecutionContext) -> Iterator[Any]:
         lake = getattr(context.resources, KEY).lake
         yield from record(context, table, lambda: run(lake, table, maker, inputs, context))
 
-    with _without_preview_warnings():
+    with without_preview_warnings():
         asset: dg.AssetsDefinition = dg.asset(
-            key=asset_key(table),
-            description=table.description or None,
-            group_name=options.pop("group_name", table.layer),
-            owners=[table.owner],
-            kinds={"iceberg", "sql" if maker.one_day_at_a_time else "python"},
-            tags={**table.tags, **options.pop("tags", {})},
-            metadata={**_metadata(table), **options.pop("metadata", {})},
+            **asset_options(table, inputs, deps, options),
             code_version=maker.code,
-            partitions_def=partitions,
-            backfill_policy=None if partitions is None else _policy(table),
-            freshness_policy=_freshness(table),
-            check_specs=[*_checks(table, partitions)],
-            deps=[*deps, *_deps(inputs)],
             required_resource_keys={KEY},
             output_required=False,  # a declared gap is neither a failure nor a materialization
-            **options,
         )(_named(body, table))
     _MADE[asset.key] = TableAsset(table, inputs, asset)
     return asset
@@ -223,20 +200,14 @@ def _with_refused(
 ) -> Outcome:
     """Add the days that the gate did not let through."""
     done = {day.day: day for day in outcome.days}
-    if absent := {**readiness.refused, **readiness.gaps}:
+    if absent := [*readiness.refused, *readiness.gaps]:
         live = View.open(lake, table, [day for day in absent if day is not None] if table.partition else None).days
-        for day, why in absent.items():
-            state: State = "gap" if day in readiness.gaps else "not-ready"
-            done[day] = DayOutcome(day, state, why, readers_see(table.name, live.get(day)))
-    whole = Outcome(
-        outcome.table,
-        outcome.run,
-        tuple(done[day] for day in days),
-        outcome.snapshot,
-        outcome.evidence,
-        outcome.seconds,
-        outcome.inputs,
-    )
+        for day, lacks in readiness.refused.items():
+            reason, steps = "; ".join(lack.reason for lack in lacks), tuple(lack.step for lack in lacks)
+            done[day] = DayOutcome(day, "not-ready", reason, readers_see(live.get(day)), steps=steps)
+        for day, why in readiness.gaps.items():
+            done[day] = DayOutcome(day, "gap", why, readers_see(live.get(day)))
+    whole = replace(outcome, days=tuple(done[day] for day in days))
     report(whole)
     return whole
 
@@ -263,111 +234,8 @@ def _open(lake: Lake, table: Table, inputs: Mapping[str, Input | Source], days: 
     }
 
 
-def partitions_of(table: Table) -> dg.DailyPartitionsDefinition | None:
-    """Return a table's days as Dagster partitions."""
-    if table.partition is None:
-        return None
-    return dg.DailyPartitionsDefinition(
-        start_date=table.first_day.isoformat(),
-        end_date=None if table.until_day is None else table.until_day.isoformat(),
-        timezone=table.timezone,
-    )
-
-
-def _policy(table: Table) -> dg.BackfillPolicy:
-    """Backfill all days in one run, and one table in one run.
-
-    Dagster puts assets with equal policies into one run, where a held day of one fails every day of the next. A run of
-    ten thousand days is never cut, and a number of its own keeps each table in a run of its own.
-    """
-    return dg.BackfillPolicy.multi_run(10_000 + zlib.crc32(table.name.encode()) % 10_000)
-
-
-def _freshness(table: Table) -> dg.FreshnessPolicy | None:
-    if table.sla is None:
-        return None
-    due = table.sla.due_time
-    return dg.FreshnessPolicy.cron(
-        deadline_cron=f"{due.minute} {due.hour} * * *",
-        lower_bound_delta=timedelta(days=1),
-        timezone=table.sla.timezone,
-    )
-
-
-def _checks(table: Table, partitions: dg.DailyPartitionsDefinition | None) -> Iterator[dg.AssetCheckSpec]:
-    key = asset_key(table)
-    if not table.allow_empty:
-        yield dg.AssetCheckSpec(
-            NOT_EMPTY, asset=key, blocking=True, description="there are rows", partitions_def=partitions
-        )
-    for audit in table.audits:
-        blocking = audit.severity == "blocking"
-        yield dg.AssetCheckSpec(
-            audit.name,
-            asset=key,
-            blocking=blocking,
-            description=audit.describe,
-            partitions_def=partitions,
-            metadata={"severity": audit.severity},
-        )
-
-
-def _deps(inputs: Mapping[str, Input | Source]) -> Iterator[dg.AssetDep]:
-    for how in inputs.values():
-        if not isinstance(how, Input):
-            continue
-        key = asset_key(how.table)
-        if how.kind == "last" and how.days > 1:
-            mapping = dg.TimeWindowPartitionMapping(
-                start_offset=1 - how.days, end_offset=0, allow_nonexistent_upstream_partitions=True
-            )
-            yield dg.AssetDep(key, partition_mapping=mapping)
-        elif how.kind == "previous":
-            yield dg.AssetDep(key, partition_mapping=dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1))
-        else:
-            yield dg.AssetDep(key)
-
-
-def _metadata(table: Table) -> dict[str, Any]:
-    schema = dg.TableSchema(
-        columns=[
-            dg.TableColumn(
-                column.name,
-                column.type,
-                column.description,
-                constraints=dg.TableColumnConstraints(
-                    other=[
-                        *(["partition"] if column.name == table.partition else []),
-                        *(["key"] if column.name in table.key else []),
-                    ]
-                ),
-            )
-            for column in table.columns
-        ]
-    )
-    metadata: dict[str, Any] = {
-        "dagster/column_schema": schema,
-        "dagster/table_name": table.name,
-    }
-    if table.value is not None:
-        metadata["value"] = f"${table.value.usd_per_month:,.0f} a month to {table.value.consumer}: {table.value.why}"
-    return metadata
-
-
 def _named(body: Callable[..., Any], table: Table) -> Callable[..., Any]:
     """Give the op a name a person recognises in a run."""
     body.__name__ = table.name.replace(".", "__")
     body.__annotations__.clear()  # Dagster reads them as they stand, and they stand as text
     return body
-
-
-@contextmanager
-def _without_preview_warnings() -> Iterator[None]:
-    """Silence the two warnings that Lakeproof has decided to live with, and no other.
-
-    Checks by partition are a preview of Dagster 1.13, and backfill policies a beta: both are pinned in pyproject.toml.
-    """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*partitions_def on an AssetCheckSpec", dg.PreviewWarning)
-        warnings.filterwarnings("ignore", ".*`backfill_policy`", dg.BetaWarning)
-        yield

@@ -16,6 +16,8 @@ from lakeproof.window import ONE_DAY, Window, as_day
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+WRITES = ("replace",)
+
 InputKind = Literal["day", "last", "previous", "latest"]
 
 
@@ -132,7 +134,7 @@ class Table:
                 "no audit is blocking, so nothing could ever be refused",
                 "add one, such as audit.not_null(…), audit.unique() or audit.row_count(at_least=…)",
             )
-        if self.write != "replace":
+        if self.write not in WRITES:
             self._refuse(
                 f"write={self.write!r} is not known; days and tables are replaced whole", "use write='replace'"
             )

@@ -12,7 +12,7 @@ from lakeproof.audit.kinds import References
 from lakeproof.contract import Input, Table
 from lakeproof.lake.held import held_days
 from lakeproof.lake.live import View
-from lakeproof.window import ONE_DAY, Window, days_text
+from lakeproof.window import Window, days_options, days_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,18 +24,31 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Lack:
+    """Why a day may not run.
+
+    Args:
+        reason: What is missing, in words that fit every day that lacks the same.
+        step: What to do about it; `{days}` stands for the options that name the days.
+    """
+
+    reason: str
+    step: str
+
+
+@dataclass(frozen=True)
 class Readiness:
     """Which days of a table may run.
 
     Args:
         ready: The days that may, in order.
-        refused: The days that may not, each with why and the next command.
+        refused: The days that may not, each with what it lacks.
         gaps: The days that are declared never to come, each with its reason.
         waived: Input days that are declared never to come, as `table@day`, each with its reason.
     """
 
     ready: tuple[Day, ...]
-    refused: Mapping[Day, str] = field(default_factory=dict)
+    refused: Mapping[Day, tuple[Lack, ...]] = field(default_factory=dict)
     gaps: Mapping[Day, str] = field(default_factory=dict)
     waived: Mapping[str, str] = field(default_factory=dict)
 
@@ -78,7 +91,7 @@ class _Gate:
         self._lake = lake
         self._table = table
         self._today = now.astimezone(ZoneInfo(table.timezone)).date()
-        self._missing: dict[Day, list[str]] = defaultdict(list)
+        self._missing: dict[Day, list[Lack]] = defaultdict(list)
         self._waived: dict[str, str] = {}
         self._has_source_rows: set[Day] = set()
 
@@ -102,7 +115,7 @@ class _Gate:
                 else:
                     absent.append(d)
             if absent:
-                self._missing[day].append(_absent(how.table, absent, [d for d in absent if d in held]))
+                self._missing[day] += _absent(how.table, absent, [d for d in absent if d in held], day)
 
     def _days_of(self, how: Input, day: date) -> list[date]:
         window = how.window(Window.of(day, timezone=self._table.timezone))
@@ -111,7 +124,7 @@ class _Gate:
     def _ask_latest(self, table: Table, days: Sequence[Day]) -> None:
         if View.open(self._lake, table).snapshot is None:
             for day in days:
-                self._missing[day].append(f"{table.name} was never published; lakeproof run {table.name}")
+                self._missing[day].append(Lack(f"{table.name} was never published", f"lakeproof run {table.name}"))
 
     def ask_source(self, source: Source, days: Sequence[Day]) -> None:
         """Ask a source whether it has each day."""
@@ -120,9 +133,8 @@ class _Gate:
             if found.complete:
                 self._has_source_rows.add(day)
             elif day is None or self._table.gap(day) is None:
-                self._missing[day].append(
-                    f"the source is not complete: {found.reason}; wait for it, or declare the day in gaps= and say why"
-                )
+                remedy = "wait for the source, or declare the day in gaps= and say why it will never come"
+                self._missing[day].append(Lack(f"its source is not complete: {found.reason}", remedy))
 
     def ask_referred(self, audit: References, days: Sequence[Day]) -> None:
         """Look for what a reference audit refers to."""
@@ -133,39 +145,44 @@ class _Gate:
         daily = table is not None and bool(table.spec().fields)
         for day in days:
             if not live or (daily and day not in live):
-                what = f"{audit.table} {day}" if daily else audit.table
-                how = f"lakeproof run {audit.table}" + (f" --day {day}" if daily else "")
-                self._missing[day].append(f"{what}, which audit {audit.name} refers to, is not published; {how}")
+                reason = f"{audit.table}, which audit {audit.name} refers to, is not published"
+                step = f"lakeproof run {audit.table}" + (" {days}" if daily else "")
+                self._missing[day].append(Lack(reason, step))
 
     def sum_up(self, days: Sequence[Day], *, chained: bool) -> Readiness:
         """Return the days that may run, and why the others may not."""
         ready: list[Day] = []
-        refused: dict[Day, str] = {}
+        refused: dict[Day, tuple[Lack, ...]] = {}
         gaps: dict[Day, str] = {}
         for day in days:
             gap = None if day is None else self._table.gap(day)
             if gap is not None and day in self._has_source_rows:
-                refused[day] = f"it is declared a gap ({gap}), but its source has it; take it out of gaps="
+                why = f"it is declared a gap ({gap}), but its source has it"
+                refused[day] = (Lack(why, "take the day out of gaps="),)
             elif gap is not None:
                 gaps[day] = gap
             elif day is not None and day >= self._today:
-                over = datetime.combine(day + ONE_DAY, datetime.min.time(), ZoneInfo(self._table.timezone))
-                refused[day] = f"the day is not over before {over.isoformat()}; run it then"
+                refused[day] = (Lack("the day is not over", f"run it after midnight, {self._table.timezone}"),)
             elif self._missing[day]:
-                refused[day] = "; ".join(self._missing[day])
+                refused[day] = tuple(self._missing[day])
             elif chained and refused:
-                refused[day] = f"it builds on {min(str(d) for d in refused)}, which is not ready"
+                first = min(str(d) for d in refused)
+                refused[day] = (Lack(f"it builds on {first}, which is not ready", f"see {first} first"),)
             else:
                 ready.append(day)
         return Readiness(tuple(ready), refused, gaps, self._waived)
 
 
-def _absent(table: Table, days: list[date], held: list[date]) -> str:
+def _absent(table: Table, days: list[date], held: list[date], day: date) -> list[Lack]:
     """Say which days of an input are missing, and the command that helps."""
-    parts = []
-    if waiting := [day for day in days if day not in held]:
-        span = f"--from {waiting[0]} --to {waiting[-1]}" if len(waiting) > 1 else f"--day {waiting[0]}"
-        parts.append(f"{table.name} {days_text(waiting)} is not published; lakeproof run {table.name} {span}")
-    if held:
-        parts.append(f"{table.name} {days_text(held)} is held; lakeproof show {table.name}@{held[0]}")
-    return "; ".join(parts)
+    lacks = []
+    waiting = [d for d in days if d not in held]
+    for some, state in ((waiting, "not published"), (held, "held")):
+        if not some:
+            continue
+        on_day = some == [day]
+        reason = f"{table.name} is {state} for that day" if on_day else f"{table.name} {days_text(some)} is {state}"
+        span = "{days}" if on_day else days_options(some)
+        step = f"lakeproof run {table.name} {span}"
+        lacks.append(Lack(reason, step if state != "held" else f"lakeproof show {table.name}@{some[0]} --held"))
+    return lacks

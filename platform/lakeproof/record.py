@@ -14,6 +14,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 from lakeproof.engine.duck import connect
 from lakeproof.errors import HeldError, LakeproofError, NotReadyError
 from lakeproof.lakehouse import KEY
+from lakeproof.outcome import DayOutcome, Outcome, Refusal
 from lakeproof.progress import report
 from lakeproof.reading import read_table
 from lakeproof.recording import one_transaction
@@ -24,13 +25,12 @@ if TYPE_CHECKING:
     from lakeproof.contract import Table
     from lakeproof.lake.replace import Day
     from lakeproof.verdict import AuditResult
-    from lakeproof.wap import DayOutcome, Outcome
 
 OUTCOME_TAG = "lakeproof/outcome"
 """The run tag that says how a run that published nothing ended: `held`, `not-ready` or `error`."""
 
 SAMPLE_ROWS = 5
-SHOWN_DAYS = 10
+SHOWN_REASONS = 10
 BARS = "▁▂▃▄▅▆▇█"
 """Eight heights of a bar, to plot in text."""
 
@@ -76,7 +76,7 @@ def record(context: dg.AssetExecutionContext, table: Table, run: Callable[[], Ou
             for result in day.verdict.results if day.verdict else ():
                 yield _evaluation(context, table, day, result, targets.get(_key(day.day)))
     if refused:
-        raise _failure(context, refused[0].state, _refusal(table, outcome, refused), _refusal_metadata(outcome))
+        raise _failure(context, refused[0].state, _refusal(table, outcome), _refusal_metadata(outcome))
     for check in context.selected_asset_check_keys:
         yield dg.Output(None, output_name=context.assets_def.get_output_name_for_asset_check_key(check))
 
@@ -119,7 +119,7 @@ def _evaluation(
         metadata["sample"] = dg.MetadataValue.md(markdown_table(result.sample))
     if not day.good:
         metadata["readers"] = day.readers
-        metadata["next"] = _next_command(table, day)
+        metadata["next"] = Refusal(table.name, (day,)).next_step
     return dg.AssetCheckEvaluation(
         asset_key=context.asset_key,
         check_name=result.audit,
@@ -169,28 +169,16 @@ def _input_text(record: Mapping[str, Any]) -> str:
     return f"{record['table']}{span}, snapshot {record['snapshot']}"
 
 
-def _refusal(table: Table, outcome: Outcome, refused: Sequence[DayOutcome]) -> str:
+def _refusal(table: Table, outcome: Outcome) -> str:
+    """Return the run's error: what was refused and why, what readers see, the next command."""
+    refusals = outcome.refusals()
     good = sum(day.state in {"published", "unchanged"} for day in outcome.days)
-    lines = [f"{table.name}: {len(refused)} of {len(outcome.days)} days refused, {good} published."]
-    for day in refused[:SHOWN_DAYS]:
-        lines.append(f"{day.day or table.name} {day.state}: {day.reason}")
-        lines.append(f"  Readers: {day.readers}")
-        lines.append(f"  Next: {_next_command(table, day)}")
-    if len(refused) > SHOWN_DAYS:
-        lines.append(f"… and {len(refused) - SHOWN_DAYS} more days")
-    if gaps := outcome.of("gap"):
-        lines.append(f"Declared gaps, with nothing to publish: {', '.join(str(day.day) for day in gaps)}")
+    refused = sum(len(refusal.days) for refusal in refusals)
+    lines = [f"{table.name}: {refused} of {len(outcome.days)} refused, {good} published."]
+    lines += [str(refusal) for refusal in refusals[:SHOWN_REASONS]]
+    if len(refusals) > SHOWN_REASONS:
+        lines.append(f"… and {len(refusals) - SHOWN_REASONS} more reasons, in this failure's metadata")
     return "\n".join(lines)
-
-
-def _next_command(table: Table, day: DayOutcome) -> str:
-    at = f"@{day.day}" if day.day else ""
-    again = f"lakeproof run {table.name}" + (f" --day {day.day}" if day.day else "")
-    if day.state == "held":
-        return f"lakeproof show {table.name}{at} --held"
-    if day.state == "moved":
-        return f"lakeproof show {table.name}{at}, then {again}"
-    return f"see the reason, then {again}"
 
 
 def _refusal_metadata(outcome: Outcome) -> dict[str, Any]:

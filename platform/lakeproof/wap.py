@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from lakeproof.audit.judge import Known, judge
 from lakeproof.audit.kinds import References, Volume
@@ -19,6 +19,7 @@ from lakeproof.lake.held import keep_held
 from lakeproof.lake.live import View
 from lakeproof.lake.publish import Published, publish
 from lakeproof.lake.stage import Staged, StageWriter
+from lakeproof.outcome import DayOutcome, Outcome, readers_see
 from lakeproof.progress import Step, report
 from lakeproof.reading import Referred, TableReader, content_of
 from lakeproof.window import ONE_DAY, Window, days_text, runs_of_days
@@ -36,70 +37,6 @@ if TYPE_CHECKING:
     from lakeproof.lake.replace import Day
     from lakeproof.reading import Reader
     from lakeproof.verdict import Verdict
-
-State = Literal["published", "unchanged", "held", "moved", "not-ready", "gap"]
-EXIT_CODES: dict[State, int] = {"published": 0, "unchanged": 0, "gap": 0, "held": 3, "not-ready": 4, "moved": 5}
-
-
-@dataclass(frozen=True)
-class DayOutcome:
-    """What became of one day of a run.
-
-    Args:
-        day: The day; None for an unpartitioned table.
-        state: `published`; `unchanged`, readers had this content already; `held` by an audit; `moved`, another run
-            published it meanwhile; `not-ready`; or `gap`, declared never to come.
-        reason: Why, in one line.
-        readers: What readers see now.
-        rows: How many rows were staged.
-        bytes: The size of the staged files.
-        verdict: What the audits said, when they were asked.
-    """
-
-    day: Day
-    state: State
-    reason: str
-    readers: str
-    rows: int = 0
-    bytes: int = 0
-    verdict: Verdict | None = None
-
-    @property
-    def good(self) -> bool:
-        """Whether readers now see what this run made, or nothing was to be done."""
-        return EXIT_CODES[self.state] == 0
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a run.
-
-    Args:
-        table: The table's name.
-        run: The run's id.
-        days: What became of each day, in order.
-        snapshot: The snapshot that holds the published days; None when nothing was committed.
-        evidence: Where the run's evidence lies; None when nothing was staged.
-        seconds: How long each step took.
-        inputs: What was read: table and snapshot, or source.
-    """
-
-    table: str
-    run: str
-    days: tuple[DayOutcome, ...]
-    snapshot: int | None = None
-    evidence: str | None = None
-    seconds: Mapping[str, float] = field(default_factory=dict)
-    inputs: Sequence[Mapping[str, Any]] = ()
-
-    @property
-    def exit_code(self) -> int:
-        """The smallest of 3, 4 and 5 that occurred, else 0."""
-        return min((EXIT_CODES[day.state] for day in self.days if not day.good), default=0)
-
-    def of(self, state: State) -> tuple[DayOutcome, ...]:
-        """Return the days that ended in a state."""
-        return tuple(day for day in self.days if day.state == state)
 
 
 @dataclass(frozen=True)
@@ -183,7 +120,7 @@ def write_audit_publish(lake: Lake, work: Work) -> Outcome:
         if held := [day for day, verdict in verdicts.items() if not verdict.passed]:
             keep_held(table.refresh(), staged.only(held))
     live = View.of(table.refresh(), _daily(work.days)).days
-    days = tuple(_outcome(work, day, staged, verdicts, done, live) for day in work.days)
+    days = tuple(_outcome(day, staged, verdicts, done, live) for day in work.days)
     inputs = [reader.record() for reader in work.readers.values()]
     return Outcome(work.table.name, run, days, done.snapshot, pointer["lakeproof.evidence"], clock.seconds, inputs)
 
@@ -263,14 +200,6 @@ class Clock:
             self.seconds[name] = round(time.monotonic() - begun, 3)
 
 
-def readers_see(table: str, live: LiveDay | None) -> str:
-    """Return what readers of a day see now, in words."""
-    if live is None:
-        return f"see no {table} for that day; it was never published"
-    by = f", published by run {live.run}" if live.run else ""
-    return f"still see the {live.rows:,} rows of {table} for that day{by}"
-
-
 def _daily(days: Sequence[Day]) -> list[date] | None:
     """Return the days of a daily table; None for an unpartitioned one."""
     listed = [day for day in days if day is not None]
@@ -311,7 +240,6 @@ def _passed(work: Work, verdicts: Mapping[Day, Verdict]) -> list[Day]:
 
 
 def _outcome(
-    work: Work,
     day: Day,
     staged: Staged,
     verdicts: Mapping[Day, Verdict],
@@ -319,7 +247,7 @@ def _outcome(
     live: Mapping[Day, LiveDay],
 ) -> DayOutcome:
     verdict, rows, size = verdicts[day], staged.rows(day), staged.bytes(day)
-    readers = readers_see(work.table.name, live.get(day))
+    readers = readers_see(live.get(day))
     if day in done.published:
         return DayOutcome(day, "published", "passed", f"see the {rows:,} rows of this run", rows, size, verdict)
     if day in done.unchanged:

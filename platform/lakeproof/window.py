@@ -122,3 +122,12 @@ def days_text(days: tuple[date, ...] | list[date]) -> str:
     '2013-01-01..2013-01-02, 2013-01-05'
     """
     return ", ".join(f"{a}" if a == b else f"{a}..{b}" for a, b in runs_of_days(days))
+
+
+def days_options(days: tuple[date, ...] | list[date]) -> str:
+    """Return the options of `lakeproof run` that name days, from the first to the last.
+
+    >>> days_options([date(2013, 1, 1), date(2013, 1, 2)])
+    '--from 2013-01-01 --to 2013-01-02'
+    """
+    return f"--day {days[0]}" if len(days) == 1 else f"--from {days[0]} --to {days[-1]}"

@@ -15,9 +15,9 @@ from dagster._core.utils import make_new_run_id
 
 from lakeproof.errors import LakeproofError
 from lakeproof.lake.catalog import default_home
+from lakeproof.outcome import Outcome
 from lakeproof.progress import listening
 from lakeproof.recording import one_transaction
-from lakeproof.wap import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -18,7 +18,7 @@ from lakeproof.cli.locations import find_tables, load_locations
 from lakeproof.cli.options import as_json, console, grid, print_json, workspace
 from lakeproof.errors import LakeproofError, UsageError
 from lakeproof.progress import Step
-from lakeproof.window import Window, as_day, days_text
+from lakeproof.window import Window, as_day
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from lakeproof.asset import TableAsset
     from lakeproof.contract import Table
-    from lakeproof.wap import DayOutcome, Outcome
+    from lakeproof.outcome import DayOutcome, Outcome
 
 SHOWN = 5
 
@@ -227,21 +227,8 @@ def _refusals(run: TableRun) -> Iterator[str]:
         yield f"{run.table.name} refused:\n  " + str(run.error).replace("\n", "\n  ")
     if run.outcome is None:
         return
-    for state, reason, days in same_reason(run.outcome):
-        at = f" {days_text([day.day for day in days if day.day])}" if days[0].day else ""
-        yield f"{run.table.name}{at} {state}: {reason}"
-        yield f"  Readers: {days[0].readers}" + (" (the first of these days)" if len(days) > 1 else "")
-        if state == "held":
-            yield f"  Next: lakeproof show {run.table.name}{f'@{days[0].day}' if days[0].day else ''} --held"
-
-
-def same_reason(outcome: Outcome) -> list[tuple[str, str, list[DayOutcome]]]:
-    """Return the refused days, those of one state and reason together."""
-    found: dict[tuple[str, str], list[DayOutcome]] = {}
-    for day in outcome.days:
-        if not day.good:
-            found.setdefault((day.state, day.reason), []).append(day)
-    return [(state, reason, days) for (state, reason), days in found.items()]
+    for refusal in run.outcome.refusals():
+        yield str(refusal)
 
 
 def _record(run: TableRun) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
-import polars as pl
 
 from lakeproof.cli.held import finding, held_audits
 from lakeproof.cli.lake import open_lake, table_named
@@ -33,6 +32,16 @@ if TYPE_CHECKING:
 
     from pyiceberg.table import Table as IcebergTable
     from rich.console import Console
+
+
+GAP = 3
+"""What the grid puts between two columns."""
+
+WIDEST = 40
+"""A value longer than this is folded."""
+
+WARNED_ROWS = 3
+"""How many rows at fault a mere warning shows."""
 
 
 class EvidenceError(LakeproofError):
@@ -136,17 +145,12 @@ def _show_rows(shown: Shown, limit: int, *, as_json: bool) -> int:
         if not audit["passed"]:
             out.print(f"{'held by' if audit['holds'] else 'warning'} {finding(audit)}", markup=False)
             if audit["sample"]:
-                _print_frame(out, pl.DataFrame(_texts(audit["sample"])))
-    _print_frame(out, pl.DataFrame(_texts(sample.to_pylist())))
+                _print_rows(out, _at_fault(shown, audit))
+    _print_rows(out, sample.to_pylist())
     if shown.state == "held":
-        out.print(
-            f"Readers do not see these rows. Next: mend the cause, then lakeproof run {shown.name} {_day_option(shown)}"
-        )
+        again = f"lakeproof run {shown.name}" + (f" --day {shown.day}" if shown.day else "")
+        out.print(f"Readers do not see these rows. Next: mend the cause, then {again}", markup=False)
     return 0
-
-
-def _day_option(shown: Shown) -> str:
-    return f"--day {shown.day}" if shown.day else ""
 
 
 def _audits(shown: Shown) -> list[dict[str, Any]]:
@@ -155,13 +159,39 @@ def _audits(shown: Shown) -> list[dict[str, Any]]:
     return held_audits(shown.table, HeldDay(shown.day, shown.run, shown.files, 0, ""))
 
 
-def _texts(rows: list[dict[str, Any]]) -> list[dict[str, str]]:
-    return [{name: "" if value is None else str(value) for name, value in row.items()} for row in rows]
+def _at_fault(shown: Shown, audit: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the sample of an audit; of a mere warning, a few rows and only their key and the columns at fault."""
+    sample: list[dict[str, Any]] = audit["sample"]
+    if audit["holds"]:
+        return sample
+    key = shown.table.properties.get("lakeproof.key", "").split(",")
+    names = [name for name in sample[0] if name in key or name in audit["describe"]] or list(sample[0])
+    return [{name: row[name] for name in names} for row in sample[:WARNED_ROWS]]
 
 
-def _print_frame(out: Console, frame: pl.DataFrame) -> None:
-    rows = [list(row) for row in frame.rows()]
-    out.print(grid("", frame.columns, rows))
+def _print_rows(out: Console, rows: list[dict[str, Any]]) -> None:
+    """Print rows side by side when they fit, and else each as a column of its own, as many as fit."""
+    if not rows:
+        return
+    texts = [{name: "" if value is None else str(value) for name, value in row.items()} for row in rows]
+    names = list(texts[0])
+    widths = [max(len(name), *(len(row[name]) for row in texts)) + GAP for name in names]
+    if sum(widths) <= out.width:
+        out.print(grid("", names, [[row[name] for name in names] for row in texts]))
+        return
+    room = out.width - max(map(len, names)) - GAP
+    shown: list[dict[str, str]] = []
+    for row in texts:
+        room -= min(WIDEST, max(map(len, row.values()))) + GAP
+        if room < 0:
+            break
+        shown.append(row)
+    shown = shown or texts[:1]
+    out.print(
+        grid(
+            "", ["column", *(f"row {n}" for n, _ in enumerate(shown, 1))], [[n, *(r[n] for r in shown)] for n in names]
+        )
+    )
 
 
 def _show_evidence(shown: Shown, *, as_json: bool) -> int:

@@ -1,0 +1,159 @@
+"""How a contract looks to Dagster: partitions, checks, freshness, dependencies, columns."""
+
+from __future__ import annotations
+
+import warnings
+import zlib
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from lakeproof.contract import Input, Table
+from lakeproof.parts import NOT_EMPTY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from lakeproof.source.protocol import Source
+
+
+def asset_key(table: Table) -> dg.AssetKey:
+    """Return a table's asset key: its name, split at the dot."""
+    return dg.AssetKey(table.name.split("."))
+
+
+def asset_options(
+    table: Table, inputs: Mapping[str, Input | Source], deps: Sequence[Any], options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what `dagster.asset` is told of a table.
+
+    Args:
+        table: The contract.
+        inputs: What it reads, by name.
+        deps: Further assets it depends on.
+        options: Dagster's own, as the user gave them.
+    """
+    partitions = partitions_of(table)
+    rest = {name: value for name, value in options.items() if name not in {"group_name", "tags", "metadata"}}
+    return {
+        "key": asset_key(table),
+        "description": table.description or None,
+        "group_name": options.get("group_name", table.layer),
+        "owners": [table.owner],
+        "kinds": {"iceberg"},
+        "tags": {**table.tags, **options.get("tags", {})},
+        "metadata": {**_metadata(table), **options.get("metadata", {})},
+        "partitions_def": partitions,
+        "backfill_policy": None if partitions is None else _policy(table),
+        "freshness_policy": _freshness(table),
+        "check_specs": list(_checks(table, partitions)),
+        "deps": [*deps, *_deps(inputs)],
+        **rest,
+    }
+
+
+def partitions_of(table: Table) -> dg.DailyPartitionsDefinition | None:
+    """Return a table's days as Dagster partitions."""
+    if table.partition is None:
+        return None
+    return dg.DailyPartitionsDefinition(
+        start_date=table.first_day.isoformat(),
+        end_date=None if table.until_day is None else table.until_day.isoformat(),
+        timezone=table.timezone,
+    )
+
+
+def _policy(table: Table) -> dg.BackfillPolicy:
+    """Backfill all days in one run, and one table in one run.
+
+    Dagster puts assets with equal policies into one run, where a held day of one fails every day of the next. A run of
+    ten thousand days is never cut, and a number of its own keeps each table in a run of its own.
+    """
+    return dg.BackfillPolicy.multi_run(10_000 + zlib.crc32(table.name.encode()) % 10_000)
+
+
+def _freshness(table: Table) -> dg.FreshnessPolicy | None:
+    if table.sla is None:
+        return None
+    due = table.sla.due_time
+    return dg.FreshnessPolicy.cron(
+        deadline_cron=f"{due.minute} {due.hour} * * *",
+        lower_bound_delta=timedelta(days=1),
+        timezone=table.sla.timezone,
+    )
+
+
+def _checks(table: Table, partitions: dg.DailyPartitionsDefinition | None) -> Iterator[dg.AssetCheckSpec]:
+    key = asset_key(table)
+    if not table.allow_empty:
+        yield dg.AssetCheckSpec(
+            NOT_EMPTY, asset=key, blocking=True, description="there are rows", partitions_def=partitions
+        )
+    for audit in table.audits:
+        blocking = audit.severity == "blocking"
+        yield dg.AssetCheckSpec(
+            audit.name,
+            asset=key,
+            blocking=blocking,
+            description=audit.describe,
+            partitions_def=partitions,
+            metadata={"severity": audit.severity},
+        )
+
+
+def _deps(inputs: Mapping[str, Input | Source]) -> Iterator[dg.AssetDep]:
+    for how in inputs.values():
+        if not isinstance(how, Input):
+            continue
+        key = asset_key(how.table)
+        if how.kind == "last" and how.days > 1:
+            mapping = dg.TimeWindowPartitionMapping(
+                start_offset=1 - how.days, end_offset=0, allow_nonexistent_upstream_partitions=True
+            )
+            yield dg.AssetDep(key, partition_mapping=mapping)
+        elif how.kind == "previous":
+            yield dg.AssetDep(key, partition_mapping=dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1))
+        else:
+            yield dg.AssetDep(key)
+
+
+def _metadata(table: Table) -> dict[str, Any]:
+    schema = dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                column.name,
+                column.type,
+                column.description,
+                constraints=dg.TableColumnConstraints(
+                    other=[
+                        *(["partition"] if column.name == table.partition else []),
+                        *(["key"] if column.name in table.key else []),
+                    ]
+                ),
+            )
+            for column in table.columns
+        ]
+    )
+    metadata: dict[str, Any] = {
+        "dagster/column_schema": schema,
+        "dagster/table_name": table.name,
+    }
+    if table.value is not None:
+        metadata["value"] = f"${table.value.usd_per_month:,.0f} a month to {table.value.consumer}: {table.value.why}"
+    return metadata
+
+
+@contextmanager
+def without_preview_warnings() -> Iterator[None]:
+    """Silence the warnings that Lakeproof has decided to live with, and no other.
+
+    Checks by partition are a preview of Dagster 1.13; backfill policies and windows clipped at a table's start are a
+    beta. The reason for the bound on Dagster in pyproject.toml.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*partitions_def on an AssetCheckSpec", dg.PreviewWarning)
+        warnings.filterwarnings("ignore", ".*`backfill_policy`", dg.BetaWarning)
+        warnings.filterwarnings("ignore", ".*`allow_nonexistent_upstream_partitions`", dg.BetaWarning)
+        yield
