@@ -14,7 +14,7 @@ from lakeproof.audit.judge import Known, judge
 from lakeproof.audit.kinds import References, Volume
 from lakeproof.engine.cast import fit
 from lakeproof.engine.duck import connect, files_relation
-from lakeproof.lake.evidence import day_key, write_evidence
+from lakeproof.lake.evidence import PATH_KEY, day_key, write_evidence
 from lakeproof.lake.held import keep_held
 from lakeproof.lake.live import View
 from lakeproof.lake.publish import Published, publish
@@ -121,8 +121,8 @@ def write_audit_publish(lake: Lake, work: Work) -> Outcome:
             keep_held(table.refresh(), staged.only(held))
     live = View.of(table.refresh(), _daily(work.days)).days
     days = tuple(_outcome(day, staged, verdicts, done, live) for day in work.days)
-    inputs = [reader.record() for reader in work.readers.values()]
-    return Outcome(work.table.name, run, days, done.snapshot, pointer["lakeproof.evidence"], clock.seconds, inputs)
+    inputs = tuple(record["inputs"].values())
+    return Outcome(work.table.name, run, days, done.snapshot, pointer[PATH_KEY], clock.seconds, inputs)
 
 
 def stage(table: IcebergTable, work: Work, run: str) -> Staged:

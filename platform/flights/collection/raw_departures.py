@@ -40,7 +40,8 @@ raw_departures = Table(
     key=["flight_date", "carrier", "flight", "origin", "sched_dep_time"],
     owner="team:flight-operations",
     audits=[
-        audit.not_null("sched_dep_time", "sched_arr_time", "carrier", "flight", "origin", "dest", "distance", "time_hour"),
+        audit.not_null("year", "month", "day", "hour", "minute", "time_hour", name="not_null_schedule"),
+        audit.not_null("sched_dep_time", "sched_arr_time", "carrier", "flight", "origin", "dest", "distance"),
         audit.unique(),
         audit.row_count(at_least=300, at_most=1_500),
         audit.volume(within=0.5, days=28),
@@ -50,18 +51,24 @@ raw_departures = Table(
         audit.between("arr_delay", -120, 1_500),
         audit.sql(
             "times_are_times",
-            "dep_time between 1 and 2400 and dep_time % 100 < 60 and arr_time between 1 and 2400 and arr_time % 100 < 60",
+            "dep_time between 1 and 2400 and dep_time % 100 < 60 and arr_time between 1 and 2400 and arr_time % 100 < 60"
+            " and sched_dep_time between 0 and 2359 and sched_dep_time % 100 < 60"
+            " and sched_arr_time between 0 and 2359 and sched_arr_time % 100 < 60",
         ),
         audit.sql(
             "hour_is_the_schedules",
             "hour = sched_dep_time // 100 and minute = sched_dep_time % 100"
             " and timezone('America/New_York', time_hour) = make_timestamp(year, month, day, hour, 0, 0)",
         ),
+        audit.between("distance", 1, 10_000),
+        audit.between("air_time", 1, 1_440),
         audit.sql("delay_with_departure", "(dep_time is null) = (dep_delay is null)"),
+        audit.sql("arrival_after_departure", "dep_time is not null or arr_time is null"),
         audit.sql("air_time_with_arrival", "(arr_delay is null) = (air_time is null)"),
         audit.sql("flown_by_an_aircraft", "dep_time is null or tailnum is not null"),
         audit.references("dest", "flights.airports", "faa", severity="warn"),
-        audit.matches("tailnum", "N.*", severity="warn"),
+        audit.references("tailnum", "flights.planes", "tailnum", severity="warn"),
+        audit.matches("tailnum", "N[0-9A-Z]+", severity="warn"),
     ],
     sla=Sla(due="03:00", target=0.95, timezone="America/New_York"),
 )

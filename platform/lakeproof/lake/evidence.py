@@ -19,6 +19,7 @@ from lakeproof.lake.faults import lake_faults
 from lakeproof.verdict import Content
 
 if TYPE_CHECKING:
+    from pyiceberg.io import FileIO
     from pyiceberg.table import Table as IcebergTable
 
     from lakeproof.lake.live import LiveDay
@@ -47,31 +48,40 @@ def evidence_location(table: IcebergTable, run: str) -> str:
 
 
 def read_evidence(table: IcebergTable, run: str) -> dict[str, Any] | None:
-    """Return a run's evidence, or None when the run left none."""
-    with lake_faults(f"reading the evidence of run {run}"):
-        data = _read(evidence_location(table, run), tuple(sorted(table.io.properties.items())))
+    """Return a run's evidence as it is now, or None when the run left none."""
+    data = evidence_bytes(table, run)
     return None if data is None else json.loads(data)
 
 
 def evidence_bytes(table: IcebergTable, run: str) -> bytes | None:
-    """Return the bytes of a run's evidence, as they are now."""
-    return _read.__wrapped__(evidence_location(table, run), tuple(sorted(table.io.properties.items())))
-
-
-@lru_cache(maxsize=256)
-def _read(location: str, properties: tuple[tuple[str, Any], ...]) -> bytes | None:
-    source = load_file_io(dict(properties), location).new_input(location)
-    if not source.exists():
-        return None
-    with source.open() as stream:
-        return stream.read()
+    """Return the bytes of a run's evidence as they are now, or None when the run left none."""
+    with lake_faults(f"reading the evidence of run {run}"):
+        return _read(table.io, evidence_location(table, run))
 
 
 def live_content(table: IcebergTable, day: LiveDay) -> Content | None:
     """Return the content digest that the evidence has for a published day; None when another engine published it."""
-    record = read_evidence(table, day.run) if day.run else None
-    entry = record["days"].get(day_key(day.day)) if record else None
-    return Content(**entry["content"]) if entry else None
+    if day.run is None:
+        return None
+    with lake_faults(f"reading the evidence of run {day.run}"):
+        contents = _contents(evidence_location(table, day.run), tuple(sorted(table.io.properties.items())))
+    return contents.get(day_key(day.day))
+
+
+@lru_cache(maxsize=256)
+def _contents(location: str, properties: tuple[tuple[str, Any], ...]) -> dict[str, Content]:
+    """Return the content digest of each day of a run; kept, since evidence never changes and windows ask again."""
+    data = _read(load_file_io(dict(properties), location), location)
+    days = json.loads(data)["days"] if data else {}
+    return {day: Content(**entry["content"]) for day, entry in days.items()}
+
+
+def _read(io: FileIO, location: str) -> bytes | None:
+    source = io.new_input(location)
+    if not source.exists():
+        return None
+    with source.open() as stream:
+        return stream.read()
 
 
 def snapshot_summary_of(table: IcebergTable, run: str) -> dict[str, str] | None:
