@@ -21,6 +21,10 @@ UV_PIN := awk '/^[^ ]/ { keep = /^uv==/ } keep'
 COMPILE = $(UV) --no-config pip compile pyproject.toml --group setup --extra flights --universal --python-version 3.11 \
 	--generate-hashes --no-strip-extras --no-header --no-emit-index-url --no-emit-find-links $(LOCK_FLAGS)
 
+READERS := platform_tests/readers
+READERS_COMPILE = $(UV) --no-config pip compile $(READERS)/requirements.in --universal --python-version 3.11 \
+	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links $(LOCK_FLAGS)
+
 # install LOCK: make .venv hold exactly what LOCK says, and this project from its working tree.
 define install
 	@echo "Setting up .venv from $(1)"
@@ -35,17 +39,26 @@ help:  ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: .venv/run.stamp  ## Publish January 2013 of the flights example through all four layers, then show it
+run: .venv/run.stamp  ## Publish January 2013 of the flights example through all four layers, then show the best finds
 	@$(BIN)/lakeproof run --all --from 2013-01-01 --to 2013-01-31
-	@$(BIN)/lakeproof status
+	@echo "The departures of which a few minutes more in the timetable would have saved most:"
+	@$(BIN)/lakeproof show flights.padding_candidates@2013-01-31 --rows 5 --sort rank \
+		--columns rank,carrier,flight,origin,dest,scheduled_time,pad_minutes,net_saving_usd,remedy
+	@echo "Next:"
+	@echo "  make ui                                                      the same in Dagster, on http://127.0.0.1:$(PORT)"
+	@echo "  . .venv/bin/activate                                         so that the commands below are found"
+	@echo "  lakeproof status                                             what readers have, and what is missing"
+	@echo "  lakeproof show flights.departures@2013-01-05 --evidence      what was read, made and judged"
+	@echo "  lakeproof run --all --from 2013-01-01 --to 2013-12-31        the whole year"
 
 .PHONY: ui
 ui: .venv/run.stamp  ## Open the Dagster UI on http://127.0.0.1:3000 (PORT=... for another port)
 	@mkdir -p "$(LAKEPROOF_HOME)/dagster"
+	@cp -n platform/lakeproof/dagster.yaml "$(LAKEPROOF_HOME)/dagster/"
 	@DAGSTER_HOME="$(LAKEPROOF_HOME)/dagster" PATH="$(abspath $(BIN)):$$PATH" $(BIN)/dagster dev -h 127.0.0.1 -p $(PORT)
 
 .PHONY: test
-test: .venv/dev.stamp  ## Run the tests (ARGS="-k publish" for some of them)
+test: .venv/dev.stamp .venv/readers.stamp  ## Run the tests (ARGS="-k publish" for some of them)
 	@$(BIN)/python -m pytest -n 2 $(ARGS)
 
 .PHONY: check
@@ -63,6 +76,7 @@ format: .venv/dev.stamp  ## Format the code and apply the safe fixes
 lock: .venv/dev.stamp  ## Resolve both locks anew (LOCK_FLAGS=--upgrade for newer versions)
 	@$(COMPILE) --output-file requirements.lock >/dev/null
 	@$(COMPILE) --extra dev --constraint requirements.lock --output-file requirements-dev.lock >/dev/null
+	@$(READERS_COMPILE) --output-file $(READERS)/requirements.lock >/dev/null
 
 .PHONY: clean
 clean:  ## Remove .venv, caches and builds; keep the data under .lakeproof
@@ -83,3 +97,9 @@ clean:  ## Remove .venv, caches and builds; keep the data under .lakeproof
 # After the run stamp, never beside it: both change the same .venv.
 .venv/dev.stamp: requirements-dev.lock .venv/run.stamp
 	$(call install,requirements-dev.lock)
+
+# Outside readers share nothing with the project: an environment of their own, inside the one that `make clean` removes.
+.venv/readers.stamp: $(READERS)/requirements.lock | .venv/dev.stamp
+	@$(PYTHON) -m venv --without-pip .venv/readers
+	@$(UV) pip sync --python .venv/readers/bin/python --require-hashes $(READERS)/requirements.lock
+	@touch $@

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dagster as dg
-from flights import analysis, collection, transformation, value
 
+from flights import analysis, collection, transformation, value
 from lakeproof import Lakehouse
 
+LAYERS = (collection, transformation, analysis, value)
+
 defs = dg.Definitions(
-    assets=dg.load_assets_from_package_module(collection)
-    + dg.load_assets_from_package_module(transformation)
-    + dg.load_assets_from_package_module(analysis)
-    + dg.load_assets_from_package_module(value),
+    assets=[asset for layer in LAYERS for asset in dg.load_assets_from_package_module(layer)],
     resources={"lakehouse": Lakehouse()},
 )

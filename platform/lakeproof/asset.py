@@ -188,7 +188,7 @@ def run(
             days=readiness.ready,
             sequential=any(isinstance(i, Input) and i.kind in {"last", "previous"} for i in inputs.values()),
             context=context,
-            dagster_run=context.run_id,
+            dagster_run=context.run.run_id,
             waived=readiness.waived,
         )
         outcome = write_audit_publish(lake, work)

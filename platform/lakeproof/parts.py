@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 from zoneinfo import ZoneInfo, available_timezones
 
 from lakeproof.errors import ContractError, did_you_mean
 from lakeproof.window import ONE_DAY
 
 if TYPE_CHECKING:
-    from lakeproof.contract import Table
+    from collections.abc import Sequence
 
 TYPES = (
     "boolean",
@@ -75,6 +75,22 @@ class Column:
             raise ContractError(msg)
 
 
+class Audited(Protocol):
+    """What an audit must know of the table it is declared on."""
+
+    @property
+    def name(self) -> str:
+        """The table's name."""
+
+    @property
+    def column_names(self) -> Sequence[str]:
+        """The names of its columns."""
+
+    @property
+    def key(self) -> Sequence[str]:
+        """The columns that identify a row."""
+
+
 @dataclass(frozen=True)
 class Audit:
     """A named condition on a staged day. Build one with the functions of `lakeproof.audit`.
@@ -101,7 +117,7 @@ class Audit:
             msg = f"Audit {self.name}: severity {self.severity!r} is neither 'blocking' nor 'warn'."
             raise ContractError(msg)
 
-    def bind(self, table: Table) -> Audit:
+    def bind(self, table: Audited) -> Audit:
         """Return the audit as it applies to `table`; refuse it when it cannot."""
         for column in self.columns:
             if column not in table.column_names:

@@ -57,7 +57,7 @@ def record(context: dg.AssetExecutionContext, table: Table, run: Callable[[], Ou
     good = [day for day in outcome.days if day.state in {"published", "unchanged"}]
     refused = [day for day in outcome.days if not day.good]
     whole = len(good) == len(outcome.days)
-    with one_transaction(context.instance, context.run_id):
+    with one_transaction(context.instance, context.run.run_id):
         if whole:
             for day in good:
                 context.add_asset_metadata(_metadata(context, table, outcome, day), partition_key=_key(day.day))
@@ -71,7 +71,7 @@ def record(context: dg.AssetExecutionContext, table: Table, run: Callable[[], Ou
                     tags={"dagster/data_version": _data_version([day]).value},
                 )
     targets = _targets(context, outcome.days)
-    with one_transaction(context.instance, context.run_id):
+    with one_transaction(context.instance, context.run.run_id):
         for day in outcome.days:
             for result in day.verdict.results if day.verdict else ():
                 yield _evaluation(context, table, day, result, targets.get(_key(day.day)))
@@ -195,7 +195,7 @@ def _outcome_of(error: LakeproofError) -> str:
 
 
 def _failure(context: dg.AssetExecutionContext, state: str, message: str, metadata: Mapping[str, Any]) -> dg.Failure:
-    context.instance.add_run_tags(context.run_id, {OUTCOME_TAG: state})
+    context.instance.add_run_tags(context.run.run_id, {OUTCOME_TAG: state})
     return dg.Failure(message, metadata={**metadata, "outcome": state}, allow_retries=False)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from flights.transformation.departures import departures
-
 from lakeproof import Column, Sla, Table, audit, sql_table
 
 airport_hour = Table(
@@ -18,8 +17,18 @@ airport_hour = Table(
         Column("cancelled", "int", "Departures that never left the gate."),
         Column("diverted", "int", "Departures that left the gate with no arrival delay reported."),
         Column("late_departures", "int", "Flights that left 15 minutes late or more, whenever they left."),
-        Column("mean_dep_delay", "double", "Mean departure delay in minutes, early ones negative; null when all were cancelled.", digits=3),
-        Column("median_dep_delay", "double", "Median departure delay in minutes, early ones negative; null when all were cancelled.", digits=1),
+        Column(
+            "mean_dep_delay",
+            "double",
+            "Mean departure delay in minutes, early ones negative; null when all were cancelled.",
+            digits=3,
+        ),
+        Column(
+            "median_dep_delay",
+            "double",
+            "Median departure delay in minutes, early ones negative; null when all were cancelled.",
+            digits=1,
+        ),
         Column("dep_delay_minutes", "long", "Minutes of late departure; an early departure counts as 0."),
         Column("weather_found", "boolean", "Whether the hour was observed; if not, every weather column is null."),
         Column("temp", "double", "Temperature in degrees Fahrenheit."),
@@ -41,9 +50,13 @@ airport_hour = Table(
         audit.row_count(at_least=40, at_most=75),
         audit.between("scheduled", 1, 60),
         audit.between("local_hour", 0, 23),
-        audit.sql("outcomes_within_schedule", "cancelled + diverted <= scheduled and late_departures <= scheduled - cancelled"),
+        audit.sql(
+            "outcomes_within_schedule", "cancelled + diverted <= scheduled and late_departures <= scheduled - cancelled"
+        ),
         audit.sql("no_mean_of_nothing", "(cancelled = scheduled) = (mean_dep_delay is null)"),
-        audit.sql("no_weather_unless_found", "weather_found or (temp is null and visib is null and wind_speed is null)"),
+        audit.sql(
+            "no_weather_unless_found", "weather_found or (temp is null and visib is null and wind_speed is null)"
+        ),
     ],
     sla=Sla(due="07:00", target=0.95, timezone="America/New_York"),
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from flights.transformation.departures import departures
-
 from lakeproof import Column, Sla, Table, audit, sql_table
 
 carrier_day = Table(
@@ -21,8 +20,18 @@ carrier_day = Table(
         Column("late_departures", "int", "Flights that left 15 minutes late or more."),
         Column("arr_delay_minutes", "long", "Minutes of late arrival; an early arrival counts as 0."),
         Column("dep_delay_minutes", "long", "Minutes of late departure; an early departure counts as 0."),
-        Column("median_arr_delay", "double", "Median arrival delay in minutes, early ones negative; null when none was flown.", digits=1),
-        Column("p90_arr_delay", "double", "90th percentile of arrival delay in minutes, interpolated; null when none was flown.", digits=1),
+        Column(
+            "median_arr_delay",
+            "double",
+            "Median arrival delay in minutes, early ones negative; null when none was flown.",
+            digits=1,
+        ),
+        Column(
+            "p90_arr_delay",
+            "double",
+            "90th percentile of arrival delay in minutes, interpolated; null when none was flown.",
+            digits=1,
+        ),
         Column("miles_flown", "long", "Miles between the airports of the flights that arrived."),
     ],
     partition="flight_date",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from flights.analysis.carrier_day import carrier_day
-
 from lakeproof import Column, Sla, Table, audit, sql_table
 
 carrier_to_date = Table(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from flights.transformation.departures import departures
-
 from lakeproof import Column, Sla, Table, audit, sql_table
 
 route_28d = Table(
@@ -22,8 +21,18 @@ route_28d = Table(
         Column("late", "int", "Flights that arrived 15 minutes late or more."),
         Column("late_rate", "double", "Share of the flown that were late, 0 to 1; null when none was flown.", digits=4),
         Column("median_arr_delay", "double", "Median arrival delay in minutes; null when none was flown.", digits=1),
-        Column("p80_arr_delay", "double", "80th percentile of arrival delay in minutes, interpolated; null when none was flown.", digits=1),
-        Column("median_block_overrun", "double", "Median of block minutes above schedule; null when none was flown.", digits=1),
+        Column(
+            "p80_arr_delay",
+            "double",
+            "80th percentile of arrival delay in minutes, interpolated; null when none was flown.",
+            digits=1,
+        ),
+        Column(
+            "median_block_overrun",
+            "double",
+            "Median of block minutes above schedule; null when none was flown.",
+            digits=1,
+        ),
     ],
     partition="flight_date",
     layer="analysis",

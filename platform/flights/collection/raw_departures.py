@@ -51,7 +51,8 @@ raw_departures = Table(
         audit.between("arr_delay", -120, 1_500),
         audit.sql(
             "times_are_times",
-            "dep_time between 1 and 2400 and dep_time % 100 < 60 and arr_time between 1 and 2400 and arr_time % 100 < 60"
+            "dep_time between 1 and 2400 and dep_time % 100 < 60"
+            " and arr_time between 1 and 2400 and arr_time % 100 < 60"
             " and sched_dep_time between 0 and 2359 and sched_dep_time % 100 < 60"
             " and sched_arr_time between 0 and 2359 and sched_arr_time % 100 < 60",
         ),

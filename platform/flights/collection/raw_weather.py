@@ -30,7 +30,10 @@ raw_weather = Table(
         "One row per airport and hour of weather, as delivered and typed. Some hours are missing;"
         " 2013-12-30 ends at 18:00 local and 2013-12-31 was never delivered."
     ),
-    columns=[Column("weather_date", "date", "Local date of the hour, so that a departure finds its hour in its own day."), *FIELDS],
+    columns=[
+        Column("weather_date", "date", "Local date of the hour, so that a departure finds its hour in its own day."),
+        *FIELDS,
+    ],
     partition="weather_date",
     layer="collection",
     start="2013-01-01",
@@ -45,7 +48,9 @@ raw_weather = Table(
         audit.volume(within=0.5, days=28),
         audit.accepted_values("origin", ["EWR", "JFK", "LGA"]),
         audit.sql_result("every_airport_reports", "count(distinct origin)", at_least=3),
-        audit.sql("hour_is_local", "timezone('America/New_York', time_hour) = make_timestamp(year, month, day, hour, 0, 0)"),
+        audit.sql(
+            "hour_is_local", "timezone('America/New_York', time_hour) = make_timestamp(year, month, day, hour, 0, 0)"
+        ),
         audit.between("temp", -30, 120),
         audit.sql("dew_point_below_temperature", "dewp <= temp"),
         audit.between("humid", 0, 100),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import polars as pl
+
 from flights.collection.airports import airports
 from flights.collection.raw_departures import raw_departures
 from flights.collection.raw_weather import raw_weather
-
 from lakeproof import Column, Sla, Table, audit, daily_table
 
 if TYPE_CHECKING:
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 NEW_YORK = "America/New_York"
 ATLANTIC = "America/Puerto_Rico"
 ATLANTIC_AIRPORTS = ["BQN", "PSE", "SJU", "STT"]
-"""Destinations that `flights.airports` lacks; Puerto Rico and the Virgin Islands share one zone, without daylight saving."""
+"""Destinations that `flights.airports` lacks: Puerto Rico and the Virgin Islands, one zone without daylight saving."""
 
 MOST_WIND = 200
 """Miles an hour above which a wind speed is a typing error: the data has one of 1,048, and none other above 43."""
 
 departures = Table(
     "flights.departures",
-    description="One row per scheduled departure from a New York airport, cleaned, keyed and joined with the hour's weather.",
+    description="One row per scheduled departure from New York, cleaned, keyed and joined with the hour's weather.",
     columns=[
         Column("flight_date", "date", "Local date of the scheduled departure."),
         Column("carrier", "string", "IATA code of the airline."),
@@ -42,15 +42,33 @@ departures = Table(
         Column("scheduled_arrival_utc", "timestamptz", "Scheduled arrival, as an instant."),
         Column("arrival", "timestamp", "Arrival, local time at the destination; null unless flown."),
         Column("arrival_utc", "timestamptz", "Arrival, as an instant; null unless flown."),
-        Column("reported_arr_time", "int", "Local time of arrival as reported, HHMM to 2400; of a diverted flight, of an unknown day."),
-        Column("dep_delay", "int", "Minutes between scheduled and actual departure; negative is early; null when cancelled."),
-        Column("arr_delay", "int", "Minutes between scheduled and actual arrival; negative is early; null unless flown."),
+        Column(
+            "reported_arr_time",
+            "int",
+            "Local time of arrival as reported, HHMM to 2400; of a diverted flight, of an unknown day.",
+        ),
+        Column(
+            "dep_delay",
+            "int",
+            "Minutes between scheduled and actual departure; negative is early; null when cancelled.",
+        ),
+        Column(
+            "arr_delay", "int", "Minutes between scheduled and actual arrival; negative is early; null unless flown."
+        ),
         Column("air_time", "int", "Minutes in the air; null unless flown."),
         Column("scheduled_block_minutes", "int", "Minutes from scheduled departure to scheduled arrival."),
         Column("block_minutes", "int", "Minutes from departure to arrival; null unless flown."),
         Column("cancelled", "boolean", "It never left the gate."),
-        Column("diverted", "boolean", "It left the gate and no arrival delay is reported: diverted, or called back; the data cannot tell."),
-        Column("weather_hour_utc", "timestamptz", "The hour of the scheduled departure, whose weather is joined, as an instant."),
+        Column(
+            "diverted",
+            "boolean",
+            "It left the gate and no arrival delay is reported: diverted, or called back; the data cannot tell.",
+        ),
+        Column(
+            "weather_hour_utc",
+            "timestamptz",
+            "The hour of the scheduled departure, whose weather is joined, as an instant.",
+        ),
         Column("weather_found", "boolean", "Whether that hour was observed; if not, every weather column is null."),
         Column("temp", "double", "Temperature in degrees Fahrenheit."),
         Column("dewp", "double", "Dew point in degrees Fahrenheit."),
@@ -70,7 +88,9 @@ departures = Table(
     key=["flight_date", "carrier", "flight", "origin", "scheduled_departure"],
     owner="team:flight-operations",
     audits=[
-        audit.not_null("carrier", "flight", "origin", "dest", "scheduled_departure", "scheduled_departure_utc", name="not_null_key"),
+        audit.not_null(
+            "carrier", "flight", "origin", "dest", "scheduled_departure", "scheduled_departure_utc", name="not_null_key"
+        ),
         # An unknown zone and a scheduled time that the clock skipped both end here.
         audit.not_null("scheduled_arrival", "scheduled_arrival_utc"),
         audit.not_null("cancelled", "diverted", "weather_found"),
@@ -151,10 +171,11 @@ def _instant(clock: pl.Expr, zones: Iterable[str]) -> pl.Expr:
 
     A time that occurs twice is the later one, in standard time.
     """
-    return _by_zone(
-        zones,
-        lambda zone: clock.dt.replace_time_zone(zone, ambiguous="latest", non_existent="null").dt.convert_time_zone("UTC"),
-    )
+
+    def instant(zone: str) -> pl.Expr:
+        return clock.dt.replace_time_zone(zone, ambiguous="latest", non_existent="null").dt.convert_time_zone("UTC")
+
+    return _by_zone(zones, instant)
 
 
 def _clock(instant: str, zone: str) -> pl.Expr:

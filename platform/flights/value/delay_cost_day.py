@@ -1,34 +1,35 @@
 """What late arrivals cost each day, by airline and, as far as departures from New York can tell, by cause.
 
-The data names no cause. Each minute of late arrival gets one of four, which add up to the minutes of `flights.carrier_day`:
+The data names no cause. Each minute of late arrival gets one of four, which add up as `flights.carrier_day` counts:
 
 - `after_departure`: lost in taxi or in the air. Arithmetic, and certain.
-- `aircraft_not_back`: at the gate, until the aircraft could be back from where it had flown that day. Its flight back is
+- `aircraft_not_back`: at the gate, until the aircraft could be back from where it had flown that day. Its way back is
   not in the data, so this is an inference.
 - `adverse_weather_hour`: at the gate, in an hour of adverse weather. A coincidence in time, and no proof.
 - `unattributed`: the rest.
 
-Cancelled and diverted flights are counted in `flights.carrier_day` and have no price here: a cost a minute of delay says
-nothing about them.
+Cancelled and diverted flights are counted in `flights.carrier_day` and have no price here: a cost a minute of delay
+says nothing about them.
 """
 
 from __future__ import annotations
 
-import duckdb
+import duckdb  # noqa: TC002 - the audit's annotation says in which form it wants the rows
 import polars as pl
+
 from flights.analysis.carrier_day import carrier_day
 from flights.transformation.departures import departures
 from flights.value import rates
-
 from lakeproof import Column, Sla, Table, Value, audit, daily_table
 
 CAUSES = ["after_departure", "aircraft_not_back", "adverse_weather_hour", "unattributed"]
 
 ROUND_TRIP_MINUTES = 45
-"""What two turn-rounds and the taxi between them take at the least: the quickest hundredth of what was observed took 47."""
+"""What two turn-rounds and their taxi take at the least: the quickest hundredth of those observed took 47."""
 
-# The Aviation Weather Center calls visibility below 3 miles instrument conditions; the National Weather Service advises of
-# wind from 31 miles an hour, and of gusts from 46. A tenth of an inch an hour, and anything that may freeze, is our choice.
+# Visibility below 3 miles is instrument flight by definition (aviationweather.gov, Aviation Flight Categories); the
+# National Weather Service advises of wind from 31 miles an hour and of gusts from 46. A tenth of an inch of rain an
+# hour, and anything that may freeze, are our own choice.
 ADVERSE = (
     (pl.col("visib") < 3)  # noqa: PLR2004 - explained above
     | (pl.col("wind_speed") >= 31)  # noqa: PLR2004 - explained above
@@ -46,7 +47,7 @@ def carriers_that_do_not_add_up(rows: duckdb.DuckDBPyRelation) -> duckdb.DuckDBP
 
 delay_cost_day = Table(
     "flights.delay_cost_day",
-    description="One row per day, airline and cause: minutes of late arrival, and what they cost the airline to operate.",
+    description="One row per day, airline and cause: minutes of late arrival, and what they cost to operate.",
     columns=[
         Column("flight_date", "date", "Local date of the scheduled departures."),
         Column("carrier", "string", "IATA code of the airline."),
@@ -54,9 +55,15 @@ delay_cost_day = Table(
         Column("flights", "int", "Flights with such minutes; a flight may have several causes."),
         Column("delay_minutes", "long", "Minutes of late arrival with that cause; each minute has one."),
         Column("carrier_delay_minutes", "long", "The airline's minutes of late arrival that day, of all causes."),
-        Column("usd_per_minute", "decimal(6, 2)", "Dollars a minute: Airlines for America, direct operating cost, 2014."),
+        Column(
+            "usd_per_minute", "decimal(6, 2)", "Dollars a minute: Airlines for America, direct operating cost, 2014."
+        ),
         Column("cost_usd", "decimal(14, 2)", "Minutes times that rate, in dollars."),
-        Column("cost_usd_without_fuel", "decimal(14, 2)", "Minutes times the rate less its fuel, in dollars: a low figure, as a gate burns little."),
+        Column(
+            "cost_usd_without_fuel",
+            "decimal(14, 2)",
+            "Minutes times the rate less its fuel, in dollars: a low figure, as a gate burns little.",
+        ),
     ],
     partition="flight_date",
     layer="value",
@@ -71,7 +78,10 @@ delay_cost_day = Table(
         audit.accepted_values("cause", CAUSES),
         audit.row_count(at_least=10, at_most=64),
         audit.sql("minutes_are_of_flights", "flights >= 1 and delay_minutes >= flights"),
-        audit.sql("cost_is_minutes_times_rate", "cost_usd = delay_minutes * usd_per_minute and cost_usd_without_fuel < cost_usd"),
+        audit.sql(
+            "cost_is_minutes_times_rate",
+            "cost_usd = delay_minutes * usd_per_minute and cost_usd_without_fuel < cost_usd",
+        ),
         audit.python("adds_up_to_carrier_day", carriers_that_do_not_add_up),
         audit.sql_result("not_a_day_of_disaster", "sum(cost_usd)", at_most=5_000_000, severity="warn"),
     ],
@@ -79,7 +89,7 @@ delay_cost_day = Table(
     value=Value(
         consumer="operations control",
         usd_per_month=float(8 * rates.ANALYST_HOUR),
-        why="eight analyst hours a month that nobody adds this up by hand; it says where money is lost, and saves none itself",
+        why="eight analyst hours a month of adding up by hand; it says where money is lost, and saves none itself",
     ),
 )
 
@@ -120,13 +130,15 @@ def price_delays(departures: pl.LazyFrame, carriers: pl.LazyFrame) -> pl.LazyFra
 
 
 def _minutes_until_back() -> pl.Expr:
-    """Return how long after its scheduled departure a flight's aircraft could be back from its previous flight that day.
+    """Return how long after its scheduled departure a flight's aircraft could be back from its last flight that day.
 
     It had to fly as long again, and be turned round twice. Where the flight left before that, some tail number is wrong
     (127 in the year leave before they have landed elsewhere), and the record says nothing.
     """
     order = ["departure_utc", "carrier", "flight", "origin"]
-    landed, flew = (pl.col(name).shift(1).over("flight_date", "tailnum", order_by=order) for name in ("arrival_utc", "air_time"))
+    landed, flew = (
+        pl.col(name).shift(1).over("flight_date", "tailnum", order_by=order) for name in ("arrival_utc", "air_time")
+    )
     back = landed + pl.duration(minutes=flew + ROUND_TRIP_MINUTES)
     wait = (back - pl.col("scheduled_departure_utc")).dt.total_minutes().clip(lower_bound=0)
     return pl.when(pl.col("departure_utc") >= back).then(wait).otherwise(0)

@@ -1,10 +1,10 @@
 """The scheduled departures where a longer schedule saves most, with the money.
 
-A late minute costs `rates.LATE_MINUTE`; a minute of padding costs `rates.PADDED_MINUTE` on every flight, used or not. The
-cheapest padding is therefore a quantile of the arrival delays (a newsvendor's stock), here of four weeks.
+A late minute costs `rates.LATE_MINUTE`; a minute of padding costs `rates.PADDED_MINUTE` on every flight, used or not.
+The cheapest padding is therefore a quantile of the arrival delays (a newsvendor's stock), here of four weeks.
 
-The saving is what it would have been, had the padding been in place. Hindsight flatters: of six dates in 2013, the top 50
-promised $3.62 million and would have earned $1.02 million in the four weeks after, and from $75,000 to $359,000 each.
+The saving is what it would have been, had the padding been in place. Hindsight flatters: on six dates in 2013 the
+top 50 promised $3.62 million, and would have earned $1.02 million in the four weeks after, $75,000 to $359,000 each.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 import polars as pl
+
 from flights.transformation.departures import departures
 from flights.value import rates
-
 from lakeproof import Column, Sla, Table, Value, Window, audit, daily_table
 
 SCHEDULE = ["carrier", "flight", "origin", "dest", "scheduled_time"]
@@ -31,7 +31,11 @@ padding_candidates = Table(
     "flights.padding_candidates",
     description="One row per day and departure in the timetable whose last four weeks say that padding it saves money.",
     columns=[
-        Column("flight_date", "date", "Local date on which the four weeks end, itself included. Windows overlap: do not add days up."),
+        Column(
+            "flight_date",
+            "date",
+            "Local date on which the four weeks end, itself included. Windows overlap: do not add days up.",
+        ),
         Column("carrier", "string", "IATA code of the airline."),
         Column("flight", "int", "Flight number."),
         Column("origin", "string", "FAA code of the airport of departure."),
@@ -47,9 +51,15 @@ padding_candidates = Table(
         Column("pad_minutes", "int", "Minutes to add: 5 to 30, in steps of 5."),
         Column("delay_minutes_saved", "long", "Minutes of late arrival that the padding would have taken up."),
         Column("gross_saving_usd", "decimal(14, 2)", "Those minutes times the cost of a late minute, in dollars."),
-        Column("pad_cost_usd", "decimal(14, 2)", "Crew and ownership for the added minutes of every flown departure, in dollars."),
+        Column(
+            "pad_cost_usd",
+            "decimal(14, 2)",
+            "Crew and ownership for the added minutes of every flown departure, in dollars.",
+        ),
         Column("net_saving_usd", "decimal(14, 2)", "Dollars in the four weeks, had the padding been in place."),
-        Column("remedy", "string", "lengthen_block where minutes are lost under way, retime_departure where at the gate."),
+        Column(
+            "remedy", "string", "lengthen_block where minutes are lost under way, retime_departure where at the gate."
+        ),
     ],
     partition="flight_date",
     layer="value",
@@ -75,7 +85,7 @@ padding_candidates = Table(
     value=Value(
         consumer="schedule planning",
         usd_per_month=75_000,
-        why="what the top 50 would have earned in the four weeks after, at the worst of six dates tried; the mean was 170,000",
+        why="what the top 50 would have earned in four weeks after, on the worst of six dates; the mean was 170,000",
     ),
 )
 
@@ -84,9 +94,10 @@ padding_candidates = Table(
 def find_padding_candidates(window: Window, departures: pl.LazyFrame) -> pl.LazyFrame:
     """Find the cheapest padding of each departure in the timetable, and keep those where it pays."""
     delay = pl.col("arr_delay")
-    history = departures.with_columns(scheduled_time=pl.col("scheduled_departure").dt.strftime("%H:%M")).group_by(SCHEDULE)
     candidates = (
-        history.agg(
+        departures.with_columns(scheduled_time=pl.col("scheduled_departure").dt.strftime("%H:%M"))
+        .group_by(SCHEDULE)
+        .agg(
             last_scheduled=pl.col("flight_date").max(),
             scheduled=pl.len(),
             flown=delay.count(),
@@ -101,11 +112,12 @@ def find_padding_candidates(window: Window, departures: pl.LazyFrame) -> pl.Lazy
         .with_columns(pad_minutes=(pl.col("best") // STEP * STEP).clip(upper_bound=MOST).cast(pl.Int32))
         .filter(pl.col("pad_minutes") >= STEP)
     )
+    taken_up = pl.min_horizontal(pl.col("delays").clip(lower_bound=0), "pad_minutes").cast(pl.Int64)
     saved = (
         candidates.select(*SCHEDULE, "pad_minutes", "delays")
         .explode("delays")
         .group_by(SCHEDULE)
-        .agg(delay_minutes_saved=pl.min_horizontal(pl.col("delays").clip(lower_bound=0), "pad_minutes").cast(pl.Int64).sum())
+        .agg(delay_minutes_saved=taken_up.sum())
     )
     lost_under_way = pl.col("median_block_overrun") >= pl.col("median_dep_delay")
     return (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-# Airlines for America, "Per-Minute Cost of Delays to U.S. Airlines", calendar 2014, from DOT Form 41: direct operating cost
-# of an aircraft a block minute, which it applies to minutes of arrival delay.
+# Airlines for America, "Per-Minute Cost of Delays to U.S. Airlines", calendar 2014, from DOT Form 41: direct operating
+# cost of an aircraft a block minute, which it applies to minutes of arrival delay.
 # http://airlines.org/data/per-minute-cost-of-delays-to-u-s-airlines/
 # 2014 is the nearest year that can be cited; the page puts 2013 at 2.7 % less in total.
 FUEL = Decimal("38.34")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lakeproof.contract import Table
+    from lakeproof.parts import Audited
 
 DIALECT = "duckdb"
 
@@ -43,7 +44,7 @@ def parsed(sql: str, what: str) -> exp.Expression:
     return expression
 
 
-def check_names(tree: exp.Expression, table: Table, what: str) -> None:
+def check_names(tree: exp.Expression, table: Audited, what: str) -> None:
     """Refuse an expression that names a column the table does not have."""
     for column in tree.find_all(exp.Column):
         if column.name.lower() not in table.column_names:
@@ -64,7 +65,7 @@ class RowCondition(Audit):
     condition: str = ""
     text: str = ""
 
-    def bind(self, table: Table) -> Audit:
+    def bind(self, table: Audited) -> Audit:
         """Refuse SQL that does not parse, or names a column that is not there."""
         super().bind(table)
         what = f"{table.name}: audit {self.name}"
@@ -106,7 +107,7 @@ class References(Audit):
 class Unique(Audit):
     """No two rows have the same values in some columns; by default, in the key."""
 
-    def bind(self, table: Table) -> Audit:
+    def bind(self, table: Audited) -> Audit:
         """Take the table's key when no columns were given."""
         if self.columns:
             return super().bind(table)
@@ -137,7 +138,7 @@ class Measure(Audit):
     at_most: float | None = None
     text: str = ""
 
-    def bind(self, table: Table) -> Audit:
+    def bind(self, table: Audited) -> Audit:
         """Refuse SQL that does not parse, is no aggregate, or names a column that is not there."""
         what = f"{table.name}: audit {self.name}"
         tree = parsed(self.expression, what)

@@ -196,7 +196,8 @@ def _print(runs: Sequence[TableRun], seconds: float, *, as_json: bool) -> None:
         return
     out = console()
     columns = ["layer", "table", "published", "unchanged", "held", "not ready", "rows", "audits", "seconds"]
-    rows = [_row(run) for run in runs]
+    layers = list(dict.fromkeys(run.table.layer for run in runs))
+    rows = [_row(run) for run in sorted(runs, key=lambda run: layers.index(run.table.layer))]
     out.print(grid("", columns, rows, right=columns[2:]))
     for run in runs:
         for line in _refusals(run):

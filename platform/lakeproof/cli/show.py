@@ -11,8 +11,8 @@ import click
 from lakeproof.cli.held import finding, held_audits
 from lakeproof.cli.lake import open_lake, table_named
 from lakeproof.cli.options import as_json, console, grid, parse_target, print_json
-from lakeproof.engine.duck import connect, files_relation
-from lakeproof.errors import LakeproofError, UnknownDayError, UsageError
+from lakeproof.engine.duck import connect, files_relation, quoted
+from lakeproof.errors import LakeproofError, UnknownDayError, UsageError, did_you_mean
 from lakeproof.lake.catalog import columns_of
 from lakeproof.lake.evidence import (
     SHA256_KEY,
@@ -76,8 +76,12 @@ class Shown:
 @click.option("--held", "held", is_flag=True, help="The stage that audits refused, which no reader sees.")
 @click.option("--evidence", is_flag=True, help="What was read, made and judged, checked against the files.")
 @click.option("--rows", default=10, show_default=True, help="How many rows to print.")
+@click.option("--columns", help="Which columns to print, separated by commas.")
+@click.option("--sort", help="The column to sort by.")
 @as_json
-def show(target: str, *, held: bool, evidence: bool, rows: int, as_json: bool) -> int:
+def show(  # noqa: PLR0913 - a command's options
+    target: str, *, held: bool, evidence: bool, rows: int, columns: str | None, sort: str | None, as_json: bool
+) -> int:
     """Show rows and audits of a day that is published, or held."""
     name, day = parse_target(target)
     table = table_named(open_lake(), name)
@@ -91,7 +95,7 @@ def show(target: str, *, held: bool, evidence: bool, rows: int, as_json: bool) -
     shown = _find(table, name, day, view.days.get(day), stages.get(day), held=held)
     if evidence:
         return _show_evidence(shown, as_json=as_json)
-    return _show_rows(shown, rows, as_json=as_json)
+    return _show_rows(shown, rows, columns.split(",") if columns else None, sort, as_json=as_json)
 
 
 def _find(
@@ -128,11 +132,16 @@ def _overview(name: str, view: View, stages: dict[date | None, HeldDay], *, as_j
     return 0
 
 
-def _show_rows(shown: Shown, limit: int, *, as_json: bool) -> int:
-    connection = connect()
-    relation = files_relation(connection, columns_of(shown.table), shown.paths)
+def _show_rows(shown: Shown, limit: int, columns: list[str] | None, sort: str | None, *, as_json: bool) -> int:
+    relation = files_relation(connect(), columns_of(shown.table), shown.paths)
     total = relation.count("*").fetchall()[0][0]
-    sample = relation.limit(limit).to_arrow_table()
+    for column in [*(columns or ()), *([sort] if sort else ())]:
+        if column not in relation.columns:
+            msg = f"{shown.name} has no column {column!r}. {did_you_mean(column, relation.columns)}"
+            raise UsageError(msg)
+    ordered = relation.order(quoted(sort)) if sort else relation
+    chosen = ordered.project(", ".join(quoted(column) for column in columns)) if columns else ordered
+    sample = chosen.limit(limit).to_arrow_table()
     audits = _audits(shown)
     if as_json:
         document = {"table": shown.name, "day": shown.day, "state": shown.state, "run": shown.run, "rows": total}

@@ -1,0 +1,106 @@
+"""What the tests of the core share: one small table, rows for it, and the real path into `main`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pytest
+
+from lakeproof import Column, Lakehouse, Table, Window, audit
+from lakeproof.engine.function import FunctionMaker
+from lakeproof.lake.live import LiveDay, View
+from lakeproof.wap import Work, write_audit_publish
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyiceberg.table import Table as IcebergTable
+
+FIRST = date(2024, 1, 1)
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A lake, and short ways to declare a table of sensor readings and to run days of it."""
+
+    lakehouse: Lakehouse
+
+    @staticmethod
+    def day(number: int) -> date:
+        """Return the numbered day of the table; 1 is its first."""
+        return FIRST + timedelta(days=number - 1)
+
+    @staticmethod
+    def table(name: str = "lab.readings", **changes: Any) -> Table:
+        """Declare the readings: good values are 0 to 100."""
+        fields: dict[str, Any] = {
+            "columns": [Column("reading_date", "date"), Column("sensor", "string"), Column("value", "int")],
+            "partition": "reading_date",
+            "start": FIRST,
+            "layer": "collection",
+            "key": ["reading_date", "sensor", "value"],
+            "owner": "team:lab",
+            "audits": [audit.between("value", 0, 100)],
+        }
+        if changes.get("partition", "reading_date") is None:
+            fields["start"] = None
+        return Table(name, **{**fields, **changes})
+
+    def rows(self, *values: int | None, day: int = 1, sensor: str | None = "a") -> pl.DataFrame:
+        """Return a reading for each value."""
+        schema = {"reading_date": pl.Date, "sensor": pl.String, "value": pl.Int32}
+        return pl.DataFrame([(self.day(day), sensor, value) for value in values], schema=schema, orient="row")
+
+    def days(self, count: int, *values: int) -> pl.DataFrame:
+        """Return the same readings for each of the first days."""
+        return pl.concat([self.rows(*values, day=number) for number in range(1, count + 1)])
+
+    def work(
+        self, table: Table, rows: pl.DataFrame | Callable[[Window | None], Any], *days: int, **more: Any
+    ) -> Work:
+        """Return what makes numbered days from rows, of which each window gets its own, or from a function."""
+
+        def make(window: Window | None) -> Any:
+            if window is None or not isinstance(rows, pl.DataFrame):
+                return rows if isinstance(rows, pl.DataFrame) else rows(window)
+            return rows.filter(pl.col(table.partition or "").is_between(window.first, window.last))
+
+        listed = tuple(self.day(number) for number in days or (1,)) if table.partition else (None,)
+        maker = FunctionMaker(make, {"window": Window})
+        return Work(**{"table": table, "maker": maker, "readers": {}, "days": listed, **more})
+
+    def run(self, table: Table, rows: pl.DataFrame | Callable[[Window | None], Any], *days: int, **more: Any) -> Any:
+        """Take numbered days through stage, audit and publish."""
+        return write_audit_publish(self.lakehouse.lake, self.work(table, rows, *days, **more))
+
+    def states(self, *args: Any, **more: Any) -> list[str]:
+        """Run, and return what became of each day."""
+        return [day.state for day in self.run(*args, **more).days]
+
+    def results(self, *args: Any, **more: Any) -> dict[str, Any]:
+        """Run one day, and return the result of each audit by its name."""
+        return {result.audit: result for result in self.run(*args, **more).days[0].verdict.results}
+
+    def stored(self, name: str = "lab.readings") -> IcebergTable:
+        """Return the table as its catalog has it now."""
+        return self.lakehouse.catalog.load_table(name)
+
+    def live(self, name: str = "lab.readings") -> dict[Any, LiveDay]:
+        """Return the published days."""
+        return View.of(self.stored(name)).days
+
+    def values(self, day: int | None = None, name: str = "lab.readings") -> list[int]:
+        """Return the values that a reader with stock PyIceberg sees, in order."""
+        found = pl.DataFrame(self.stored(name).scan().to_arrow())
+        if day is not None:
+            found = found.filter(pl.col("reading_date") == self.day(day))
+        return sorted(found["value"].to_list())
+
+
+@pytest.fixture
+def lab(lakehouse: Lakehouse) -> Lab:
+    """Return the lab, with an empty lake."""
+    return Lab(lakehouse)

@@ -1,0 +1,159 @@
+"""Where the lake is, and what it says when it cannot be used."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from lakeproof import Column, Lakehouse, audit
+from lakeproof.errors import LakeError
+from lakeproof.lake import catalog as catalog_module
+
+
+def test_a_lake_for_tests_is_never_a_configured_one(tmp_path: Path) -> None:
+    """`Lakehouse.in_memory()` is a private folder, also where PyIceberg is configured with a real catalog."""
+    real = {
+        "PYICEBERG_CATALOG__DEFAULT__TYPE": "sql",
+        "PYICEBERG_CATALOG__DEFAULT__URI": f"sqlite:///{tmp_path}/real.db",
+        "PYICEBERG_CATALOG__DEFAULT__WAREHOUSE": tmp_path.as_uri(),
+    }
+    code = "from lakeproof import Lakehouse; print(Lakehouse.in_memory().lake.where)"
+    done = subprocess.run([sys.executable, "-c", code], env=os.environ | real, capture_output=True, text=True, check=True)
+
+    assert "catalog default" not in done.stdout
+    assert not (tmp_path / "real.db").exists()
+
+
+def test_a_configured_catalog_is_used(tmp_path: Path) -> None:
+    """Without a test's wish, PyIceberg's own configuration decides."""
+    real = {
+        "PYICEBERG_CATALOG__DEFAULT__TYPE": "sql",
+        "PYICEBERG_CATALOG__DEFAULT__URI": f"sqlite:///{tmp_path}/real.db",
+        "PYICEBERG_CATALOG__DEFAULT__WAREHOUSE": tmp_path.as_uri(),
+    }
+    code = "from lakeproof import Lakehouse; l = Lakehouse(); print(l.lake.where, l.is_temporary)"
+    done = subprocess.run([sys.executable, "-c", code], env=os.environ | real, capture_output=True, text=True, check=True)
+
+    assert done.stdout.split() == ["catalog", "default", "False"]
+
+
+def test_two_lakes_for_tests_are_apart() -> None:
+    """Each test's lake is its own, and its folder goes with it."""
+    one, two = Lakehouse.in_memory(), Lakehouse.in_memory()
+    folder = Path(one.home or "")
+    assert one.home != two.home
+    assert folder.is_dir()
+
+    del one
+    assert not folder.exists()
+
+
+def test_a_corrupt_catalog_is_told_as_that(tmp_path: Path) -> None:
+    """A file that is no database says so, and that only a backup helps."""
+    (tmp_path / "catalog.db").write_bytes(b"not a database" * 100)
+
+    with pytest.raises(LakeError, match="not a database") as refusal:
+        Lakehouse(home=str(tmp_path)).lake.find("lab.readings")
+    assert "backup" in str(refusal.value)
+
+
+@pytest.mark.parametrize("lock", ["EXCLUSIVE", "IMMEDIATE"])
+def test_a_locked_catalog_is_told_as_that(lab: Any, monkeypatch: pytest.MonkeyPatch, lock: str) -> None:
+    """Another process that holds the catalog is waited for, once, and then named; nothing was published."""
+    monkeypatch.setattr(catalog_module, "LOCK_SECONDS", 0)
+    table = lab.table()
+    lab.run(table, lab.rows(1))
+    fresh = type(lab)(Lakehouse(home=lab.lakehouse.home))
+    monkeypatch.setattr("lakeproof.lake.publish.ATTEMPTS", 3)
+
+    def make(_: Any) -> pl.DataFrame:
+        other.execute(f"BEGIN {lock}")
+        return lab.rows(2)
+
+    with closing(sqlite3.connect(Path(lab.lakehouse.home) / "catalog.db", isolation_level=None)) as other:
+        with pytest.raises(LakeError, match="locked") as refusal:
+            fresh.run(table, make)
+        other.execute("ROLLBACK")
+    assert "lab.readings" in str(refusal.value)
+    assert lab.values() == [1]
+
+
+def test_a_metadata_file_that_is_gone_is_told_as_that(lab: Any) -> None:
+    """A catalog that names what the warehouse lost asks for a backup."""
+    lab.run(lab.table(), lab.rows(1))
+    Path(lab.stored().metadata_location.removeprefix("file://")).unlink()
+
+    with pytest.raises(LakeError, match="lab.readings") as refusal:
+        lab.run(lab.table(), lab.rows(2))
+    assert "backup" in str(refusal.value)
+
+
+def test_a_warehouse_that_cannot_be_written_is_told_as_that(lab: Any) -> None:
+    """Storage that refuses a data file is named, and readers see what they saw."""
+    lab.run(lab.table(), lab.rows(1))
+    data = Path(lab.stored().location().removeprefix("file://")) / "data"
+    (data / "reading_date=2024-01-02").write_text("a file where a folder has to be")
+
+    with pytest.raises(LakeError, match="Storage refused writing a data file of lab.readings"):
+        lab.run(lab.table(), lab.rows(2, day=2), 2)
+    assert lab.values() == [1]
+
+
+def test_a_full_disk_is_told_as_that(lab: Any) -> None:
+    """A file that may not grow fails the stage with the remedy, and readers see what they saw."""
+    lab.run(lab.table(), lab.rows(1))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    rows = pl.concat([lab.rows(*range(60_000), sensor=f"s{n}") for n in range(2)])
+
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
+        with pytest.raises(LakeError, match="lab.readings") as refusal:
+            lab.run(lab.table(), rows)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "Next:" in str(refusal.value)
+    assert lab.values() == [1]
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        (["reading_date:date", "sensor:string"], "value is gone"),
+        (["reading_date:date", "sensor:string", "value:int", "unit:string"], "unit is new"),
+        (["reading_date:date", "sensor:string", "value:long"], "value was int, is now long"),
+    ],
+)
+def test_a_contract_that_changed_under_its_table_is_refused(lab: Any, columns: list[str], said: str) -> None:
+    """Columns that are not the published table's are refused before anything is read or staged."""
+    lab.run(lab.table(), lab.rows(1))
+    other = lab.table(columns=[Column(*text.split(":")) for text in columns], key=[], audits=[audit.row_count(at_least=1)])
+
+    for use in (lambda: lab.run(other, lab.rows(1)), lambda: lab.lakehouse.read(other)):
+        with pytest.raises(LakeError, match="lab.readings") as refusal:
+            use()
+        assert said in str(refusal.value)
+
+
+def test_columns_in_another_order_are_never_mixed_up(lab: Any) -> None:
+    """A contract whose columns were sorted anew reads each value under its own name, or refuses."""
+    columns = [Column("reading_date", "date"), Column("low", "int"), Column("high", "int")]
+    rows = lab.rows(1).select("reading_date", low=pl.lit(1, pl.Int32), high=pl.lit(9, pl.Int32))
+    sane = {"key": [], "audits": [audit.sql("sane", "low < high")]}
+    lab.run(lab.table(columns=columns, **sane), rows)
+    sorted_anew = lab.table(columns=[columns[0], columns[2], columns[1]], **sane)
+
+    try:
+        assert lab.lakehouse.read(sorted_anew).to_dicts() == rows.to_dicts()
+        assert lab.states(sorted_anew, rows.with_columns(reading_date=pl.lit(lab.day(2))), 2) == ["published"]
+        assert pl.DataFrame(lab.stored().scan().to_arrow()).select("low", "high").unique().rows() == [(1, 9)]
+    except LakeError as refusal:
+        assert "order" in str(refusal)
