@@ -148,8 +148,7 @@ def _asset(
     table: Table, maker: Maker, inputs: dict[str, Input | Source], deps: list[Any], options: dict[str, Any]
 ) -> dg.AssetsDefinition:
     def body(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        lake = getattr(context.resources, KEY).lake
-        yield from record(context, table, lambda: run(lake, table, maker, inputs, context))
+        yield from record(context, table, lambda: run(table, maker, inputs, context))
 
     with without_preview_warnings():
         asset: dg.AssetsDefinition = dg.asset(
@@ -163,7 +162,6 @@ def _asset(
 
 
 def run(
-    lake: Lake,
     table: Table,
     maker: Maker,
     inputs: Mapping[str, Input | Source],
@@ -175,6 +173,7 @@ def run(
         LakeproofError: The run refused as a whole; nothing was published.
     """
     report(Step(table.name, "ready"))
+    lake: Lake = getattr(context.resources, KEY).lake
     days = tuple(as_day(key) for key in context.partition_keys) if table.partition else (None,)
     readiness = gate.check(lake, table, list(inputs.values()), days)
     outcome = Outcome(table.name, new_run_id(), ())

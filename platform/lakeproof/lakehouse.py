@@ -14,7 +14,7 @@ import polars as pl
 
 from lakeproof.engine.duck import connect
 from lakeproof.errors import UsageError
-from lakeproof.lake.catalog import Lake, default_home
+from lakeproof.lake.catalog import Lake
 from lakeproof.reading import read_table
 from lakeproof.window import as_day
 
@@ -35,9 +35,11 @@ class Lakehouse(dg.ConfigurableResource[Any]):
     """The lake that table assets read and publish to.
 
     Attributes:
-        home: Where a local catalog and warehouse live; by default `LAKEPROOF_HOME`, else `.lakeproof`.
-        catalog_name: A catalog of PyIceberg's own configuration; by default its default one, and where PyIceberg is
-            not configured, a SQLite catalog under `home`.
+        home: A folder with a local catalog and warehouse, whatever PyIceberg's configuration says.
+        catalog_name: A catalog of PyIceberg's own configuration.
+
+    With neither, the lake is PyIceberg's default catalog, and where that is not configured, a local one under
+    `LAKEPROOF_HOME`, or `.lakeproof` in the working directory.
     """
 
     home: str | None = None
@@ -59,8 +61,12 @@ class Lakehouse(dg.ConfigurableResource[Any]):
         Raises:
             LakeError: The catalog cannot be opened.
         """
-        home = Path(self.home) if self.home else default_home()
-        return Lake.open(home.resolve(), self.catalog_name)
+        if self.home and self.catalog_name:
+            msg = f"Lakehouse has both home={self.home!r} and catalog_name={self.catalog_name!r}."
+            raise UsageError(msg, next_step="give one: a folder, or a catalog of PyIceberg's configuration")
+        if self.home:
+            return Lake.local(Path(self.home).resolve())
+        return (Lake.configured(self.catalog_name) if self.catalog_name else None) or Lake.default()
 
     @property
     def catalog(self) -> Catalog:

@@ -18,11 +18,11 @@ from lakeproof.lake.evidence import PATH_KEY, day_key, write_evidence
 from lakeproof.lake.held import keep_held
 from lakeproof.lake.live import View
 from lakeproof.lake.publish import Published, publish
-from lakeproof.lake.stage import Staged, StageWriter
+from lakeproof.lake.stage import Staged, StagedFile, StageWriter
 from lakeproof.outcome import DayOutcome, Outcome, readers_see
 from lakeproof.progress import Step, report
 from lakeproof.reading import Referred, TableReader, content_of
-from lakeproof.window import ONE_DAY, Window, days_text, runs_of_days
+from lakeproof.window import ONE_DAY, Window, runs_of_days
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -105,6 +105,8 @@ def write_audit_publish(lake: Lake, work: Work) -> Outcome:
     with clock.step("publish"):
         record = _record(work, staged, verdicts, docket, run, started)
         pointer = write_evidence(table, run, record)
+        if held := [day for day, verdict in verdicts.items() if not verdict.passed]:
+            keep_held(table, staged.only(held))
         done = Published()
         if passed:
             good = staged.only(passed)
@@ -117,8 +119,6 @@ def write_audit_publish(lake: Lake, work: Work) -> Outcome:
                 evidence=pointer,
                 chained=work.chain is not None,
             )
-        if held := [day for day, verdict in verdicts.items() if not verdict.passed]:
-            keep_held(table.refresh(), staged.only(held))
     live = View.of(table.refresh(), _daily(work.days)).days
     days = tuple(_outcome(day, staged, verdicts, done, live) for day in work.days)
     inputs = tuple(record["inputs"].values())
@@ -126,14 +126,23 @@ def write_audit_publish(lake: Lake, work: Work) -> Outcome:
 
 
 def stage(table: IcebergTable, work: Work, run: str) -> Staged:
-    """Make the rows of the days and write them to files that no reader of the table sees."""
+    """Make the rows of the days and write them to files that no reader of the table sees; all of them, or none."""
     writer = StageWriter(table, work.table, run)
-    done: dict[Day, tuple[Any, ...]] = {}
+    try:
+        return _fill(writer, work, run)
+    except BaseException:
+        writer.discard()
+        raise
+
+
+def _fill(writer: StageWriter, work: Work, run: str) -> Staged:
+    done: dict[Day, tuple[StagedFile, ...]] = {}
     for window, days in _calls(work):
         connection = connect()
         inputs = {name: reader.rows(window) for name, reader in work.readers.items()}
-        reader = work.maker.make(window, inputs, connection, work.context)
-        writer.write(fit(reader, work.table, f"{work.table.name} {days_text(list(_daily(days) or ()))}".strip()), days)
+        made = work.maker.make(window, inputs, connection, work.context)
+        where = f"{work.table.name} {window or ''}".strip()
+        writer.write(fit(made, work.table, where), days)
         if work.chain is not None:
             done |= writer.close(days).files
             work.chain.staged = Staged(work.table.name, run, done)

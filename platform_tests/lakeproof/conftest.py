@@ -11,15 +11,50 @@ import pytest
 
 from lakeproof import Column, Lakehouse, Table, Window, audit
 from lakeproof.engine.function import FunctionMaker
+from lakeproof.lake.evidence import PATH_KEY, SHA256_KEY
 from lakeproof.lake.live import LiveDay, View
-from lakeproof.wap import Work, write_audit_publish
+from lakeproof.lake.publish import Published, publish
+from lakeproof.reading import content_of
+from lakeproof.wap import Docket, Work, new_run_id, stage, write_audit_publish
+from lakeproof.wap import audit as judge_stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pyiceberg.table import Table as IcebergTable
 
+    from lakeproof.lake.stage import Staged
+    from lakeproof.verdict import Verdict
+
 FIRST = date(2024, 1, 1)
+
+
+@dataclass
+class Attempt:
+    """A run that was stopped between its audit and its publish."""
+
+    table: IcebergTable
+    staged: Staged
+    verdicts: dict[Any, Verdict]
+    base: dict[Any, frozenset[str]]
+
+    def publish(self, **changes: Any) -> Published:
+        """Go on with the publish."""
+        evidence = {PATH_KEY: f"evidence of {self.staged.run}", SHA256_KEY: "0"}
+        given: dict[str, Any] = {"staged": self.staged, "verdicts": self.verdicts, "base": self.base} | changes
+        staged, verdicts = given.pop("staged"), given.pop("verdicts")
+        return publish(
+            self.table,
+            staged,
+            verdicts,
+            content_of=lambda live: content_of(View(self.table, None), live),
+            evidence=evidence,
+            **given,
+        )
+
+    def only(self, *days: date) -> Attempt:
+        """Return the same run with some of its days."""
+        return Attempt(self.table, self.staged.only(days), self.verdicts, {day: self.base[day] for day in days})
 
 
 @dataclass(frozen=True)
@@ -75,6 +110,16 @@ class Lab:
     def run(self, table: Table, rows: pl.DataFrame | Callable[[Window | None], Any], *days: int, **more: Any) -> Any:
         """Take numbered days through stage, audit and publish."""
         return write_audit_publish(self.lakehouse.lake, self.work(table, rows, *days, **more))
+
+    def attempt(self, rows: pl.DataFrame, *days: int, **changes: Any) -> Attempt:
+        """Stage and audit numbered days, and stop before the publish."""
+        work = self.work(self.table(**changes), rows, *days)
+        table = self.lakehouse.lake.ensure(work.table)
+        live = View.of(table).days
+        base = {day: frozenset(live[day].locations) if day in live else frozenset() for day in work.days}
+        staged = stage(table, work, new_run_id())
+        docket = Docket.open(self.lakehouse.lake, table, work)
+        return Attempt(table, staged, judge_stage(work.table, staged, docket), base)
 
     def states(self, *args: Any, **more: Any) -> list[str]:
         """Run, and return what became of each day."""

@@ -19,7 +19,7 @@ FIELDS = [
     Column("wind_speed", "double", "Wind in miles an hour, as delivered: one value, of 1,048, is no wind."),
     Column("wind_gust", "double", "Gusts in miles an hour; null when there were none."),
     Column("precip", "double", "Precipitation of the hour in inches."),
-    Column("pressure", "double", "Pressure at sea level in millibars."),
+    Column("pressure", "double", "Pressure at sea level in millibars; null for one in ten."),
     Column("visib", "double", "Visibility in statute miles, at most 10."),
     Column("time_hour", "timestamptz", "The hour, as an instant."),
 ]
@@ -60,7 +60,8 @@ raw_weather = Table(
         audit.between("pressure", 950, 1_060),
         audit.between("visib", 0, 10),
         audit.between("wind_speed", 0, 150, severity="warn"),
-        audit.not_null("temp", "pressure", severity="warn"),
+        audit.not_null("temp", "dewp", "humid", "wind_speed", severity="warn"),
+        audit.sql_result("pressure_is_known", "avg((pressure is not null)::int)", at_least=0.5, severity="warn"),
         audit.sql_result(
             "every_hour_is_there",  # a local day has 23, 24 or 25 hours
             "count(*) / (3 * date_diff('hour', timezone('America/New_York', min(weather_date)::timestamp),"

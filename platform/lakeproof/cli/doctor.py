@@ -86,7 +86,7 @@ def _home() -> str:
 
 def _lake() -> str:
     """Open the catalog, and write and remove a file where a local warehouse is."""
-    lake = Lake.open(default_home())
+    lake = Lake.default()
     tables = sum(len(lake.catalog.list_tables(namespace)) for namespace in lake.catalog.list_namespaces())
     warehouse = default_home() / "warehouse"
     if warehouse.exists():

@@ -12,9 +12,11 @@ import dagster as dg
 from dagster._core.execution import context_creation_job
 from dagster._core.remote_origin import RemoteRepositoryOrigin
 from dagster._core.utils import make_new_run_id
+from sqlalchemy.exc import DatabaseError
 
 from lakeproof.errors import LakeproofError
 from lakeproof.lake.catalog import default_home
+from lakeproof.lake.faults import READERS
 from lakeproof.outcome import Outcome
 from lakeproof.progress import listening
 from lakeproof.recording import one_transaction
@@ -49,7 +51,7 @@ def dagster_home() -> Path:
 def dagster_instance() -> Iterator[dg.DagsterInstance]:
     """Open Dagster's record."""
     dagster_home()
-    with dg.DagsterInstance.get() as instance:
+    with _record_faults(), dg.DagsterInstance.get() as instance:
         yield instance
 
 
@@ -79,7 +81,7 @@ def execute(
         else:
             listener(event)
 
-    with listening(listen), _quiet(), _attributed(instance, location):
+    with _record_faults(), listening(listen), _quiet(), _attributed(instance, location):
         result = location.definitions.resolve_implicit_global_asset_job_def().execute_in_process(
             instance=instance,
             run_id=make_new_run_id(),
@@ -116,9 +118,21 @@ def _unexplained(made: TableAsset, result: dg.ExecuteInProcessResult) -> RunErro
     msg = f"{made.table.name}: the run broke: {reason}"
     return RunError(
         msg,
-        readers="see each day as it was, or as this run made it, never a mix",
+        readers=READERS,
         next_step=f"see run {result.run_id} in the UI, or report this with `lakeproof doctor --json`",
     )
+
+
+@contextmanager
+def _record_faults() -> Iterator[None]:
+    """Tell a record that Dagster cannot write as one clear refusal."""
+    try:
+        yield
+    except (DatabaseError, OSError) as error:
+        reason = str(error.orig if isinstance(error, DatabaseError) else error).splitlines()[0]
+        msg = f"Dagster's record under {os.environ['DAGSTER_HOME']} cannot be written: {reason}."
+        remedy = "mend what it says, then run the same command again: what is published is recorded then"
+        raise RunError(msg, readers=READERS, next_step=remedy) from error
 
 
 @contextmanager

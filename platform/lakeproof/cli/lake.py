@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lakeproof.errors import UnknownTableError, did_you_mean
-from lakeproof.lake.catalog import Lake, default_home
+from lakeproof.lake.catalog import Lake
 from lakeproof.lake.faults import lake_faults
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def open_lake() -> Lake:
     """Open the lake of this working directory, by the same configuration as the resource's defaults."""
-    return Lake.open(default_home())
+    return Lake.default()
 
 
 def list_tables(lake: Lake) -> list[str]:

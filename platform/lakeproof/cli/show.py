@@ -79,7 +79,7 @@ class Shown:
 @click.option("--columns", help="Which columns to print, separated by commas.")
 @click.option("--sort", help="The column to sort by.")
 @as_json
-def show(  # noqa: PLR0913 - a command's options
+def show(
     target: str, *, held: bool, evidence: bool, rows: int, columns: str | None, sort: str | None, as_json: bool
 ) -> int:
     """Show rows and audits of a day that is published, or held."""

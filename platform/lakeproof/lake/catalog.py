@@ -89,29 +89,44 @@ class Lake:
     where: str
 
     @classmethod
-    def open(cls, home: Path, catalog: str | None = None) -> Lake:
-        """Open a catalog by PyIceberg's own configuration, or else a local one under `home`.
+    def configured(cls, name: str | None = None) -> Lake | None:
+        """Open a catalog of PyIceberg's own configuration.
 
         Args:
-            home: Where a local catalog and warehouse live.
-            catalog: A catalog's name in PyIceberg's configuration; None for its default one. Where PyIceberg is
-                configured with neither, a SQLite catalog and a local warehouse are made.
+            name: Its name there; None for the default one.
+
+        Returns:
+            The lake; None when PyIceberg is not configured with a default catalog.
+
+        Raises:
+            LakeError: There is no catalog of that name, or it cannot be opened.
+        """
+        settings = Config()
+        wanted = name or settings.get_default_catalog_name()
+        if settings.get_catalog_config(wanted) is not None:
+            with lake_faults(f"opening catalog {wanted}"):
+                return cls(load_catalog(wanted), f"catalog {wanted}")
+        if name is None:
+            return None
+        msg = f"PyIceberg's configuration has no catalog {name!r}."
+        raise LakeError(msg, next_step="add it to .pyiceberg.yaml or to PYICEBERG_CATALOG__… variables")
+
+    @classmethod
+    def local(cls, home: Path) -> Lake:
+        """Open the SQLite catalog and local warehouse under a folder; they are made when they are not there.
 
         Raises:
             LakeError: The catalog cannot be opened.
         """
-        configured = Config()
-        name = catalog or configured.get_default_catalog_name()
-        if configured.get_catalog_config(name) is not None:
-            with lake_faults(f"opening catalog {name}"):
-                return cls(load_catalog(name), f"catalog {name}")
-        if catalog is not None:
-            msg = f"PyIceberg's configuration has no catalog {catalog!r}."
-            raise LakeError(msg, next_step="add it to .pyiceberg.yaml or to PYICEBERG_CATALOG__… variables")
         with lake_faults(f"opening the catalog under {home}"):
             home.mkdir(parents=True, exist_ok=True)
             uri = f"sqlite:///{home / 'catalog.db'}?timeout={LOCK_SECONDS}"
             return cls(SqlCatalog("lakeproof", uri=uri, warehouse=(home / "warehouse").as_uri()), str(home))
+
+    @classmethod
+    def default(cls) -> Lake:
+        """Open the lake of this machine: PyIceberg's default catalog where it has one, else the local one."""
+        return cls.configured() or cls.local(default_home())
 
     def load(self, contract: Table) -> IcebergTable | None:
         """Return the contract's table as it is now, or None before its first stage.

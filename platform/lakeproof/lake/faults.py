@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LOCKED = "database is locked"
+"""What SQLite says when another connection holds its lock."""
+
+READERS = "see each day as it was, or as a finished run made it, never a mix"
+"""What readers see whenever storage fails: a publish is one commit."""
+
 REMEDIES = {
     errno.ENOSPC: "free some space, then run the same command again",
     errno.EDQUOT: "free some space, then run the same command again",
@@ -46,20 +51,19 @@ def lake_faults(doing: str) -> Iterator[None]:
     except OperationalError as error:
         if LOCKED in str(error):
             msg = f"The catalog is locked by another process: {doing} gave up waiting."
-            raise LakeError(msg, next_step="see who holds it, or wait, then run the same command again") from error
+            remedy = "see who holds it, or wait, then run the same command again"
+            raise LakeError(msg, readers=READERS, next_step=remedy) from error
         raise _catalog_fault(doing, error) from error
     except DatabaseError as error:
         raise _catalog_fault(doing, error) from error
     except OSError as error:
         msg = f"Storage refused {doing}: {error.strerror or error}."
         remedy = REMEDIES.get(error.errno or 0, "mend what it says, then run the same command again")
-        raise LakeError(msg, next_step=remedy) from error
+        raise LakeError(msg, readers=READERS, next_step=remedy) from error
 
 
 def _catalog_fault(doing: str, error: DatabaseError) -> LakeError:
     reason = str(error.orig or error).splitlines()[0]
     msg = f"The catalog cannot be used for {doing}: {reason}."
-    return LakeError(
-        msg,
-        next_step="lakeproof doctor; restore a damaged catalog from a backup: only it knows what is published",
-    )
+    remedy = "restore the catalog from a backup: only it knows what is published"
+    return LakeError(msg, readers="can read nothing while the catalog cannot be used", next_step=remedy)

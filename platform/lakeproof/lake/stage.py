@@ -6,6 +6,7 @@ import hashlib
 import io
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -158,7 +159,7 @@ class StageWriter:
         self._held: dict[Day, list[pa.RecordBatch]] = defaultdict(list)
         self._bytes: dict[Day, int] = defaultdict(int)
         self._files: dict[Day, list[StagedFile]] = defaultdict(list)
-        self._count = 0
+        self._locations: list[str] = []
 
     def write(self, batches: Iterable[pa.RecordBatch], days: Collection[Day]) -> None:
         """Stage rows that fit the contract.
@@ -188,6 +189,12 @@ class StageWriter:
             if self._bytes.get(day) or not self._files.get(day):
                 self._flush(day)
         return Staged(self._contract.name, self._run, {day: tuple(self._files[day]) for day in days})
+
+    def discard(self) -> None:
+        """Remove what was written, half-written files included, as far as the storage lets: the run is over."""
+        for location in self._locations:
+            with suppress(OSError):
+                self._table.io.delete(location)
 
     def _by_day(self, batch: pa.RecordBatch, days: Collection[Day]) -> Iterable[tuple[Day, pa.RecordBatch]]:
         partition = self._contract.partition
@@ -226,8 +233,8 @@ class StageWriter:
     def _write_file(self, day: Day, rows: pa.Table) -> StagedFile:
         """Write one Parquet file: encoded in memory, so that what is digested is what was meant to be written."""
         folder = "" if day is None else f"{self._contract.partition}={day}/"
-        location = f"{self._table.location()}/data/{folder}{self._run}-{self._count:05d}.parquet"
-        self._count += 1
+        location = f"{self._table.location()}/data/{folder}{self._run}-{len(self._locations):05d}.parquet"
+        self._locations.append(location)
         buffer = io.BytesIO()
         frame = pl.from_arrow(rows, rechunk=False)
         frame.write_parquet(buffer, compression="zstd", arrow_schema=self._schema)  # type: ignore[union-attr]  # a frame

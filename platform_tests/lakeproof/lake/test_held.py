@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import polars as pl
+import pytest
 from pyiceberg.table import StaticTable
 
 from lakeproof import audit
 from lakeproof.lake.held import held_days
+
+pytestmark = pytest.mark.filterwarnings("ignore:Iceberg scan planning")  # Polars would like a plugin that is no need here
 
 
 def held(lab: Any, name: str = "lab.readings") -> dict[Any, Any]:

@@ -14,45 +14,7 @@ from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownExcept
 
 from lakeproof import audit
 from lakeproof.errors import AuditError, LakeError, LakeproofError
-from lakeproof.lake.publish import publish
-from lakeproof.lake.stage import Staged
-from lakeproof.reading import content_of
-from lakeproof.lake.live import View
 from lakeproof.verdict import Content, Verdict
-from lakeproof.wap import Docket, new_run_id, stage
-from lakeproof.wap import audit as judge_stage
-
-EVIDENCE = {"lakeproof.evidence": "somewhere", "lakeproof.evidence-sha256": "0"}
-
-
-@dataclasses.dataclass
-class Attempt:
-    """A run that stopped between two steps."""
-
-    table: Any
-    staged: Staged
-    verdicts: dict[Any, Verdict]
-    base: dict[Any, frozenset[str]]
-
-    def publish(self, **changes: Any) -> Any:
-        """Go on with the publish."""
-        live = View.of(self.table).days
-        given = {"base": self.base, "evidence": EVIDENCE | {"lakeproof.evidence": self.staged.run}, **changes}
-        staged, verdicts = given.pop("staged", self.staged), given.pop("verdicts", self.verdicts)
-        del live
-        return publish(self.table, staged, verdicts, content_of=lambda day: content_of(View(self.table, None), day), **given)
-
-
-def attempt(lab: Any, rows: pl.DataFrame, *days: int, **changes: Any) -> Attempt:
-    """Stage and audit days, and stop before the publish."""
-    work = lab.work(lab.table(**changes), rows, *days)
-    table = lab.lakehouse.lake.ensure(work.table)
-    live = View.of(table).days
-    base = {day: frozenset(live[day].locations) if day in live else frozenset() for day in work.days}
-    staged = stage(table, work, new_run_id())
-    verdicts = judge_stage(work.table, staged, Docket.open(lab.lakehouse.lake, table, work))
-    return Attempt(table, staged, verdicts, base)
-
 
 def test_a_verdict_cannot_be_made_by_hand(lab: Any) -> None:
     """Only auditing a stage yields a verdict: the constructor refuses without the seal."""
@@ -64,7 +26,7 @@ def test_a_verdict_cannot_be_made_by_hand(lab: Any) -> None:
 
 def test_a_verdict_cannot_be_changed(lab: Any) -> None:
     """A failed verdict cannot be turned into a good one, nor into one of another stage."""
-    verdict = attempt(lab, lab.rows(-1), 1, audits=[audit.between("value", 0, 9), audit.row_count(at_least=1)]).verdicts[lab.day(1)]
+    verdict = lab.attempt(lab.rows(-1), 1, audits=[audit.between("value", 0, 9), audit.row_count(at_least=1)]).verdicts[lab.day(1)]
     good = tuple(result for result in verdict.results if result.passed)
 
     assert not verdict.passed
@@ -76,7 +38,7 @@ def test_a_verdict_cannot_be_changed(lab: Any) -> None:
 
 def test_without_a_verdict_nothing_is_published(lab: Any) -> None:
     """One day of two has no verdict: the whole publish refuses."""
-    run = attempt(lab, lab.days(2, 1), 1, 2)
+    run = lab.attempt(lab.days(2, 1), 1, 2)
     del run.verdicts[lab.day(2)]
 
     with pytest.raises(AuditError, match="2024-01-02: no verdict, no publish"):
@@ -86,7 +48,7 @@ def test_without_a_verdict_nothing_is_published(lab: Any) -> None:
 
 def test_a_failed_verdict_is_not_published(lab: Any) -> None:
     """`publish` itself refuses a day that did not pass, and says why."""
-    run = attempt(lab, lab.rows(-1), 1)
+    run = lab.attempt(lab.rows(-1), 1)
 
     with pytest.raises(AuditError, match="2024-01-01: the verdict did not pass: between_value"):
         run.publish()
@@ -95,7 +57,7 @@ def test_a_failed_verdict_is_not_published(lab: Any) -> None:
 
 def test_a_verdict_of_other_files_is_refused(lab: Any) -> None:
     """A verdict is bound to the files that were read: it publishes no other stage of that day, nor another day."""
-    good, bad = attempt(lab, lab.days(2, 1), 1, 2), attempt(lab, lab.rows(-1), 1)
+    good, bad = lab.attempt(lab.days(2, 1), 1, 2), lab.attempt(lab.rows(-1), 1)
 
     with pytest.raises(AuditError, match="of other files"):
         bad.publish(verdicts={lab.day(1): good.verdicts[lab.day(1)]})
@@ -107,7 +69,7 @@ def test_a_verdict_of_other_files_is_refused(lab: Any) -> None:
 @pytest.mark.parametrize("damage", ["flip", "append", "delete", "swap"])
 def test_a_staged_file_that_changed_is_not_published(lab: Any, damage: str) -> None:
     """What was audited is what is published, byte for byte: one flipped byte refuses the publish."""
-    run = attempt(lab, lab.days(2, 1), 1, 2)
+    run = lab.attempt(lab.days(2, 1), 1, 2)
     path, other = (Path(run.staged.paths(lab.day(n))[0]) for n in (1, 2))
     data = path.read_bytes()
     if damage == "flip":
@@ -174,7 +136,7 @@ def test_only_the_days_that_changed_are_published(lab: Any) -> None:
 
 def test_a_day_that_moved_is_dropped_alone(lab: Any) -> None:
     """Two runs begin on the same base: the second loses the day that both changed, and publishes its others."""
-    first, second = attempt(lab, lab.days(2, 1), 1, 2), attempt(lab, lab.days(3, 2), 1, 2, 3)
+    first, second = lab.attempt(lab.days(2, 1), 1, 2), lab.attempt(lab.days(3, 2), 1, 2, 3)
 
     done = first.publish()
     lost = second.publish()
@@ -186,7 +148,7 @@ def test_a_day_that_moved_is_dropped_alone(lab: Any) -> None:
 
 def test_equal_content_is_looked_at_before_the_base(lab: Any) -> None:
     """A day that another run published meanwhile with the same rows is unchanged, not moved."""
-    first, second = attempt(lab, lab.rows(1, 2), 1), attempt(lab, lab.rows(2, 1), 1)
+    first, second = lab.attempt(lab.rows(1, 2), 1), lab.attempt(lab.rows(2, 1), 1)
 
     first.publish()
 
@@ -197,7 +159,7 @@ def test_a_day_that_vanished_moved(lab: Any) -> None:
     """A day that was there when the run began and is deleted at publish is not quietly put back."""
     table = lab.table()
     lab.run(table, lab.days(2, 1), 1, 2)
-    late = attempt(lab, lab.rows(5), 1)
+    late = lab.attempt(lab.rows(5), 1)
     lab.stored().delete("reading_date = '2024-01-01'")
 
     assert late.publish().moved == {lab.day(1)}
@@ -239,7 +201,7 @@ def answering(lab: Any, monkeypatch: pytest.MonkeyPatch, error: Exception, *, la
 
 def test_a_commit_whose_answer_was_lost_is_found(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A commit that landed although the catalog's answer did not come is reported as published, and made once."""
-    run = attempt(lab, lab.days(2, 1), 1, 2)
+    run = lab.attempt(lab.days(2, 1), 1, 2)
     run.table.refresh()
     run.table.catalog = lab.lakehouse.catalog
     answering(lab, monkeypatch, CommitStateUnknownException("no answer"), lands=True)
@@ -254,7 +216,7 @@ def test_a_commit_whose_answer_was_lost_is_found(lab: Any, monkeypatch: pytest.M
 def test_a_lost_answer_makes_no_day_published_that_was_not(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A day that had moved before the commit is still told as moved after its answer was lost."""
     lab.run(lab.table(), lab.days(2, 1), 1, 2)
-    run = attempt(lab, lab.days(2, 5), 1, 2)
+    run = lab.attempt(lab.days(2, 5), 1, 2)
     lab.run(lab.table(), lab.rows(9, day=2), 2)
     run.table.catalog = lab.lakehouse.catalog
     answering(lab, monkeypatch, CommitStateUnknownException("no answer"), lands=True)
@@ -276,7 +238,7 @@ def test_a_lost_answer_makes_no_day_published_that_was_not(lab: Any, monkeypatch
 )
 def test_a_commit_that_lost_a_race_is_planned_anew(lab: Any, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     """What catalogs answer to a concurrent commit is tried again, and nothing is published twice."""
-    run = attempt(lab, lab.days(2, 1), 1, 2)
+    run = lab.attempt(lab.days(2, 1), 1, 2)
     run.table.catalog = lab.lakehouse.catalog
     answering(lab, monkeypatch, error, lands=False)
 
@@ -286,7 +248,7 @@ def test_a_commit_that_lost_a_race_is_planned_anew(lab: Any, monkeypatch: pytest
 
 def test_an_error_that_is_no_race_is_not_tried_again(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A catalog that refuses for good is not asked sixty times."""
-    run = attempt(lab, lab.rows(1), 1)
+    run = lab.attempt(lab.rows(1), 1)
     run.table.catalog = lab.lakehouse.catalog
     calls = answering(lab, monkeypatch, PermissionError(13, "Permission denied"), lands=False)
 
@@ -335,7 +297,7 @@ def test_one_day_published_at_the_same_time_is_one_content(lab: Any) -> None:
     """Four runs of one day with different rows: one wins, the others say that it moved, and nothing is mixed."""
     table = lab.table()
     lab.run(table, lab.rows(50), 1)
-    runs = [attempt(lab, lab.rows(value, value, value), 1) for value in (1, 2, 3, 4)]
+    runs = [lab.attempt(lab.rows(value, value, value), 1) for value in (1, 2, 3, 4)]
 
     results = together(*(run.publish for run in runs))
 
