@@ -12,7 +12,7 @@ import dagster as dg
 from lakeproof import gate
 from lakeproof.contract import Input, Table, as_input
 from lakeproof.engine.function import Maker, function_maker, sql_maker
-from lakeproof.errors import ContractError, HeldError
+from lakeproof.errors import ContractError, HeldError, LakeproofError
 from lakeproof.lake.live import View
 from lakeproof.lakehouse import KEY
 from lakeproof.outcome import DayOutcome, Outcome, readers_see
@@ -190,7 +190,11 @@ def run(
             dagster_run=context.run.run_id,
             waived=readiness.waived,
         )
-        outcome = write_audit_publish(lake, work)
+        try:
+            outcome = write_audit_publish(lake, work)
+        except LakeproofError as error:
+            error.readers = error.readers or "see what they saw before this run"
+            raise
     return _with_refused(lake, table, outcome, readiness, days)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date, timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from lakeproof.parts import NAME, Audit, Column, Sla, Value, check_timezone
 from lakeproof.window import ONE_DAY, Window, as_day
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 WRITES = ("replace",)
 
@@ -113,6 +114,9 @@ class Table:
         for edge in ("start", "end"):
             if (given := getattr(self, edge)) is not None:
                 self._set(**{edge: as_day(given)})
+        gaps: object = self.gaps
+        if not isinstance(gaps, Mapping):
+            self._refuse("gaps is not a mapping of days to reasons", "write gaps={'2013-12-31': 'why it is not there'}")
         self._set(gaps={as_day(day): reason for day, reason in self.gaps.items()})
         self._set(audits=tuple(audit.bind(self) for audit in self.audits))
 
@@ -163,7 +167,7 @@ class Table:
         for day, reason in self.gaps.items():
             if not self.has_day(as_day(day)):
                 self._refuse(f"gap {day} is not one of its days")
-            if not reason.strip():
+            if not str(reason or "").strip():
                 self._refuse(f"gap {day} has no reason", "say why that day will never come")
 
     def _refuse(self, why: str, remedy: str | None = None) -> None:

@@ -92,7 +92,7 @@ class Lakehouse(dg.ConfigurableResource[Any]):
             msg = f"{table.name} has no days; it is read as a whole."
             raise UsageError(msg, next_step="leave the day out")
         rows = read_table(self.lake, table, None if day is None else [as_day(day)])
-        return pl.DataFrame(rows.relation(connect()).to_arrow_table())
+        return pl.DataFrame(rows.relation(connect()).to_arrow_table()).select(table.column_names)
 
 
 def _forget(folder: str) -> None:

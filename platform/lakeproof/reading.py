@@ -71,7 +71,8 @@ class TableReader:
         else:
             needed = self.input.window(window)
             days = needed.days if needed else ()
-        return FileRows(self.input.table.columns, tuple(path for day in days for path in self._paths(day)))
+        columns = columns_of(self.view.table) if self.view.table is not None else self.input.table.columns
+        return FileRows(columns, tuple(path for day in days for path in self._paths(day)))
 
     def _paths(self, day: Day) -> tuple[str, ...]:
         if self.staged is not None and day in self.staged.files:
@@ -119,7 +120,8 @@ def digest_files(columns: Sequence[Column], live: LiveDay) -> Content:
 def read_table(lake: Lake, table: Table, days: Sequence[Day] | None = None) -> FileRows:
     """Return published rows of a table: all, or those of some days."""
     view = View.open(lake, table, None if days is None or None in days else [d for d in days if d is not None])
-    return FileRows(table.columns, tuple(path for live in view.days.values() for path in live.paths))
+    columns = columns_of(view.table) if view.table is not None else table.columns
+    return FileRows(columns, tuple(path for live in view.days.values() for path in live.paths))
 
 
 @dataclass(frozen=True)
@@ -151,13 +153,13 @@ class Referred:
         return cls(audit.table, audit.column, View.of(table, days if table.spec().fields else None))
 
     def relation(self, connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
-        """Return the values as `value`, each with the day it is of as `day_of_value`, or null for any day."""
+        """Return the values as `_value`, each with the day it is of as `_of_day`, or null for any day."""
         assert self.view.table is not None  # noqa: S101 - opened from a table
         paths = [path for live in self.view.days.values() for path in live.paths]
         rows = files_relation(connection, columns_of(self.view.table), paths)
         spec = self.view.table.spec()
         day = quoted(spec.fields[0].name) if spec.fields else "NULL::DATE"
-        return rows.project(f"{quoted(self.column)} AS value, {day} AS day_of_value")
+        return rows.project(f"{quoted(self.column)} AS _value, {day} AS _of_day")
 
     def record(self) -> dict[str, Any]:
         """Return the table, the column, the snapshot, and the content digest of each day."""

@@ -11,6 +11,7 @@ from lakeproof.engine.cast import arrow_schema
 from lakeproof.engine.function import FunctionMaker
 from lakeproof.errors import UsageError
 from lakeproof.wap import Work, write_audit_publish
+from lakeproof.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,7 +47,13 @@ def given(lakehouse: Lakehouse, table: Table, rows: Rows | Sequence[Mapping[str,
             frame = frame.with_columns(pl.lit(None, dtype).alias(name))
     lenient = table.but(audits=[audit.row_count(at_least=0)], allow_empty=True)
     days = (None,) if table.partition is None else tuple(sorted(frame[table.partition].unique().to_list()))
-    maker = FunctionMaker(lambda: frame, {})
+
+    def rows_of(window: Window | None) -> pl.DataFrame:
+        if window is None or table.partition is None:
+            return frame
+        return frame.filter(pl.col(table.partition).is_between(window.first, window.last))
+
+    maker = FunctionMaker(rows_of, {"window": Window})
     write_audit_publish(lakehouse.lake, Work(table=lenient, maker=maker, readers={}, days=days))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import InitVar, asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from lakeproof.errors import AuditError
@@ -93,11 +93,11 @@ class Verdict:
     stage: str
     content: Content
     results: tuple[AuditResult, ...]
-    seal: object = field(repr=False, compare=False)
+    seal: InitVar[object]
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, seal: object) -> None:
         """Refuse a verdict that no audit made."""
-        if self.seal is not SEAL:
+        if seal is not SEAL:
             msg = "A verdict comes from auditing a stage, not from a constructor."
             raise AuditError(msg, next_step="call lakeproof.wap.audit on a staged day")
 

@@ -10,10 +10,14 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+import duckdb
+
 from lakeproof.audit.judge import Known, judge
 from lakeproof.audit.kinds import References, Volume
 from lakeproof.engine.cast import fit
 from lakeproof.engine.duck import connect, files_relation
+from lakeproof.errors import MakeError
+from lakeproof.lake.catalog import columns_of
 from lakeproof.lake.evidence import PATH_KEY, day_key, write_evidence
 from lakeproof.lake.held import keep_held
 from lakeproof.lake.live import View
@@ -74,7 +78,7 @@ class Work:
 
 def new_run_id() -> str:
     """Return an id for a run: it sorts by time, and is in the name of every file the run writes."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}"
 
 
 def write_audit_publish(lake: Lake, work: Work) -> Outcome:
@@ -105,8 +109,6 @@ def write_audit_publish(lake: Lake, work: Work) -> Outcome:
     with clock.step("publish"):
         record = _record(work, staged, verdicts, docket, run, started)
         pointer = write_evidence(table, run, record)
-        if held := [day for day, verdict in verdicts.items() if not verdict.passed]:
-            keep_held(table, staged.only(held))
         done = Published()
         if passed:
             good = staged.only(passed)
@@ -119,7 +121,10 @@ def write_audit_publish(lake: Lake, work: Work) -> Outcome:
                 evidence=pointer,
                 chained=work.chain is not None,
             )
-    live = View.of(table.refresh(), _daily(work.days)).days
+        table = table.refresh()
+        held = [day for day, verdict in verdicts.items() if not verdict.passed]
+        keep_held(table, staged.only(held), done.unchanged)
+    live = View.of(table, _daily(work.days)).days
     days = tuple(_outcome(day, staged, verdicts, done, live) for day in work.days)
     inputs = tuple(record["inputs"].values())
     return Outcome(work.table.name, run, days, done.snapshot, pointer[PATH_KEY], clock.seconds, inputs)
@@ -140,9 +145,13 @@ def _fill(writer: StageWriter, work: Work, run: str) -> Staged:
     for window, days in _calls(work):
         connection = connect()
         inputs = {name: reader.rows(window) for name, reader in work.readers.items()}
-        made = work.maker.make(window, inputs, connection, work.context)
         where = f"{work.table.name} {window or ''}".strip()
-        writer.write(fit(made, work.table, where), days)
+        try:
+            made = work.maker.make(window, inputs, connection, work.context)
+            writer.write(fit(made, work.table, where), days)
+        except MakeError as error:
+            error.what = f"{where}: {error.what}"
+            raise
         if work.chain is not None:
             done |= writer.close(days).files
             work.chain.staged = Staged(work.table.name, run, done)
@@ -154,10 +163,12 @@ class Docket:
     """What audits look at besides the staged rows, at one snapshot each.
 
     Args:
+        table: The Iceberg table.
         referred: What each reference audit refers to, by its name.
         history: Rows of each published day of the table.
     """
 
+    table: IcebergTable
     referred: Mapping[str, Referred]
     history: Mapping[Day, int]
 
@@ -170,20 +181,30 @@ class Docket:
             for audit in work.table.audits
             if isinstance(audit, References) and (opened := Referred.open(lake, audit, days)) is not None
         }
-        volumes = [audit.days for audit in work.table.audits if isinstance(audit, Volume)]
-        if not volumes or not days:
-            return cls(referred, {})
-        before = [days[0] - n * ONE_DAY for n in range(1, max(volumes) + 1)]
-        view = View.of(table, [*before, *days])
-        return cls(referred, {day: live.rows for day, live in view.days.items()})
+        longest = max((audit.days for audit in work.table.audits if isinstance(audit, Volume)), default=0)
+        if not longest or not days:
+            return cls(table, referred, {})
+        before = {day - n * ONE_DAY for day in days for n in range(longest + 1)}
+        view = View.of(table, before)
+        return cls(table, referred, {day: live.rows for day, live in view.days.items()})
 
 
 def audit(table: Table, staged: Staged, docket: Docket) -> dict[Day, Verdict]:
     """Audit the staged files of all days in one scan; the verdict of each day is bound to its files."""
     connection = connect()
-    known = Known({name: referred.relation(connection) for name, referred in docket.referred.items()}, docket.history)
+    references: dict[str, duckdb.DuckDBPyRelation] = {}
+    broken: dict[str, str] = {}
+    for condition in table.audits:
+        if isinstance(condition, References):
+            try:
+                references[condition.name] = docket.referred[condition.name].relation(connection)
+            except KeyError:
+                broken[condition.name] = f"{condition.table} is not there to refer to"
+            except duckdb.Error as error:
+                broken[condition.name] = str(error).splitlines()[0]
     paths = [path for day in staged.days for path in staged.paths(day)]
-    rows = files_relation(connection, table.columns, paths)
+    rows = files_relation(connection, columns_of(docket.table), paths)
+    known = Known(references, broken, docket.history)
     return judge(table, connection, rows, {day: staged.digest(day) for day in staged.days}, known)
 
 

@@ -96,6 +96,8 @@ def departure() -> RowMaker:
         } | changes
         scheduled, block = row["scheduled_departure_utc"], row["scheduled_block_minutes"]
         row["cancelled"] = row["dep_delay"] is None
+        row["arr_delay"] = None if row["cancelled"] else row["arr_delay"]
+        row["air_time"] = None if row["arr_delay"] is None else row["air_time"]
         row["diverted"] = not row["cancelled"] and row["arr_delay"] is None
         row["scheduled_departure"] = scheduled.astimezone(NEW_YORK).replace(tzinfo=None)
         row["weather_hour_utc"] = scheduled.replace(minute=0)

@@ -93,9 +93,7 @@ class Lab:
         """Return the same readings for each of the first days."""
         return pl.concat([self.rows(*values, day=number) for number in range(1, count + 1)])
 
-    def work(
-        self, table: Table, rows: pl.DataFrame | Callable[[Window | None], Any], *days: int, **more: Any
-    ) -> Work:
+    def work(self, table: Table, rows: pl.DataFrame | Callable[[Window | None], Any], *days: int, **more: Any) -> Work:
         """Return what makes numbered days from rows, of which each window gets its own, or from a function."""
 
         def make(window: Window | None) -> Any:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import duckdb
+import duckdb  # noqa: TC002 - Lakeproof reads the annotations
 import polars as pl
-import pyarrow as pa
+import pyarrow as pa  # noqa: TC002 - Lakeproof reads the annotations
 import pytest
 
 from lakeproof import Column, audit
@@ -44,7 +44,9 @@ KINDS: dict[str, tuple[Audit, tuple[int | None, ...], int]] = {
 
 
 @pytest.mark.parametrize(("condition", "bad", "failed"), KINDS.values(), ids=KINDS.keys())
-def test_an_audit_passes_good_days_and_holds_bad_ones(lab: Any, condition: Audit, bad: tuple[int, ...], failed: int) -> None:
+def test_an_audit_passes_good_days_and_holds_bad_ones(
+    lab: Any, condition: Audit, bad: tuple[int, ...], failed: int
+) -> None:
     """A good day is published; a bad one is held, with how many rows broke the condition out of how many."""
     sensor = "aa" if condition.name == "matches_sensor" else "a"
     table = lab.table(audits=[condition])
@@ -91,7 +93,9 @@ def test_rows_at_fault_are_of_the_day_that_is_held(lab: Any) -> None:
     assert samples[2] == [{"reading_date": lab.day(3), "sensor": "a", "value": -3}]
 
 
-@pytest.mark.parametrize("name", ["day", "copies", "failed", "place", "known", "row_hash", "row_total", "value", "staged"])
+@pytest.mark.parametrize(
+    "name", ["day", "copies", "failed", "place", "known", "row_hash", "row_total", "value", "staged"]
+)
 def test_a_column_may_have_any_name(lab: Any, name: str) -> None:
     """A column called like something in the plan is counted right, and is shown under its own name."""
     columns = [Column("reading_date", "date"), Column(name, "int")]
@@ -108,19 +112,28 @@ def test_a_column_may_have_any_name(lab: Any, name: str) -> None:
 @pytest.mark.parametrize("name", ["day", "row_total", "digest_xor", "a0", "a1", "a2"])
 def test_an_audit_may_have_any_name(lab: Any, name: str) -> None:
     """An audit called like something in the plan hides no other audit's finding."""
-    table = lab.table(audits=[audit.sql(name, "value < 50"), audit.between("value", 0, 10), audit.sql("sane", "value < 40")])
+    table = lab.table(
+        audits=[audit.sql(name, "value < 50"), audit.between("value", 0, 10), audit.sql("sane", "value < 40")]
+    )
 
     outcome = lab.run(table, lab.rows(45)).days[0]
 
     found = {result.audit: (result.passed, int(result.failed), result.total) for result in outcome.verdict.results}
     assert outcome.state == "held"
-    assert found == {"not_empty": (True, 0, 1), name: (True, 0, 1), "between_value": (False, 1, 1), "sane": (False, 1, 1)}
+    assert found == {
+        "not_empty": (True, 0, 1),
+        name: (True, 0, 1),
+        "between_value": (False, 1, 1),
+        "sane": (False, 1, 1),
+    }
 
 
 def test_a_partition_column_may_be_called_day(lab: Any) -> None:
     """The most natural name for the partition column works, in the rows at fault too."""
     columns = [Column("day", "date"), Column("value", "int")]
-    table = lab.table(columns=columns, partition="day", key=["day", "value"], audits=[audit.unique(), audit.between("value", 0, 1)])
+    table = lab.table(
+        columns=columns, partition="day", key=["day", "value"], audits=[audit.unique(), audit.between("value", 0, 1)]
+    )
     rows = pl.DataFrame({"day": [lab.day(1)] * 3, "value": pl.Series([1, 1, 5], dtype=pl.Int32)})
 
     results = lab.results(table, rows)
@@ -131,14 +144,16 @@ def test_a_partition_column_may_be_called_day(lab: Any) -> None:
 
 def test_a_warning_is_reported_and_holds_nothing(lab: Any) -> None:
     """A `warn` audit that fails is in the verdict, and the day is published."""
-    outcome = lab.run(lab.table(audits=[audit.row_count(at_least=1), audit.between("value", 0, 1, severity="warn")]), lab.rows(5))
+    outcome = lab.run(
+        lab.table(audits=[audit.row_count(at_least=1), audit.between("value", 0, 1, severity="warn")]), lab.rows(5)
+    )
 
     result = outcome.days[0].verdict.results[-1]
     assert (outcome.days[0].state, result.passed, result.severity, result.failed) == ("published", False, "warn", 1)
     assert lab.values() == [5]
 
 
-def explode(readings: pl.DataFrame) -> bool:
+def explode(_: pl.DataFrame) -> bool:
     """Raise, as a stranger's function may."""
     msg = "no such thing"
     raise KeyError(msg)
@@ -237,7 +252,12 @@ def test_volume_says_when_it_has_too_little_history(lab: Any) -> None:
 def test_volume_counts_days_that_pass_in_the_same_run(lab: Any) -> None:
     """In a run of many days each is judged against the ones before it that passed, and never against a held one."""
     table = lab.table(audits=[audit.between("value", 0, 999), audit.volume(within=0.5, days=3, min_history=2)])
-    days = [lab.rows(*range(10), day=1), lab.rows(*range(10), day=2), lab.rows(*range(-1, 99), day=3), lab.rows(*range(100), day=4)]
+    days = [
+        lab.rows(*range(10), day=1),
+        lab.rows(*range(10), day=2),
+        lab.rows(*range(-1, 99), day=3),
+        lab.rows(*range(100), day=4),
+    ]
 
     outcome = lab.run(table, pl.concat([*days, lab.rows(*range(12), day=5)]), 1, 2, 3, 4, 5)
     history = [day.verdict.results[-1].history for day in outcome.days]
@@ -251,7 +271,9 @@ def test_volume_looks_at_logical_days_and_not_at_the_order_of_runs(lab: Any) -> 
     """Days that follow are no history, and a day that is run again is judged as the first time."""
     table = lab.table(audits=[audit.row_count(at_least=1), audit.volume(within=0.5, days=3, min_history=2)])
     plain = table.but(audits=[audit.row_count(at_least=1)])
-    lab.run(plain, pl.concat([lab.rows(*range(n), day=day) for day, n in ((1, 10), (2, 10), (3, 90), (4, 90))]), 1, 2, 3, 4)
+    lab.run(
+        plain, pl.concat([lab.rows(*range(n), day=day) for day, n in ((1, 10), (2, 10), (3, 90), (4, 90))]), 1, 2, 3, 4
+    )
 
     result = lab.results(table, lab.rows(*range(12), day=3), 3)["volume"]
 
@@ -278,7 +300,9 @@ def test_a_reference_looks_into_a_table_as_it_is_published(lab: Any) -> None:
     lab.run(sensors, pl.concat([lab.rows(1, 1, sensor="a"), lab.rows(1, sensor=None)]))
 
     good = lab.states(table, pl.concat([lab.rows(1, 2, sensor="a"), lab.rows(3, sensor=None)]), 1)
-    result = lab.results(table, pl.concat([lab.rows(1, day=2), lab.rows(2, 3, day=2, sensor="z")]), 2)["references_sensor"]
+    result = lab.results(table, pl.concat([lab.rows(1, day=2), lab.rows(2, 3, day=2, sensor="z")]), 2)[
+        "references_sensor"
+    ]
 
     assert good == ["published"]
     assert (result.failed, result.total, {row["sensor"] for row in result.sample}) == (2, 3, {"z"})
@@ -348,7 +372,7 @@ def test_all_audits_of_all_days_are_one_scan(lab: Any) -> None:
     connection = connect()
     paths = [path for day in staged.days for path in staged.paths(day)]
     files_relation(connection, table.columns, paths).create_view(STAGED)
-    connection.execute("CREATE VIEW values_of_references_sensor AS SELECT 'a' AS value, NULL::DATE AS day_of_value")
+    connection.execute("CREATE VIEW values_of_references_sensor AS SELECT 'a' AS _value, NULL::DATE AS _of_day")
 
     statement = Plan(table, table.audits).scan().sql(dialect="duckdb")
     explained = str(connection.execute(f"EXPLAIN {statement}").fetchall())

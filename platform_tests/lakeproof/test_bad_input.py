@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import polars as pl
@@ -12,6 +11,9 @@ import pytest
 
 from lakeproof import Window, audit, daily_table, sql_table
 from lakeproof.errors import ContractError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 KEY = dg.AssetKey(["lab", "readings"])
 
@@ -48,7 +50,10 @@ def asset_of(lab: Any, rows: pl.DataFrame, **changes: Any) -> dg.AssetsDefinitio
 
 
 DAY = date(2024, 1, 2)
-KEYED = {"audits": [audit.unique(), audit.not_null("sensor"), audit.between("value", 0, 100)], "key": ["reading_date", "sensor"]}
+KEYED = {
+    "audits": [audit.unique(), audit.not_null("sensor"), audit.between("value", 0, 100)],
+    "key": ["reading_date", "sensor"],
+}
 
 
 def column(rows: pl.DataFrame, **columns: Any) -> pl.DataFrame:
@@ -64,10 +69,22 @@ BAD: dict[str, tuple[Any, dict[str, Any], list[str]]] = {
     "a cast with loss": (lambda good: column(good, value=pl.lit(1.5)), {}, ["column value", "without loss", "1.5"]),
     "a number too large": (lambda good: column(good, value=pl.lit(2**40)), {}, ["column value", "1099511627776"]),
     "no rows": (lambda good: good.clear(), {}, ["not_empty"]),
-    "rows of another day": (lambda good: column(good, reading_date=pl.lit(date(2024, 1, 9))), {}, ["1 rows", "outside"]),
-    "duplicate keys": (lambda good: pl.concat([good, good]), KEYED, ["unique", "2 of 2 rows", "(reading_date, sensor)"]),
+    "rows of another day": (
+        lambda good: column(good, reading_date=pl.lit(date(2024, 1, 9))),
+        {},
+        ["1 rows", "outside"],
+    ),
+    "duplicate keys": (
+        lambda good: pl.concat([good, good]),
+        KEYED,
+        ["unique", "2 of 2 rows", "(reading_date, sensor)"],
+    ),
     "nulls": (lambda good: column(good, sensor=pl.lit(None, pl.String)), KEYED, ["not_null_sensor", "1 of 1 rows"]),
-    "a value out of bounds": (lambda good: column(good, value=pl.lit(-5, pl.Int32)), {}, ["between_value", "1 of 1 rows"]),
+    "a value out of bounds": (
+        lambda good: column(good, value=pl.lit(-5, pl.Int32)),
+        {},
+        ["between_value", "1 of 1 rows"],
+    ),
     "an audit that raises": (
         lambda good: good,
         {"audits": [audit.between("value", 0, 100), audit.python("expert", lambda rows: rows.no_such_method())]},

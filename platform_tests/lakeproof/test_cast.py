@@ -113,7 +113,11 @@ FITTING: dict[str, tuple[pa.Array, str, list[Any]]] = {
     "a half": (pa.array([1.5], pa.float16()), "double", [1.5]),
     "a double that a float has": (pa.array([1.5, NAN]), "float", [1.5, NAN]),
     "not a number": (pa.array([NAN]), "double", [NAN]),
-    "doubles of two places": (pa.array([2.3, 0.07, 1234.57]), "decimal(12, 2)", [Decimal("2.30"), Decimal("0.07"), Decimal("1234.57")]),
+    "doubles of two places": (
+        pa.array([2.3, 0.07, 1234.57]),
+        "decimal(12, 2)",
+        [Decimal("2.30"), Decimal("0.07"), Decimal("1234.57")],
+    ),
     "a decimal a double has": (pa.array([Decimal("0.5")]), "double", [0.5]),
     "an int as decimal": (pa.array([100]), "decimal(5, 2)", [Decimal("100.00")]),
     "an int as long decimal": (pa.array([5]), "decimal(38, 30)", [Decimal(5)]),

@@ -7,7 +7,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
-import pyarrow as pa
 import pytest
 
 from lakeproof import Source, Window, audit
@@ -18,6 +17,8 @@ from lakeproof.reading import TableReader
 from lakeproof.source import Completeness
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from lakeproof import Column
 
 NOON = datetime(2024, 6, 1, 12, tzinfo=UTC)
@@ -333,4 +334,6 @@ def test_a_day_far_from_now_is_no_matter(lab: Any) -> None:
     """Nothing but the day being over depends on the clock."""
     inputs = [Drawer({lab.day(1)})]
 
-    assert ask(lab, lab.table(), inputs, 1, now=NOON) == ask(lab, lab.table(), inputs, 1, now=NOON + timedelta(days=9999))
+    assert ask(lab, lab.table(), inputs, 1, now=NOON) == ask(
+        lab, lab.table(), inputs, 1, now=NOON + timedelta(days=9999)
+    )

@@ -102,7 +102,10 @@ def test_a_room_imports_only_from_floors_below(path: Path) -> None:
     [
         (("lake/", "wap.py", "reading.py", "audit/", "engine/"), {"dagster"}),
         (("audit/",), {"pyiceberg", "lakeproof.lake"}),
-        (("window.py", "parts.py", "contract.py", "errors.py"), {"dagster", "pyiceberg", "duckdb", "polars", "pyarrow"}),
+        (
+            ("window.py", "parts.py", "contract.py", "errors.py"),
+            {"dagster", "pyiceberg", "duckdb", "polars", "pyarrow"},
+        ),
     ],
 )
 def test_a_room_does_not_know_what_lies_outside_it(prefixes: tuple[str, ...], strangers: set[str]) -> None:
@@ -153,6 +156,8 @@ def test_importing_is_cheap(statement: str, absent: str) -> None:
 
 def test_no_file_is_too_long() -> None:
     """A file beyond 400 lines is two ideas."""
-    long = {short(path): lines for path in ROOT.rglob("*.py") if (lines := len(path.read_text().splitlines())) > MOST_LINES}
+    long = {
+        short(path): lines for path in ROOT.rglob("*.py") if (lines := len(path.read_text().splitlines())) > MOST_LINES
+    }
 
     assert long == {}

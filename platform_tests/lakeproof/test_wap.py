@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
 
-from lakeproof import Window
 from lakeproof.errors import MakeError, RowsError
 from lakeproof.lake.catalog import local_path
 from lakeproof.progress import Step, listening
 from lakeproof.wap import new_run_id
+
+if TYPE_CHECKING:
+    from lakeproof import Window
 
 
 def test_an_outcome_says_what_became_of_each_day(lab: Any) -> None:
@@ -98,7 +100,7 @@ def test_a_function_that_raises_publishes_nothing(lab: Any, late: bool) -> None:
         msg = "halfway"
         raise ValueError(msg)
 
-    with pytest.raises(MakeError, match="make.*(ZeroDivisionError|halfway)"):
+    with pytest.raises(MakeError, match=r"make.*(ZeroDivisionError|halfway)"):
         lab.run(lab.table(), make)
     assert lab.values() == [1]
 
@@ -107,7 +109,7 @@ def test_one_bad_cast_publishes_no_day_of_the_run(lab: Any) -> None:
     """Rows that do not fit the contract stop the run before anything is audited."""
     rows = lab.days(2, 1).with_columns(value=pl.lit(1.5))
 
-    with pytest.raises(RowsError, match="lab.readings 2024-01-01..2024-01-02: column value"):
+    with pytest.raises(RowsError, match=r"lab\.readings 2024-01-01\.\.2024-01-02: column value"):
         lab.run(lab.table(), rows, 1, 2)
     assert lab.values() == []
 

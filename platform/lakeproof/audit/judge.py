@@ -41,11 +41,13 @@ class Known:
     """What audits look at besides the staged rows.
 
     Args:
-        references: What each reference audit refers to, by its name: columns `value`, and `day_of_value` or null.
+        references: What each reference audit refers to, by its name: columns `_value`, and `_of_day` or null.
+        broken: Why a reference audit has nothing to refer to, by its name.
         history: Rows of each published day.
     """
 
     references: Mapping[str, duckdb.DuckDBPyRelation] = field(default_factory=dict)
+    broken: Mapping[str, str] = field(default_factory=dict)
     history: Mapping[Day, int] = field(default_factory=dict)
 
 
@@ -71,19 +73,17 @@ def judge(
     Raises:
         AuditError: The staged rows could not be read at all.
     """
-    staged.create_view(STAGED, replace=True)
-    counts, errors = _scan(table, connection, known)
-    results: dict[Day, list[AuditResult]] = {day: [] for day in stages}
-    for audit in table.audits:
-        for day in stages:
-            results[day].append(_result_of(table, audit, day, counts.get(day), errors.get(audit.name), staged))
+    scan = _scan(table, connection, staged, list(stages), known)
+    results: dict[Day, list[AuditResult]] = {
+        day: [_result_of(table, audit, day, scan, staged) for audit in table.audits] for day in stages
+    }
     _add_samples(table, connection, results)
-    _judge_volume(table, results, counts, known.history)
+    _judge_volume(table, results, scan.counts, known.history)
     if not table.allow_empty:
         for day, found in results.items():
-            found.insert(0, _not_empty(counts.get(day)))
+            found.insert(0, _not_empty(scan.counts.get(day)))
     return {
-        day: Verdict(day, stages[day], _content(counts.get(day)), tuple(found), seal=SEAL)
+        day: Verdict(day, stages[day], _content(scan.counts.get(day)), tuple(found), seal=SEAL)
         for day, found in results.items()
     }
 
@@ -95,7 +95,7 @@ def digest_rows(
     rows.create_view(STAGED, replace=True)
     statement = exp.select(*digest()).from_(hashed(columns)).sql(dialect=DIALECT)
     total, xor, total_sum = connection.execute(statement).fetchall()[0]
-    return _content({"row_total": total, "digest_xor": xor, "digest_sum": total_sum} if total else None)
+    return _content({"_rows": total, "_xor": xor, "_sum": total_sum} if total else None)
 
 
 def empty_content() -> Content:
@@ -104,36 +104,63 @@ def empty_content() -> Content:
 
 
 Count = dict[str, Any]
+"""The scan's numbers of one day: `_rows`, `_xor`, `_sum`, and each audit's under its name."""
 
 
-def _scan(table: Table, connection: duckdb.DuckDBPyConnection, known: Known) -> tuple[dict[Day, Count], dict[str, str]]:
-    """Run the scan; where an audit breaks it, find out which, and run it without."""
-    errors: dict[str, str] = {}
+@dataclass(frozen=True)
+class Scan:
+    """What the scan counted, and which audits it could not ask.
+
+    Args:
+        counts: The numbers of each day that has rows.
+        errors: Why an audit could not judge a day, by its name and the day.
+    """
+
+    counts: Mapping[Day, Count]
+    errors: Mapping[tuple[str, Day], str]
+
+
+def _scan(
+    table: Table,
+    connection: duckdb.DuckDBPyConnection,
+    staged: duckdb.DuckDBPyRelation,
+    days: Sequence[Day],
+    known: Known,
+) -> Scan:
+    """Ask all audits in one scan; where that breaks, find out which audit breaks on which day, and ask without it."""
+    staged.create_view(STAGED, replace=True)
+    broken = dict(known.broken)
     for audit in table.audits:
-        if isinstance(audit, References):
-            if audit.name in known.references:
-                known.references[audit.name].create_view(reference_view(audit), replace=True)
-            else:
-                errors[audit.name] = f"{audit.table} is not there to refer to"
+        if isinstance(audit, References) and audit.name not in broken:
+            known.references[audit.name].create_view(reference_view(audit), replace=True)
+    errors = {(name, day): why for name, why in broken.items() for day in days}
+    sound = [audit for audit in table.audits if audit.name not in broken]
     try:
-        return _run(connection, Plan(table, table.audits if not errors else _without(table.audits, errors))), errors
+        return Scan(_run(connection, Plan(table, sound)), errors)
     except duckdb.Error:
         pass
-    for audit in _without(table.audits, errors):
-        try:
-            _run(connection, Plan(table, [audit]))
-        except duckdb.Error as error:
-            errors[audit.name] = str(error).splitlines()[0]
+    counts = _bare(table, connection)
+    for audit in sound:
+        for day in days:
+            _day_rows(table, staged, day).create_view(STAGED, replace=True)
+            try:
+                asked = _run(connection, Plan(table, [audit]))
+            except duckdb.Error as error:
+                errors[audit.name, day] = str(error).splitlines()[0]
+            else:
+                if day in counts:
+                    counts[day][audit.name] = asked[day][audit.name]
+    staged.create_view(STAGED, replace=True)
+    return Scan(counts, errors)
+
+
+def _bare(table: Table, connection: duckdb.DuckDBPyConnection) -> dict[Day, Count]:
+    """Count and digest the staged rows, with no audit."""
     try:
-        counts = _run(connection, Plan(table, _without(table.audits, errors)))
+        return _run(connection, Plan(table, ()))
     except duckdb.Error as error:
         msg = f"{table.name}: the staged rows cannot be read for the audits: {error}"
         raise AuditError(msg, next_step="mend what it says, then run the days again") from error
-    return counts, errors
-
-
-def _without(audits: Sequence[Audit], errors: Mapping[str, str]) -> list[Audit]:
-    return [audit for audit in audits if audit.name not in errors]
 
 
 def _run(connection: duckdb.DuckDBPyConnection, plan: Plan) -> dict[Day, Count]:
@@ -144,38 +171,32 @@ def _run(connection: duckdb.DuckDBPyConnection, plan: Plan) -> dict[Day, Count]:
     for values in answer.fetchall():
         count = dict(zip(names, values, strict=True))
         for position, audit in enumerate(plan.audits):
-            count[audit.name] = count.get(f"a{position}")
-        if count["row_total"] or plan.table.partition:
-            counts[count["day"]] = count
+            count[audit.name] = count.get(f"_a{position}")
+        if count["_rows"] or plan.table.partition:
+            counts[count["_day"]] = count
     return counts
 
 
 def _content(count: Count | None) -> Content:
     if count is None:
         return Content(CONTENT_KEY, "empty", 0)
-    return Content(CONTENT_KEY, f"{count['digest_xor']:016x}{count['digest_sum']:032x}", count["row_total"])
+    return Content(CONTENT_KEY, f"{count['_xor']:016x}{count['_sum']:032x}", count["_rows"])
 
 
-def _result_of(
-    table: Table,
-    audit: Audit,
-    day: Day,
-    count: Count | None,
-    error: str | None,
-    staged: duckdb.DuckDBPyRelation,
-) -> AuditResult:
+def _result_of(table: Table, audit: Audit, day: Day, scan: Scan, staged: duckdb.DuckDBPyRelation) -> AuditResult:
     """Return what one audit found on one day, as far as the scan tells."""
-    rows = count["row_total"] if count else 0
-    if error is not None:
-        return _result(audit, rows, passed=False, failed=rows, error=error)
+    count = scan.counts.get(day)
+    rows = count["_rows"] if count else 0
+    if (audit.name, day) in scan.errors:
+        return _result(audit, rows, passed=False, failed=rows, error=scan.errors[audit.name, day])
     if isinstance(audit, Python):
         return _ask(audit, _day_rows(table, staged, day), rows)
-    return _read(audit, count[audit.name] if count else None, rows)
+    return _read(audit, count.get(audit.name) if count else None, rows)
 
 
 def _not_empty(count: Count | None) -> AuditResult:
     """Judge what every table promises unless it declares otherwise: that a day has rows."""
-    rows = count["row_total"] if count else 0
+    rows = count["_rows"] if count else 0
     return AuditResult(NOT_EMPTY, "blocking", rows > 0, int(rows == 0), rows, "there are rows", measured=float(rows))
 
 
@@ -187,10 +208,13 @@ def _read(audit: Audit, number: Any, rows: int) -> AuditResult:
     """Read one audit's number in the scan."""
     if isinstance(audit, Measure):
         measured = rows if audit.expression == "count(*)" else number
-        passed = audit.accepts(measured)
-        return _result(
-            audit, rows, passed=passed, failed=int(not passed), measured=None if measured is None else float(measured)
-        )
+        try:
+            value = None if measured is None else float(measured)
+        except (TypeError, ValueError):
+            error = f"it gave {measured!r}, which is no number"
+            return _result(audit, rows, passed=False, failed=rows, error=error)
+        passed = audit.accepts(value)
+        return _result(audit, rows, passed=passed, failed=int(not passed), measured=value)
     if isinstance(audit, Unique):
         repeated = rows - (number or 0)
         return _result(audit, rows, passed=repeated == 0, failed=repeated)
@@ -225,22 +249,23 @@ def _day_rows(table: Table, staged: duckdb.DuckDBPyRelation, day: Day) -> duckdb
 
 def _add_samples(table: Table, connection: duckdb.DuckDBPyConnection, results: Mapping[Day, list[AuditResult]]) -> None:
     """Fetch rows at fault: one more scan for each audit that failed anywhere, and none when all passed."""
-    plan = Plan(table, [audit for audit in table.audits if isinstance(audit, References)])
+    broken = {result.audit for found in results.values() for result in found if result.error}
+    plan = Plan(table, [a for a in table.audits if isinstance(a, References) and a.name not in broken])
     for position, audit in enumerate(table.audits):
-        failing = {day for day, found in results.items() if not found[position].passed and not found[position].error}
+        failing = {day for day, found in results.items() if not found[position].passed and audit.name not in broken}
         statement = plan.sample(audit, SAMPLE) if failing else None
         if statement is None:
             continue
         bad: dict[Day, list[Count]] = defaultdict(list)
         answer = connection.sql(statement.sql(dialect=DIALECT)).to_arrow_table()
         for row in answer.to_pylist():
-            bad[row.pop("day")].append(row)
+            bad[row.pop("_day")].append(row)
         for day in failing:
             rows = bad.get(day, [])
             failed = results[day][position].failed
             if isinstance(audit, Unique):
-                failed = rows[0]["failed"] if rows else 0
-                rows = [{name: value for name, value in row.items() if name != "failed"} for row in rows]
+                failed = int(rows[0]["_failed"]) if rows else 0
+                rows = [{name: value for name, value in row.items() if name != "_failed"} for row in rows]
             results[day][position] = replace(
                 results[day][position], passed=failed == 0, failed=failed, sample=tuple(rows)
             )
@@ -255,7 +280,7 @@ def _judge_volume(
     """Compare each day's rows with the days before it: as published, or as passing in this run, never a held stage."""
     seen = {day: rows for day, rows in history.items() if day is not None}
     for day in sorted(day for day in results if day is not None):
-        rows = counts[day]["row_total"] if day in counts else 0
+        rows = counts[day]["_rows"] if day in counts else 0
         for position, audit in enumerate(table.audits):
             if isinstance(audit, Volume):
                 results[day][position] = _compare(audit, day, rows, seen)

@@ -41,6 +41,9 @@ def parsed(sql: str, what: str) -> exp.Expression:
         msg = f"{what}: {sql!r} is not one expression."
         raise ContractError(msg, next_step="write one SQL expression over the table's columns")
     expression: exp.Expression = tree.expressions[0]
+    if isinstance(expression, exp.Alias | exp.Star):
+        msg = f"{what}: {sql!r} is not one expression: it is a name or a star."
+        raise ContractError(msg, next_step="write a condition or a value, without a name")
     return expression
 
 
@@ -69,7 +72,11 @@ class RowCondition(Audit):
         """Refuse SQL that does not parse, or names a column that is not there."""
         super().bind(table)
         what = f"{table.name}: audit {self.name}"
-        check_names(parsed(self.condition, what), table, what)
+        tree = parsed(self.condition, what)
+        check_names(tree, table, what)
+        if tree.find(exp.AggFunc, exp.Window):
+            msg = f"{what}: {self.condition!r} is about many rows, not about each."
+            raise ContractError(msg, next_step="use audit.sql_result for an aggregate of the day")
         return self
 
     @property
@@ -96,6 +103,15 @@ class References(Audit):
     table: str = ""
     column: str = ""
     contract: Table | None = None
+
+    def bind(self, table: Audited) -> Audit:
+        """Refuse a column that is not there, here or in the other table where that is known."""
+        super().bind(table)
+        if self.contract is not None and self.column not in self.contract.column_names:
+            hint = did_you_mean(self.column, self.contract.column_names)
+            msg = f"{table.name}: audit {self.name} refers to {self.table}.{self.column}, which is not there. {hint}"
+            raise ContractError(msg)
+        return self
 
     @property
     def describe(self) -> str:

@@ -20,21 +20,21 @@ STAGED = "staged"
 
 
 def hashed(columns: Sequence[str]) -> exp.Subquery:
-    """Return the staged rows, each with the hash of its columns as `row_hash`."""
+    """Return the staged rows, each with the hash of its columns as `_row_hash`."""
     row_hash = exp.func("hash", *(exp.column(name, quoted=True) for name in columns))
-    rows = exp.select(exp.column(exp.Star(), table=STAGED), exp.alias_(row_hash, "row_hash")).from_(
+    rows = exp.select(exp.column(exp.Star(), table=STAGED), exp.alias_(row_hash, "_row_hash")).from_(
         exp.to_table(STAGED)
     )
     return rows.subquery("hashed_rows")
 
 
 def digest() -> list[exp.Expr]:
-    """Return what a content digest is made of: `row_total`, `digest_xor` and `digest_sum`."""
-    row_hash = exp.column("row_hash")
+    """Return what a content digest is made of: `_rows`, `_xor` and `_sum`."""
+    row_hash = exp.column("_row_hash")
     return [
-        exp.alias_(exp.Count(this=exp.Star()), "row_total"),
-        exp.alias_(exp.func("bit_xor", row_hash), "digest_xor"),
-        exp.alias_(exp.Sum(this=exp.cast(row_hash, "hugeint", dialect=DIALECT)), "digest_sum"),
+        exp.alias_(exp.Count(this=exp.Star()), "_rows"),
+        exp.alias_(exp.func("bit_xor", row_hash), "_xor"),
+        exp.alias_(exp.Sum(this=exp.cast(row_hash, "hugeint", dialect=DIALECT)), "_sum"),
     ]
 
 
@@ -53,11 +53,12 @@ class Plan:
     def scan(self) -> exp.Select:
         """Return the one scan: a row for each day, with its count, its content digest and what each audit counts.
 
-        Columns: `day`, `row_total`, `digest_xor`, `digest_sum`, and `a<position>` for each audit that rides along.
+        Columns: `_day`, `_rows`, `_xor`, `_sum`, and `_a<position>` for each audit that rides along. A table's columns
+        never begin with an underscore.
         """
-        counts = [exp.alias_(self._day(), "day"), *digest()]
+        counts = [exp.alias_(self._day(), "_day"), *digest()]
         counts += [
-            exp.alias_(tree, f"a{position}")
+            exp.alias_(tree, f"_a{position}")
             for position, audit in enumerate(self.audits)
             if (tree := self._count(audit)) is not None
         ]
@@ -77,28 +78,30 @@ class Plan:
             order=exp.Order(expressions=[exp.Ordered(this=c) for c in order]),
         )
         listed = [exp.column(name, quoted=True) for name in self.table.column_names]
-        rows = exp.select(exp.alias_(self._day(), "day"), *listed, exp.alias_(window, "place")).from_(
+        rows = exp.select(exp.alias_(self._day(), "_day"), *listed, exp.alias_(window, "_place")).from_(
             exp.to_table(STAGED)
         )
         rows = self._with_references(rows).where(self._bad(audit))
-        return exp.select("* exclude (place)", dialect=DIALECT).from_(rows.subquery("bad")).where(f"place <= {limit}")
+        return exp.select("* exclude (_place)", dialect=DIALECT).from_(rows.subquery("bad")).where(f"_place <= {limit}")
 
     def _duplicates(self, audit: Unique, limit: int) -> exp.Select:
         """Return the values that occur more than once: the day, the values, and how many rows have them."""
         keys = [exp.column(name, quoted=True) for name in audit.columns]
         groups = (
-            exp.select(exp.alias_(self._day(), "day"), *keys, exp.alias_(exp.Count(this=exp.Star()), "copies"))
+            exp.select(exp.alias_(self._day(), "_day"), *keys, exp.alias_(exp.Count(this=exp.Star()), "_copies"))
             .from_(exp.to_table(STAGED))
             .group_by("all")
             .having("count(*) > 1")
         )
-        order = [exp.Ordered(this=exp.column("copies"), desc=True), *(exp.Ordered(this=key.copy()) for key in keys)]
-        place = exp.Window(this=exp.RowNumber(), partition_by=[exp.column("day")], order=exp.Order(expressions=order))
-        total = exp.Window(this=exp.Sum(this=exp.column("copies")), partition_by=[exp.column("day")])
-        ranked = exp.select("*", exp.alias_(total, "failed"), exp.alias_(place, "place")).from_(
+        order = [exp.Ordered(this=exp.column("_copies"), desc=True), *(exp.Ordered(this=key.copy()) for key in keys)]
+        place = exp.Window(this=exp.RowNumber(), partition_by=[exp.column("_day")], order=exp.Order(expressions=order))
+        total = exp.Window(this=exp.Sum(this=exp.column("_copies")), partition_by=[exp.column("_day")])
+        ranked = exp.select("*", exp.alias_(total, "_failed"), exp.alias_(place, "_place")).from_(
             groups.subquery("twice")
         )
-        return exp.select("* exclude (place)", dialect=DIALECT).from_(ranked.subquery("bad")).where(f"place <= {limit}")
+        return (
+            exp.select("* exclude (_place)", dialect=DIALECT).from_(ranked.subquery("bad")).where(f"_place <= {limit}")
+        )
 
     def _day(self) -> exp.Expression:
         return exp.column(self.table.partition, quoted=True) if self.table.partition else exp.null()
@@ -118,7 +121,7 @@ class Plan:
         if isinstance(audit, RowCondition):
             return audit.bad
         value = exp.column(audit.columns[0], quoted=True)
-        return exp.and_(exp.not_(value.is_(exp.null())), exp.column("known", table=_alias(audit)).is_(exp.null()))
+        return exp.and_(exp.not_(value.is_(exp.null())), exp.column("_known", table=_alias(audit)).is_(exp.null()))
 
     def _with_references(self, select: exp.Select) -> exp.Select:
         """Join each referenced column once, so that a row at fault is one that met nothing."""
@@ -126,20 +129,20 @@ class Plan:
             if not isinstance(audit, References):
                 continue
             relation = exp.to_table(reference_view(audit))
-            known = exp.select(exp.alias_(exp.column("value"), "known"), "day_of_value").distinct().from_(relation)
+            known = exp.select(exp.alias_(exp.column("_value"), "_known"), "_of_day").distinct().from_(relation)
             on = exp.EQ(
-                this=exp.column("known", table=_alias(audit)), expression=exp.column(audit.columns[0], quoted=True)
+                this=exp.column("_known", table=_alias(audit)), expression=exp.column(audit.columns[0], quoted=True)
             )
             same_day = exp.or_(
-                exp.column("day_of_value", table=_alias(audit)).is_(exp.null()),
-                exp.EQ(this=exp.column("day_of_value", table=_alias(audit)), expression=self._day()),
+                exp.column("_of_day", table=_alias(audit)).is_(exp.null()),
+                exp.EQ(this=exp.column("_of_day", table=_alias(audit)), expression=self._day()),
             )
             select = select.join(known.subquery(_alias(audit)), on=exp.and_(on, same_day), join_type="left")
         return select
 
 
 def reference_view(audit: References) -> str:
-    """Return the name under which the plan reads what an audit refers to: columns `value` and `day_of_value`."""
+    """Return the name under which the plan reads what an audit refers to: columns `_value` and `_of_day`."""
     return f"values_of_{audit.name}"
 
 

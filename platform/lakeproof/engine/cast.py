@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
+from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -69,16 +70,16 @@ def fit(reader: pa.RecordBatchReader, contract: Table, where: str) -> Iterator[p
 
 def check_columns(made: pa.Schema, contract: Table, where: str) -> None:
     """Refuse columns that are missing, unknown or of a type that cannot become the contract's."""
-    faults = []
+    twice = sorted({name for name in made.names if made.names.count(name) > 1})
+    faults = [f"column {name} comes twice." for name in twice]
     for column in contract.columns:
         if column.name not in made.names:
             others = [name for name in made.names if name not in contract.column_names]
             hint = f" {did_you_mean(column.name, others)}" if others else ""
             faults.append(f"column {column.name} ({column.type}) is missing.{hint}")
-        elif not _may_become(made.field(column.name).type, arrow_type(column.type)):
+        elif column.name not in twice and not _may_become(made.field(column.name).type, arrow_type(column.type)):
             faults.append(f"column {column.name} is {made.field(column.name).type}, not {column.type}.")
     faults += [f"column {name} is not in the contract." for name in made.names if name not in contract.column_names]
-    faults += [f"column {name} comes twice." for name in sorted({n for n in made.names if made.names.count(n) > 1})]
     if faults:
         msg = f"{where}: " + " ".join(faults)
         raise RowsError(msg, next_step="return the contract's columns, or change the contract to what is true")
@@ -100,30 +101,61 @@ def _may_become(made: pa.DataType, wanted: pa.DataType) -> bool:
         return True
     if pa.types.is_timestamp(made) and pa.types.is_timestamp(wanted):
         return (made.tz is None) == (wanted.tz is None)
-    return bool(wanted.equals(pa.uuid())) and pa.types.is_fixed_size_binary(made)
+    text_or_bytes = (pa.types.is_fixed_size_binary, pa.types.is_binary, pa.types.is_large_binary, pa.types.is_string)
+    return bool(wanted.equals(pa.uuid())) and any(t(made) for t in (*text_or_bytes, pa.types.is_large_string))
 
 
 def _cast(values: pa.Array, column: Column, wanted: pa.DataType, where: str) -> pa.Array:
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
-    if not values.type.equals(wanted):
-        try:
-            made = _through_integer(values, wanted).cast(wanted, safe=True)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            _refuse(values, column, wanted, where, str(error))
-        if pa.types.is_floating(values.type) and not _survived(made, values):
-            _refuse(values, column, wanted, where, "digits would be lost")
-        values = made
     if column.digits is not None:
-        values = pc.round(values, ndigits=column.digits).cast(wanted)
-    return values
+        return _rounded(values, column.digits).cast(wanted, safe=False)
+    if values.type.equals(wanted):
+        return values
+    if wanted.equals(pa.uuid()):
+        return _uuids(values, column, where)
+    try:
+        made = _through_integer(values, wanted).cast(wanted, safe=True)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        _refuse(values, column, wanted, where, str(error))
+    if not _survived(made, values):
+        _refuse(values, column, wanted, where, "digits would be lost")
+    return made
+
+
+def _rounded(values: pa.Array, digits: int) -> pa.Array:
+    """Round to declared digits, which is a loss that was declared with them."""
+    return pc.round(values.cast(pa.float64()), ndigits=digits)
 
 
 def _survived(made: pa.Array, values: pa.Array) -> bool:
-    """Whether every floating value comes back as it was; Arrow's own check looks only at whole numbers."""
-    back = made.cast(values.type, safe=False)
-    same = pc.or_(pc.equal(back, values), pc.and_(pc.is_nan(back), pc.is_nan(values)))
-    return bool(pc.all(pc.fill_null(same, fill_value=True)).as_py() is not False)
+    """Whether every fractional value comes back as it was; Arrow's own check looks only at whole numbers."""
+    from_floating = pa.types.is_floating(values.type)
+    if not from_floating and not (pa.types.is_decimal(values.type) and pa.types.is_floating(made.type)):
+        return True
+    if from_floating:
+        # A decimal comes back by way of its digits: multiplied out, 2.30 is not 2.3.
+        back = (made.cast(pa.string()) if pa.types.is_decimal(made.type) else made).cast(pa.float64())
+        told = values.cast(pa.float64())
+        same = pc.or_(pc.equal(back, told), pc.and_(pc.is_nan(back), pc.is_nan(told)))
+    else:
+        same = pc.equal(
+            pc.cast(made, pa.decimal128(38, values.type.scale), safe=False),
+            values.cast(pa.decimal128(38, values.type.scale)),
+        )
+    return pc.all(pc.fill_null(same, fill_value=True)).as_py() is not False
+
+
+def _uuids(values: pa.Array, column: Column, where: str) -> pa.Array:
+    """Return UUIDs from their bytes, or from the text as which some engines hand them over."""
+    try:
+        if pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type):
+            values = values.cast(pa.binary()).cast(pa.binary(16))
+        elif not pa.types.is_fixed_size_binary(values.type):
+            values = pa.array([None if v is None else UUID(v).bytes for v in values.to_pylist()], pa.binary(16))
+        return pa.ExtensionArray.from_storage(pa.uuid(), values)
+    except (pa.ArrowInvalid, ValueError) as error:
+        _refuse(values, column, pa.uuid(), where, str(error))
 
 
 def _through_integer(values: pa.Array, wanted: pa.DataType) -> pa.Array:
@@ -133,20 +165,25 @@ def _through_integer(values: pa.Array, wanted: pa.DataType) -> pa.Array:
     return values
 
 
-def _refuse(values: pa.Array, column: Column, wanted: pa.DataType, where: str, why: str) -> None:
+def _refuse(values: pa.Array, column: Column, wanted: pa.DataType, where: str, why: str) -> NoReturn:
     """Raise with the values that do not survive the cast, found one by one."""
     lost: list[str] = []
-    for value in values:
+    for place in range(len(values)):
         if len(lost) == SAMPLE_VALUES:
             break
-        one = pa.array([value.as_py()], values.type)
+        one = values.slice(place, 1)
         try:
-            if not one.cast(wanted, safe=True).cast(values.type).equals(one):
-                lost.append(repr(value.as_py()))
+            if not _survived(_through_integer(one, wanted).cast(wanted, safe=True), one):
+                lost.append(_text(one))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            lost.append(repr(value.as_py()))
+            lost.append(_text(one))
     sample = f", such as {', '.join(lost)}" if lost else ""
     reason = re.sub(r"\s+", " ", why)
     what = f"column {column.name} is {values.type} and cannot become {column.type} without loss"
     msg = f"{where}: {what}{sample} ({reason})."
     raise RowsError(msg, next_step="cast or round the values in the function, or widen the column's type")
+
+
+def _text(one: pa.Array) -> str:
+    """Return an array's only value as text, by Arrow: Python has no nanoseconds."""
+    return str(one.cast(pa.string())[0].as_py())

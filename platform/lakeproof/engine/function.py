@@ -17,7 +17,7 @@ import pyarrow as pa
 import sqlglot
 from sqlglot.errors import SqlglotError
 
-from lakeproof.engine.duck import files_relation
+from lakeproof.engine.duck import connect, files_relation
 from lakeproof.errors import ContractError, MakeError, RowsError, did_you_mean
 from lakeproof.forms import BATCH_ROWS, FORM_NAMES, FORMS, hand_over, parameters_of, take_back
 
@@ -137,7 +137,9 @@ class FunctionMaker:
         for name, rows in inputs.items():
             form = self.parameters[name]
             frame = rows.frame() if form is pl.LazyFrame else None
-            given[name] = hand_over(rows.relation(connection), form) if frame is None else frame
+            # Relations must share a connection to be joined; a stream needs one of its own to be read beside others.
+            own = connection if form is duckdb.DuckDBPyRelation else connect()
+            given[name] = hand_over(rows.relation(own), form) if frame is None else frame
         name = f"{self.function.__module__}.{self.function.__qualname__}"
         try:
             result = self.function(**{key: given[key] for key in self.parameters})

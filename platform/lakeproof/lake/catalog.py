@@ -33,6 +33,7 @@ from pyiceberg.types import (
     UUIDType,
 )
 from pyiceberg.utils.config import Config
+from sqlalchemy.exc import IntegrityError
 
 from lakeproof.errors import LakeError
 from lakeproof.lake.faults import lake_faults
@@ -159,7 +160,8 @@ class Lake:
         if (table := self.load(contract)) is not None:
             return table
         with lake_faults(f"creating table {contract.name}"):
-            with suppress(NamespaceAlreadyExistsError):
+            # Where two processes make it at once, the SQL catalog lets the database's own refusal through.
+            with suppress(NamespaceAlreadyExistsError, IntegrityError):
                 self.catalog.create_namespace(contract.namespace)
             try:
                 return self.catalog.create_table(
@@ -175,7 +177,7 @@ class Lake:
                         **contract.properties,
                     },
                 )
-            except TableAlreadyExistsError:
+            except (TableAlreadyExistsError, IntegrityError):
                 return self.catalog.load_table(contract.name)
 
 

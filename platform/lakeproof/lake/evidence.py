@@ -99,6 +99,11 @@ def day_key(day: Day) -> str:
     return "all" if day is None else day.isoformat()
 
 
+def key_day(key: str) -> Day:
+    """Return the day that evidence names."""
+    return None if key == "all" else date.fromisoformat(key)
+
+
 def _plain(value: object) -> object:
     if isinstance(value, date | datetime):
         return value.isoformat()

@@ -12,12 +12,13 @@ from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.serializers import ToOutputFile
 
 from lakeproof.lake.catalog import local_path
-from lakeproof.lake.evidence import day_key
+from lakeproof.lake.evidence import day_key, key_day
 from lakeproof.lake.faults import lake_faults
 from lakeproof.lake.publish import replacement
-from lakeproof.window import as_day
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from pyiceberg.table import Table as IcebergTable
 
     from lakeproof.lake.live import LiveDay
@@ -49,42 +50,51 @@ class HeldDay:
         return tuple(local_path(location) for location in self.locations)
 
 
-def keep_held(table: IcebergTable, staged: Staged) -> None:
-    """Remember staged days that were refused; with no days, forget the run's ledger.
+def keep_held(table: IcebergTable, staged: Staged, cleared: Collection[Day]) -> None:
+    """Remember the staged days that were refused, and which held days this run made good without a publish.
 
     Args:
         table: The Iceberg table.
         staged: Only the held days of the run's stage.
+        cleared: Days whose published content the run confirmed; a publish needs no such word, its files tell.
     """
+    cleared = [day for day in cleared if day in _newest(table)]
+    if not staged.files and not cleared:
+        return
     ledger = f"{table.location()}/staging/{staged.run}.json"
     with lake_faults(f"writing the ledger {ledger}"):
-        candidate = _write_candidate(table, staged)
         record = {
             "run": staged.run,
-            "candidate": candidate,
+            "candidate": _write_candidate(table, staged) if staged.files else "",
+            "cleared": [day_key(day) for day in cleared],
             "days": {
                 day_key(day): {"files": [f.location for f in files], "rows": staged.rows(day)}
                 for day, files in staged.files.items()
             },
         }
-        with table.io.new_output(ledger).create(overwrite=True) as out:
+        with table.io.new_output(ledger).create() as out:
             out.write(json.dumps(record, indent=1).encode())
 
 
-def held_days(table: IcebergTable, live: dict[Day, LiveDay]) -> dict[Day, HeldDay]:
+def held_days(table: IcebergTable, live: Mapping[Day, LiveDay]) -> dict[Day, HeldDay]:
     """Return the held days that nothing later made good: the newest stage of each, if no newer run published it.
 
     Args:
         table: The Iceberg table.
         live: The table's published days.
     """
+    return {day: stage for day, stage in _newest(table).items() if day not in live or (live[day].run or "") < stage.run}
+
+
+def _newest(table: IcebergTable) -> dict[Day, HeldDay]:
+    """Return the newest stage of each day that no later run cleared."""
     newest: dict[Day, HeldDay] = {}
     for record in _ledgers(table):
+        for key in record["cleared"]:
+            newest.pop(key_day(key), None)
         for key, entry in record["days"].items():
-            day = None if key == "all" else as_day(key)
-            published = live[day].run if day in live else None
-            if published is None or published < record["run"]:
-                newest[day] = HeldDay(day, record["run"], tuple(entry["files"]), entry["rows"], record["candidate"])
+            day = key_day(key)
+            newest[day] = HeldDay(day, record["run"], tuple(entry["files"]), entry["rows"], record["candidate"])
     return newest
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lakeproof.contract import Table
     from lakeproof.lake.catalog import Lake
 
-RUN_IN_NAME = re.compile(r"/(\d{8}T\d{6}-[0-9a-f]{8})-\d{5}\.parquet$")
+RUN_IN_NAME = re.compile(r"/(\d{8}T\d{12}-[0-9a-f]{8})-\d{5}\.parquet$")
 
 
 @dataclass(frozen=True)

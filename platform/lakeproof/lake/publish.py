@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from lakeproof.errors import AuditError, LakeError
@@ -15,7 +15,7 @@ from lakeproof.lake.replace import Day, DaysMovedError, MemoizedTransaction, Rep
 from lakeproof.lake.stage import Staged, verify_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Mapping
 
     from pyiceberg.table import Table as IcebergTable
 
@@ -73,12 +73,13 @@ def publish(
     """
     _demand_verdicts(staged, verdicts)
     verify_files(table, staged)
+    done = Published()
     for attempt in range(ATTEMPTS):
         with lake_faults(f"publishing {staged.table}"):
             table = table.refresh()
             live = View.of(table, None if None in base else [day for day in base if day is not None]).days
-            if attempt and _landed(table, evidence):
-                return Published(published=frozenset(staged.days), snapshot=_head(table))
+            if attempt and (snapshot := _landed(table, evidence)) is not None:
+                return replace(done, snapshot=snapshot)
             same = {day for day in staged.days if day in live and content_of(live[day]) == verdicts[day].content}
             moved = {day for day, paths in base.items() if day not in same and _paths(live, day) != paths}
             if chained and moved:
@@ -91,7 +92,7 @@ def publish(
             if not rest.days:
                 return done
             try:
-                return Published(done.published, done.unchanged, done.moved, _commit(table, rest, expected, evidence))
+                return replace(done, snapshot=_commit(table, rest, expected, evidence))
             except DaysMovedError:
                 continue
             except Exception as error:
@@ -139,19 +140,9 @@ def _paths(live: Mapping[Day, LiveDay], day: Day) -> frozenset[str]:
     return frozenset(live[day].locations) if day in live else frozenset()
 
 
-def _landed(table: IcebergTable, evidence: dict[str, str]) -> bool:
-    """Whether this run's snapshot is there already: a commit whose response was lost."""
-    return any(
-        snapshot.summary is not None and snapshot.summary.additional_properties.get(PATH_KEY) == evidence[PATH_KEY]
-        for snapshot in table.metadata.snapshots
-    )
-
-
-def _head(table: IcebergTable) -> int | None:
-    head = table.current_snapshot()
-    return None if head is None else head.snapshot_id
-
-
-def live_paths(live: Mapping[Day, LiveDay], days: Collection[Day]) -> dict[Day, frozenset[str]]:
-    """Return the files of each day as they are now, to compare with at publish."""
-    return {day: _paths(live, day) for day in days}
+def _landed(table: IcebergTable, evidence: dict[str, str]) -> int | None:
+    """Return this run's snapshot if it is there already: the commit of the last attempt, whose response was lost."""
+    for snapshot in reversed(table.metadata.snapshots):
+        if snapshot.summary is not None and snapshot.summary.additional_properties.get(PATH_KEY) == evidence[PATH_KEY]:
+            return snapshot.snapshot_id
+    return None

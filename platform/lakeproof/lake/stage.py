@@ -176,7 +176,7 @@ class StageWriter:
             if batch.num_rows == 0:
                 continue
             for day, part in self._by_day(batch, days):
-                self._held[day].append(part)
+                self._held[day].append(part.select(self._schema.names))
                 self._bytes[day] += part.nbytes
                 if self._bytes[day] >= FILE_BYTES:
                     self._flush(day)

@@ -31,8 +31,13 @@ def test_the_snapshot_names_the_evidence_and_its_digest(lab: Any) -> None:
     data = Path(local_path(summary["lakeproof.evidence"])).read_bytes()
     assert summary["lakeproof.evidence"] == outcome.evidence
     assert summary["lakeproof.evidence-sha256"] == hashlib.sha256(data).hexdigest()
-    assert {key for key in summary if key.startswith("lakeproof")} == {"lakeproof.evidence", "lakeproof.evidence-sha256"}
-    assert snapshot_summary_of(lab.stored(), outcome.run) == {k: v for k, v in summary.items() if k.startswith("lakeproof")}
+    assert {key for key in summary if key.startswith("lakeproof")} == {
+        "lakeproof.evidence",
+        "lakeproof.evidence-sha256",
+    }
+    assert snapshot_summary_of(lab.stored(), outcome.run) == {
+        k: v for k, v in summary.items() if k.startswith("lakeproof")
+    }
 
 
 def test_a_live_day_leads_to_its_evidence(lab: Any) -> None:
@@ -64,7 +69,8 @@ def test_evidence_says_what_was_published(lab: Any) -> None:
     assert [file["rows"] for file in good["files"]] == [2]
     assert {found["audit"]: found["passed"] for found in bad["audits"]} == {"not_empty": True, "between_value": False}
     assert bad["audits"][1]["sample"] == [{"reading_date": "2024-01-02", "sensor": "a", "value": -3}]
-    assert record["code"] and record["lakeproof"]
+    assert record["code"]
+    assert record["lakeproof"]
     assert record["started"] <= record["audited"]
 
 
@@ -79,7 +85,10 @@ def test_evidence_says_what_was_read(lab: Any) -> None:
     record = evidence(outcome)["inputs"]["raw"]
 
     live = lab.live("lab.source")
-    assert (record["table"], record["snapshot"]) == ("lab.source", lab.stored("lab.source").current_snapshot().snapshot_id)
+    assert (record["table"], record["snapshot"]) == (
+        "lab.source",
+        lab.stored("lab.source").current_snapshot().snapshot_id,
+    )
     assert set(record["days"]) == {"2024-01-02", "2024-01-03"}
     for number in (2, 3):
         digest = digest_files(source.columns, live[lab.day(number)])
@@ -96,7 +105,10 @@ def test_evidence_says_what_audits_referred_to(lab: Any) -> None:
 
     referred = record["referred"]["references_sensor"]
     assert (referred["table"], referred["column"]) == ("lab.sensors", "sensor")
-    assert referred["days"]["all"]["digest"] == live_content(lab.stored("lab.sensors"), lab.live("lab.sensors")[None]).digest
+    assert (
+        referred["days"]["all"]["digest"]
+        == live_content(lab.stored("lab.sensors"), lab.live("lab.sensors")[None]).digest
+    )
 
 
 def test_evidence_is_never_overwritten(lab: Any) -> None:

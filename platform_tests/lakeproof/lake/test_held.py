@@ -11,7 +11,9 @@ from pyiceberg.table import StaticTable
 from lakeproof import audit
 from lakeproof.lake.held import held_days
 
-pytestmark = pytest.mark.filterwarnings("ignore:Iceberg scan planning")  # Polars would like a plugin that is no need here
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Iceberg scan planning"
+)  # Polars would like a plugin that is no need here
 
 
 def held(lab: Any, name: str = "lab.readings") -> dict[Any, Any]:

@@ -14,7 +14,8 @@ from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownExcept
 
 from lakeproof import audit
 from lakeproof.errors import AuditError, LakeError, LakeproofError
-from lakeproof.verdict import Content, Verdict
+from lakeproof.verdict import SEAL, AuditResult, Content, Verdict
+
 
 def test_a_verdict_cannot_be_made_by_hand(lab: Any) -> None:
     """Only auditing a stage yields a verdict: the constructor refuses without the seal."""
@@ -24,9 +25,21 @@ def test_a_verdict_cannot_be_made_by_hand(lab: Any) -> None:
         Verdict(lab.day(1), "x", Content("k", "d", 1), ())  # type: ignore[call-arg]  # wrong on purpose
 
 
+def test_a_verdict_needs_something_blocking_that_judged(lab: Any) -> None:
+    """No result, or warnings alone, are no reason to publish."""
+    warning = AuditResult("x", "warn", passed=True, failed=0, total=1, describe="x")
+
+    for results in ((), (warning,)):
+        verdict = Verdict(lab.day(1), "x", Content("k", "d", 1), results, seal=SEAL)
+        assert not verdict.passed
+        assert verdict.reason == "no blocking audit ran"
+
+
 def test_a_verdict_cannot_be_changed(lab: Any) -> None:
     """A failed verdict cannot be turned into a good one, nor into one of another stage."""
-    verdict = lab.attempt(lab.rows(-1), 1, audits=[audit.between("value", 0, 9), audit.row_count(at_least=1)]).verdicts[lab.day(1)]
+    verdict = lab.attempt(lab.rows(-1), 1, audits=[audit.between("value", 0, 9), audit.row_count(at_least=1)]).verdicts[
+        lab.day(1)
+    ]
     good = tuple(result for result in verdict.results if result.passed)
 
     assert not verdict.passed
@@ -100,7 +113,7 @@ def test_equal_content_makes_no_snapshot(lab: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "other", [(1, 2), (1, 2, 2), (1, 1, 2, 3), (1, 2, 2, 4), (1, 2, 2, None), (1, 2, 2, 3, 3, 3)], ids=str
+    "other", [(1, 2), (1, 2, 2), (1, 1, 2, 3), (1, 2, 2, 4), (1, 2, 2, None), (1, 3, 5, 5), (1, 2, 2, 3, 3, 3)], ids=str
 )
 def test_other_content_is_published(lab: Any, other: tuple[int | None, ...]) -> None:
     """A row more, a row less, another copy or a null is other content."""
@@ -108,6 +121,17 @@ def test_other_content_is_published(lab: Any, other: tuple[int | None, ...]) -> 
     lab.run(table, lab.rows(1, 2, 2, 3))
 
     assert lab.states(table, lab.rows(*other)) == ["published"]
+
+
+def test_a_digest_of_another_engine_is_computed_anew(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Digests of different algorithms are never compared: the published rows are digested again, by today's."""
+    table = lab.table()
+    lab.run(table, lab.rows(1, 2))
+    monkeypatch.setattr("lakeproof.audit.judge.CONTENT_KEY", "tomorrow's")
+    monkeypatch.setattr("lakeproof.reading.CONTENT_KEY", "tomorrow's")
+
+    assert lab.states(table, lab.rows(2, 1)) == ["unchanged"]
+    assert lab.states(table, lab.rows(2, 3)) == ["published"]
 
 
 def test_a_value_in_another_column_is_other_content(lab: Any) -> None:
@@ -170,7 +194,7 @@ def test_a_whole_run_says_that_a_day_moved(lab: Any) -> None:
     """The outcome of the run that lost says so, what readers see, and ends with 5 while its other days publish."""
     table = lab.table()
 
-    def make(window: Any) -> pl.DataFrame:
+    def make(_: Any) -> pl.DataFrame:
         lab.run(table, lab.rows(9), 1)
         return lab.days(2, 1)
 
@@ -289,7 +313,9 @@ def test_days_publish_at_the_same_time(lab: Any) -> None:
     results = together(*(five(thread) for thread in range(4)))
 
     assert results == [[["published"]] * 5] * 4
-    assert Counter(pl.DataFrame(lab.stored().scan().to_arrow())["reading_date"].to_list()) == {lab.day(n): 2 for n in range(1, 21)}
+    assert Counter(pl.DataFrame(lab.stored().scan().to_arrow())["reading_date"].to_list()) == {
+        lab.day(n): 2 for n in range(1, 21)
+    }
     assert len(lab.stored().metadata.snapshots) == 20
 
 

@@ -16,7 +16,9 @@ from pyiceberg.table.update import snapshot as pyiceberg_snapshot
 
 from lakeproof import Lakehouse
 
-pytestmark = pytest.mark.filterwarnings("ignore:Iceberg scan planning")  # Polars would like a plugin that is no need here
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Iceberg scan planning"
+)  # Polars would like a plugin that is no need here
 
 
 def files(lab: Any) -> dict[Any, tuple[str, ...]]:
@@ -38,7 +40,7 @@ def seen_by_all(lab: Any) -> list[tuple[Any, ...]]:
     polars = sorted(pl.scan_iceberg(stored).select(columns).collect().rows())
     paths = [task.file.file_path.removeprefix("file://") for task in stored.scan().plan_files()]
     listed = ", ".join(f"'{path}'" for path in paths)
-    query = f"SELECT {', '.join(columns)} FROM read_parquet([{listed}])"
+    query = f"SELECT {', '.join(columns)} FROM read_parquet([{listed}])"  # noqa: S608 - our own paths
     duck = sorted(duckdb.connect().execute(query).fetchall()) if paths else []
     assert arrow == polars == duck
     return arrow
@@ -55,6 +57,7 @@ def test_exactly_the_days_given_are_replaced(lab: Any) -> None:
 
     assert {day for day in before if before[day] != after[day]} == {lab.day(3)}
     assert (lab.values(3), lab.values(2)) == ([9], [1, 2])
+    assert {day: live.rows for day, live in lab.live().items()} == {lab.day(n): 1 if n == 3 else 2 for n in range(1, 6)}
     assert len(seen_by_all(lab)) == 9
 
 
@@ -147,7 +150,9 @@ def test_stock_operations_go_on_working(lab: Any) -> None:
     lab.stored().delete("reading_date = '2024-01-01'")
     assert lab.states(table, lab.days(2, 8), 1, 2) == ["published", "published"]
     assert [value for *_, value in seen_by_all(lab)] == [8, 8, 7, 60]
-    assert len({snapshot.sequence_number for snapshot in lab.stored().metadata.snapshots}) == len(lab.stored().metadata.snapshots)
+    assert len({snapshot.sequence_number for snapshot in lab.stored().metadata.snapshots}) == len(
+        lab.stored().metadata.snapshots
+    )
 
 
 def test_content_that_another_engine_wrote_is_known_as_equal(lab: Any) -> None:
@@ -181,7 +186,13 @@ def test_statistics_let_readers_skip_files(lab: Any) -> None:
 def test_pyiceberg_still_has_what_is_built_on() -> None:
     """The private producer that one module subclasses has the methods it overrides; another PyIceberg fails here."""
     producer = pyiceberg_snapshot._SnapshotProducer
-    for name in ("_manifests", "_validate_concurrency", "_existing_manifests", "_deleted_entries", "new_manifest_writer"):
+    for name in (
+        "_manifests",
+        "_validate_concurrency",
+        "_existing_manifests",
+        "_deleted_entries",
+        "new_manifest_writer",
+    ):
         assert callable(getattr(producer, name)), name
 
 
@@ -192,7 +203,13 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=10, phases=[Phase.generate], deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+@settings(
+    max_examples=10,
+    phases=[Phase.generate],
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    derandomize=True,
+)
 @given(steps=STEPS)
 def test_any_sequence_of_runs_is_the_last_content_of_each_day(lab: Any, steps: list[Any]) -> None:
     """Whatever is published in whatever order, each day reads as its last run made it."""
@@ -206,7 +223,9 @@ def test_any_sequence_of_runs_is_the_last_content_of_each_day(lab: Any, steps: l
     for day, _, value in seen_by_all(fresh):
         stored[day].append(value)
     assert {day: live.rows for day, live in fresh.live().items()} == {day: len(values) for day, values in model.items()}
-    assert {day: sorted(values) for day, values in stored.items()} == {day: values for day, values in model.items() if values}
+    assert {day: sorted(values) for day, values in stored.items()} == {
+        day: values for day, values in model.items() if values
+    }
     assert len(manifests(fresh)) <= 3
 
 

@@ -37,7 +37,9 @@ def test_staging_commits_nothing(lab: Any) -> None:
 
 def test_rows_are_split_by_day(lab: Any) -> None:
     """Rows of several days, in any order, end in files of their own day, named by the run, remembered by digest."""
-    rows = pl.concat([lab.rows(1), lab.rows(2, day=2), lab.rows(3), lab.rows(4, day=3)]).sample(fraction=1, shuffle=True, seed=1)
+    rows = pl.concat([lab.rows(1), lab.rows(2, day=2), lab.rows(3), lab.rows(4, day=3)]).sample(
+        fraction=1, shuffle=True, seed=1
+    )
 
     found = staged(lab, rows, 1, 2, 3)
 
