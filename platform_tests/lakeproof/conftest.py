@@ -40,7 +40,7 @@ class Attempt:
 
     def publish(self, **changes: Any) -> Published:
         """Go on with the publish."""
-        evidence = {PATH_KEY: f"evidence of {self.staged.run}", SHA256_KEY: "0"}
+        evidence = {PATH_KEY: f"evidence of {self.staged.run} {self.staged.days}", SHA256_KEY: "0"}
         given: dict[str, Any] = {"staged": self.staged, "verdicts": self.verdicts, "base": self.base} | changes
         staged, verdicts = given.pop("staged"), given.pop("verdicts")
         return publish(

@@ -206,6 +206,17 @@ def test_an_audit_that_breaks_on_one_day_leaves_the_others_alone(lab: Any) -> No
     assert lab.states(table, rows, 1, 2, 3) == ["published", "held", "published"]
 
 
+def test_a_day_that_fails_beside_one_that_breaks_still_shows_its_rows(lab: Any) -> None:
+    """The rows at fault of one day are sampled, also when the same audit could not judge another day."""
+    table = lab.table(audits=[audit.sql("large", "sensor::int > 5"), audit.row_count(at_least=1)])
+
+    days = lab.run(table, pl.concat([lab.rows(1, sensor="1"), lab.rows(1, day=2, sensor="x")]), 1, 2).days
+    one, two = (next(r for r in day.verdict.results if r.audit == "large") for day in days)
+
+    assert (one.failed, one.error, len(one.sample)) == (1, None, 1)
+    assert "Conversion Error" in two.error
+
+
 def test_a_day_without_rows_is_held(lab: Any) -> None:
     """No rows is no good day unless the table says so, whatever its other audits find in nothing."""
     outcome = lab.run(lab.table(audits=[audit.not_null("value"), audit.unique()]), lab.rows()).days[0]

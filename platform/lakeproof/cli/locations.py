@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 import warnings
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
@@ -11,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+from dagster._core.code_pointer import load_python_file, load_python_module
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 
 from lakeproof.asset import TableAsset, table_assets
@@ -66,21 +65,24 @@ def load_locations(workspace: str) -> list[Location]:
 
 def _load(origin: Any) -> Location:
     target = origin.loadable_target_origin
-    if target.working_directory and target.working_directory not in sys.path:
-        sys.path.insert(0, target.working_directory)
+    what = target.module_name or target.python_file or target.package_name
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", dg.SupersessionWarning)
-            module = importlib.import_module(target.module_name)
+            if target.python_file:
+                module = load_python_file(target.python_file, target.working_directory)
+            else:
+                module = load_python_module(what, target.working_directory)
     except LakeproofError:
         raise
     except Exception as error:
-        msg = f"Code location {origin.location_name} does not load: {type(error).__name__}: {error}"
-        raise LocationError(msg, next_step=f"mend it: python -c 'import {target.module_name}'") from error
+        cause = error.__cause__ or error
+        msg = f"Code location {origin.location_name} does not load: {type(cause).__name__}: {cause}"
+        raise LocationError(msg, next_step=f"mend {what}, then run the same command again") from error
     found = [value for value in vars(module).values() if isinstance(value, dg.Definitions)]
     if len(found) != 1:
         msg = f"Code location {origin.location_name} has {len(found)} Definitions, not one."
-        raise LocationError(msg, next_step=f"define exactly one in {target.module_name}")
+        raise LocationError(msg, next_step=f"define exactly one in {what}")
     keys = found[0].resolve_all_asset_keys()
     return Location(origin.location_name, found[0], origin, tuple(table_assets(keys)))
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from pyiceberg.types import StringType
 
 from lakeproof import Column, Lakehouse, audit
 from lakeproof.errors import LakeError
@@ -163,3 +164,30 @@ def test_columns_in_another_order_are_never_mixed_up(lab: Any) -> None:
         assert pl.DataFrame(lab.stored().scan().to_arrow()).select("low", "high").unique().rows() == [(1, 9)]
     except LakeError as refusal:
         assert "order" in str(refusal)  # noqa: PT017 - either is right
+
+
+def test_columns_in_another_order_are_the_same_content(lab: Any) -> None:
+    """A contract whose columns were sorted anew makes no new snapshot of the rows that are there."""
+    table = lab.table()
+    lab.run(table, lab.rows(1, 2))
+    sorted_anew = table.but(columns=list(reversed(table.columns)))
+
+    assert lab.states(sorted_anew, lab.rows(1, 2)) == ["unchanged"]
+
+
+def test_columns_that_another_engine_changed_are_matched_by_id(lab: Any) -> None:
+    """A column that was dropped and added again by another engine is a new one: old values do not come back, nor shift."""
+    table = lab.table(key=[])
+    lab.run(table, lab.rows(1))
+    with lab.stored().update_schema() as update:
+        update.delete_column("sensor")
+    with lab.stored().update_schema() as update:
+        update.add_column("sensor", StringType())
+    evolved = table.but(columns=[table.columns[0], table.columns[2], table.columns[1]])
+
+    try:
+        assert lab.states(evolved, lab.rows(2, day=2), 2) == ["published"]
+        rows = lab.lakehouse.read(evolved).select("sensor", "value").rows()
+        assert sorted(rows, key=str) == [("a", 2), (None, 1)]
+    except LakeError as refusal:
+        assert "lab.readings" in str(refusal)  # noqa: PT017 - to refuse such a table is right as well

@@ -1,0 +1,231 @@
+"""The command as a person uses it: what it prints, and how it exits."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from platform_tests.lakeproof.cli.conftest import Shell
+
+FIRST, LAST = "2024-01-01", "2024-01-04"
+DAYS = ("--from", FIRST, "--to", LAST)
+
+
+def states(document: dict, table: str) -> list[str]:
+    """Return what became of each day of a table, from `run --json`."""
+    (found,) = [run for run in document["tables"] if run["table"] == table]
+    return [day["state"] for day in found["days"]]
+
+
+def test_a_run_publishes_upstream_first_and_exits_0(shell: Shell) -> None:
+    """`--all` makes every table in the order in which they read each other."""
+    done = shell("run", "--all", *DAYS, "--json")
+
+    assert done.code == 0
+    assert [run["table"] for run in done.json["tables"]] == ["small.sensors", "small.readings", "small.totals"]
+    assert states(done.json, "small.totals") == ["published"] * 4
+
+
+def test_a_rerun_changes_nothing(shell: Shell) -> None:
+    """The same inputs give the same content, no new snapshot, and exit 0."""
+    shell("run", "--all", *DAYS)
+    again = shell("run", "--all", *DAYS, "--json")
+
+    assert again.code == 0
+    assert {state for run in again.json["tables"] for day in run["days"] for state in [day["state"]]} == {"unchanged"}
+    assert {run["snapshot"] for run in again.json["tables"]} == {None}
+
+
+def test_a_held_day_exits_3_and_holds_only_what_needs_it(shell: Shell) -> None:
+    """One bad day is held, its downstream day is not ready, the rest publishes; the smallest code wins."""
+    shell.values(_2024_01_03=-1)
+    done = shell("run", "--all", *DAYS, "--json")
+
+    assert done.code == 3
+    assert states(done.json, "small.readings") == ["published", "published", "held", "published"]
+    assert states(done.json, "small.totals") == ["published", "published", "not-ready", "published"]
+
+
+def test_a_refusal_says_what_where_and_what_next(shell: Shell) -> None:
+    """The text names table, day, audit, what readers see, and a command that works."""
+    shell.values(_2024_01_03=-1)
+    done = shell("run", "--all", *DAYS)
+
+    assert "small.readings 2024-01-03 held: between_value: value from 0 to 100: 1 of 1 rows" in done.out
+    assert "Readers: see nothing of it; it was never published" in done.out
+    assert "lakeproof show small.readings@2024-01-03 --held" in done.out
+    assert "small.totals 2024-01-03 not-ready: small.readings is held for that day" in done.out
+
+
+def test_what_is_held_can_be_seen_and_mended(shell: Shell) -> None:
+    """`held` lists it, `show --held` shows the rows, and a good rerun clears it."""
+    shell.values(_2024_01_03=-1)
+    shell("run", "--all", *DAYS)
+    listed = shell("held", "--json").json
+    shown = shell("show", "small.readings@2024-01-03", "--held")
+    shell.values()
+    mended = shell("run", "small.readings", "small.totals", "--day", "2024-01-03")
+
+    assert [(held["table"], held["day"]) for held in listed] == [("small.readings", "2024-01-03")]
+    assert shown.code == 0
+    assert "held by between_value" in shown.out
+    assert "-1" in shown.out
+    assert mended.code == 0
+    assert shell("held").out.strip() == "No day is held."
+    assert shell("show", "small.readings@2024-01-03", "--held").code == 2
+
+
+def test_not_ready_alone_exits_4_and_names_the_commands(shell: Shell) -> None:
+    """Nothing runs before its upstream is there, whoever asks."""
+    done = shell("run", "small.totals", *DAYS)
+
+    assert done.code == 4
+    assert "small.readings is not published for that day" in done.out
+    assert f"lakeproof run small.readings --from {FIRST} --to {LAST}" in done.out
+
+
+def test_a_function_that_raises_exits_1_and_leaves_readers_alone(shell: Shell) -> None:
+    """The run refuses as a whole; what was published stays."""
+    shell("run", "--all", *DAYS)
+    (shell.folder / "values.json").write_text(json.dumps({"2024-01-02": "broken"}))
+    done = shell("run", "small.readings", *DAYS)
+
+    assert done.code == 1
+    assert "small.readings 2024-01-01..2024-01-04: " in done.out
+    assert "raised ValueError: the source is broken" in done.out
+    assert "Readers: see what they saw before this run" in done.out
+    assert shell("show", "small.readings@2024-01-02", "--json").json["rows"] == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("run",), "Name the tables to run, or --all."),
+        (("run", "small.reedings", "--day", FIRST), "Did you mean small.readings?"),
+        (("run", "small.readings"), "small.readings is a daily table: say which days."),
+        (("run", "small.readings", "--day", "2023-12-31"), "it starts on 2024-01-01"),
+        (("run", "small.readings", "--day", "2024-02-01"), "it ended before 2024-02-01"),
+        (("run", "small.readings", "--day", "2024-02-30"), "'2024-02-30' is not a day"),
+        (("run", "small.readings", "--from", LAST, "--to", FIRST), "lies before"),
+        (("run", "small.readings", "--from", FIRST), "Give --from and --to together"),
+        (("run", "small.readings", "--day", FIRST, "--from", FIRST), "not both"),
+        (("run", "small.readings", "--day", FIRST, "-w", "nowhere.yaml"), "There is no nowhere.yaml"),
+        (("rum",), "Did you mean run?"),
+        (("show", "small.nothing"), "There is no table 'small.nothing'"),
+        (("show", "small.sensors@2024-01-01"), "has no days"),
+        (("show", "small.readings@2024-01-31"), "is not published; readers see no row of it"),
+        (("show", "small.readings@2024-01-01", "--columns", "valu"), "Did you mean value?"),
+        (("status", "--nonsense"), "No such option"),
+    ],
+)
+def test_a_wrong_command_exits_2_and_says_what_is_right(shell: Shell, words: tuple[str, ...], said: str) -> None:
+    """A wrong word, day or table is told at once, and nothing is run."""
+    if words[0] == "show":
+        shell("run", "--all", *DAYS)
+    done = shell(*words)
+
+    assert done.code == 2
+    assert said in done.err
+    assert "Traceback" not in done.err
+
+
+def test_status_counts_what_readers_have(shell: Shell) -> None:
+    """Published, held and missing days, and rows."""
+    shell.values(_2024_01_03=-1)
+    shell("run", "--all", *DAYS)
+    found = {line["table"]: line for line in shell("status", "--json").json}
+
+    assert found["small.readings"]["published"] == 3
+    assert found["small.readings"]["held"] == ["2024-01-03"]
+    assert len(found["small.readings"]["missing"]) == 27
+    assert found["small.sensors"] == {
+        "table": "small.sensors",
+        "layer": "collection",
+        "published": 1,
+        "held": [],
+        "missing": [],
+        "rows": 2,
+        "bytes": found["small.sensors"]["bytes"],
+    }
+    assert "small.readings" in shell("status").out
+
+
+def test_evidence_is_shown_and_checked(shell: Shell) -> None:
+    """`--evidence` names inputs, audits and files, and finds a file that was changed afterwards."""
+    shell("run", "--all", *DAYS)
+    target = ("show", "small.totals@2024-01-02", "--evidence")
+    told = shell(*target, "--json").json
+    (file,) = told["day"]["files"]
+
+    assert all(check["good"] for check in told["checks"])
+    assert told["inputs"]["readings"]["table"] == "small.readings"
+    assert "2024-01-02" in told["inputs"]["readings"]["days"]
+    assert shell(*target).code == 0
+
+    path = file["location"].removeprefix("file://")
+    with open(path, "ab") as stream:
+        stream.write(b" ")
+    changed = shell(*target)
+
+    assert changed.code == 1
+    assert "do not agree" in changed.err
+
+
+def test_a_table_without_a_day_shows_which_days_it_has(shell: Shell) -> None:
+    """`show TABLE` of a daily table is an overview; of another, its rows."""
+    shell("run", "--all", *DAYS)
+
+    assert "4 days published, 4 rows: 2024-01-01..2024-01-04" in shell("show", "small.readings").out
+    assert shell("show", "small.sensors", "--json").json["rows"] == 2
+
+
+def test_doctor_finds_a_damaged_catalog(shell: Shell) -> None:
+    """In order it exits 0; with a catalog that is no database it exits 1, as does every other command."""
+    shell("run", "--all", *DAYS)
+    assert shell("doctor").code == 0
+
+    (shell.folder / "home" / "catalog.db").write_bytes(b"not a database" * 1000)
+    assert shell("doctor").code == 1
+    broken = shell("held")
+    assert broken.code == 1
+    assert "file is not a database" in broken.err
+    assert "restore the catalog from a backup" in broken.err
+
+
+def test_dagsters_record_has_the_runs(shell: Shell) -> None:
+    """The UI shows what the command did: one run a table, attributed to its code location, with its days as tags."""
+    from lakeproof.cli.execute import dagster_instance
+
+    shell("run", "--all", *DAYS)
+    with dagster_instance() as instance:
+        runs = {next(iter(run.asset_selection)).to_user_string(): run for run in instance.get_runs()}
+
+    assert set(runs) == {"small/sensors", "small/readings", "small/totals"}
+    assert all(run.is_success for run in runs.values())
+    assert runs["small/readings"].tags["dagster/asset_partition_range_start"] == FIRST
+    assert runs["small/readings"].remote_job_origin.location_name == "small"
+
+
+def test_help_starts_without_the_platform() -> None:
+    """`lakeproof --help` imports neither Dagster nor an engine, so it answers at once."""
+    code = (
+        "import sys; from lakeproof.cli.app import lakeproof; lakeproof.main(['--help'], standalone_mode=False); "
+        "print(sorted({'dagster', 'duckdb', 'polars', 'pyarrow', 'pyiceberg'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert "Exit codes" in done.stdout
+
+
+def test_looking_at_the_lake_needs_no_code_location() -> None:
+    """`show` and `held` start without Dagster, and work while the code is broken."""
+    code = "import sys, lakeproof.cli.show, lakeproof.cli.held; print('dagster' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "False"
