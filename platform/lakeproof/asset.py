@@ -101,9 +101,9 @@ def sql_table(
     Raises:
         ContractError: The file is not there, does not parse, or uses a template variable that is not known.
     """
-    here = Path(inspect.stack()[1].filename).parent
+    caller = Path(inspect.stack()[1].filename)
     inputs, extra, passed = _sort(table, options)
-    maker = sql_maker(table, file, [Path(folder) for folder in search_path] or [here])
+    maker = sql_maker(table, file, [Path(folder) for folder in search_path] or [caller.parent], caller)
     return _asset(table, maker, inputs, [*deps, *extra], passed)
 
 
@@ -153,6 +153,7 @@ def _asset(
     with without_preview_warnings():
         asset: dg.AssetsDefinition = dg.asset(
             **asset_options(table, inputs, deps, options),
+            kinds={"iceberg", maker.kind},
             code_version=maker.code,
             required_resource_keys={KEY},
             output_required=False,  # a declared gap is neither a failure nor a materialization

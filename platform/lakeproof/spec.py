@@ -42,7 +42,6 @@ def asset_options(
         "description": table.description or None,
         "group_name": options.get("group_name", table.layer),
         "owners": [table.owner],
-        "kinds": {"iceberg"},
         "tags": {**table.tags, **options.get("tags", {})},
         "metadata": {**_metadata(table), **options.get("metadata", {})},
         "partitions_def": partitions,

@@ -142,8 +142,8 @@ def stage(table: IcebergTable, work: Work, run: str) -> Staged:
 
 def _fill(writer: StageWriter, work: Work, run: str) -> Staged:
     done: dict[Day, tuple[StagedFile, ...]] = {}
+    connection = connect()
     for window, days in _calls(work):
-        connection = connect()
         inputs = {name: reader.rows(window) for name, reader in work.readers.items()}
         where = f"{work.table.name} {window or ''}".strip()
         try:
@@ -202,10 +202,13 @@ def audit(table: Table, staged: Staged, docket: Docket) -> dict[Day, Verdict]:
                 broken[condition.name] = f"{condition.table} is not there to refer to"
             except duckdb.Error as error:
                 broken[condition.name] = str(error).splitlines()[0]
-    paths = [path for day in staged.days for path in staged.paths(day)]
-    rows = files_relation(connection, columns_of(docket.table), paths)
+    columns = columns_of(docket.table)
+
+    def rows_of(days: Sequence[Day]) -> duckdb.DuckDBPyRelation:
+        return files_relation(connection, columns, [path for day in days for path in staged.paths(day)])
+
     known = Known(references, broken, docket.history)
-    return judge(table, connection, rows, {day: staged.digest(day) for day in staged.days}, known)
+    return judge(table, connection, rows_of, {day: staged.digest(day) for day in staged.days}, known)
 
 
 class Clock:

@@ -201,9 +201,9 @@ def test_what_an_audit_refers_to_is_an_input(lab: Any) -> None:
 
 def test_an_unpartitioned_input_is_there_when_it_was_published_once(lab: Any) -> None:
     """`latest` waits for the first publish, of a daily table too."""
-    whole = lab.table("lab.whole", partition=None)
+    whole = lab.table("lab.undated", partition=None)
 
-    assert "lakeproof run lab.whole" in why(ask(lab, lab.table(), [whole], 1, 2), lab.day(2))
+    assert "lakeproof run lab.undated" in why(ask(lab, lab.table(), [whole], 1, 2), lab.day(2))
     lab.run(whole, lab.rows(-1))
     assert ask(lab, lab.table(), [whole], 1).ready == ()
     lab.run(whole, lab.rows(1))

@@ -32,11 +32,11 @@ def test_given_a_frame(lab: Any) -> None:
 
 def test_given_no_rows(lab: Any) -> None:
     """No rows make an unpartitioned table published and empty, and no day of a daily one."""
-    given(lab.lakehouse, lab.table("lab.whole", partition=None), [])
+    given(lab.lakehouse, lab.table("lab.undated", partition=None), [])
     given(lab.lakehouse, lab.table(), [])
 
-    assert lab.lakehouse.read(lab.table("lab.whole", partition=None)).height == 0
-    assert lab.live("lab.whole")[None].rows == 0
+    assert lab.lakehouse.read(lab.table("lab.undated", partition=None)).height == 0
+    assert lab.live("lab.undated")[None].rows == 0
     assert lab.lakehouse.read(lab.table()).height == 0
 
 

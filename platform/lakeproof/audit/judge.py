@@ -19,7 +19,7 @@ from lakeproof.parts import NOT_EMPTY
 from lakeproof.verdict import SEAL, AuditResult, Content, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from lakeproof.contract import Table
     from lakeproof.parts import Audit
@@ -54,7 +54,7 @@ class Known:
 def judge(
     table: Table,
     connection: duckdb.DuckDBPyConnection,
-    staged: duckdb.DuckDBPyRelation,
+    rows_of: Callable[[Sequence[Day]], duckdb.DuckDBPyRelation],
     stages: Mapping[Day, str],
     known: Known,
 ) -> dict[Day, Verdict]:
@@ -63,7 +63,7 @@ def judge(
     Args:
         table: The contract.
         connection: Where the relations live.
-        staged: The rows of all staged days, read from the staged files.
+        rows_of: Gives the rows of some staged days, read from their files.
         stages: Each staged day, in order, and the digest of its files, which its verdict will be bound to.
         known: What the audits look at besides.
 
@@ -73,11 +73,11 @@ def judge(
     Raises:
         AuditError: The staged rows could not be read at all.
     """
-    scan = _scan(table, connection, staged, list(stages), known)
+    scan = _scan(table, connection, rows_of, list(stages), known)
     results: dict[Day, list[AuditResult]] = {
-        day: [_result_of(table, audit, day, scan, staged) for audit in table.audits] for day in stages
+        day: [_result_of(audit, day, scan, rows_of) for audit in table.audits] for day in stages
     }
-    _add_samples(table, connection, results)
+    _add_samples(table, connection, rows_of, results)
     _judge_volume(table, results, scan.counts, known.history)
     if not table.allow_empty:
         for day, found in results.items():
@@ -123,12 +123,12 @@ class Scan:
 def _scan(
     table: Table,
     connection: duckdb.DuckDBPyConnection,
-    staged: duckdb.DuckDBPyRelation,
+    rows_of: Callable[[Sequence[Day]], duckdb.DuckDBPyRelation],
     days: Sequence[Day],
     known: Known,
 ) -> Scan:
     """Ask all audits in one scan; where that breaks, find out which audit breaks on which day, and ask without it."""
-    staged.create_view(STAGED, replace=True)
+    rows_of(days).create_view(STAGED, replace=True)
     broken = dict(known.broken)
     for audit in table.audits:
         if isinstance(audit, References) and audit.name not in broken:
@@ -142,7 +142,7 @@ def _scan(
     counts = _bare(table, connection)
     for audit in sound:
         for day in days:
-            _day_rows(table, staged, day).create_view(STAGED, replace=True)
+            rows_of([day]).create_view(STAGED, replace=True)
             try:
                 asked = _run(connection, Plan(table, [audit]))
             except duckdb.Error as error:
@@ -150,7 +150,7 @@ def _scan(
             else:
                 if day in counts:
                     counts[day][audit.name] = asked[day][audit.name]
-    staged.create_view(STAGED, replace=True)
+    rows_of(days).create_view(STAGED, replace=True)
     return Scan(counts, errors)
 
 
@@ -183,14 +183,16 @@ def _content(count: Count | None) -> Content:
     return Content(CONTENT_KEY, f"{count['_xor']:016x}{count['_sum']:032x}", count["_rows"])
 
 
-def _result_of(table: Table, audit: Audit, day: Day, scan: Scan, staged: duckdb.DuckDBPyRelation) -> AuditResult:
+def _result_of(
+    audit: Audit, day: Day, scan: Scan, rows_of: Callable[[Sequence[Day]], duckdb.DuckDBPyRelation]
+) -> AuditResult:
     """Return what one audit found on one day, as far as the scan tells."""
     count = scan.counts.get(day)
     rows = count["_rows"] if count else 0
     if (audit.name, day) in scan.errors:
         return _result(audit, rows, passed=False, failed=rows, error=scan.errors[audit.name, day])
     if isinstance(audit, Python):
-        return _ask(audit, _day_rows(table, staged, day), rows)
+        return _ask(audit, rows_of([day]), rows)
     return _read(audit, count.get(audit.name) if count else None, rows)
 
 
@@ -241,21 +243,20 @@ def _ask(audit: Python, rows_of_day: duckdb.DuckDBPyRelation, rows: int) -> Audi
     return _result(audit, rows, passed=bad.num_rows == 0, failed=bad.num_rows, sample=sample)
 
 
-def _day_rows(table: Table, staged: duckdb.DuckDBPyRelation, day: Day) -> duckdb.DuckDBPyRelation:
-    if table.partition is None or day is None:
-        return staged
-    return staged.filter(duckdb.ColumnExpression(table.partition) == duckdb.ConstantExpression(day))
-
-
-def _add_samples(table: Table, connection: duckdb.DuckDBPyConnection, results: Mapping[Day, list[AuditResult]]) -> None:
-    """Fetch rows at fault: one more scan for each audit that failed anywhere, and none when all passed."""
-    broken = {result.audit for found in results.values() for result in found if result.error}
-    plan = Plan(table, [a for a in table.audits if isinstance(a, References) and a.name not in broken])
+def _add_samples(
+    table: Table,
+    connection: duckdb.DuckDBPyConnection,
+    rows_of: Callable[[Sequence[Day]], duckdb.DuckDBPyRelation],
+    results: Mapping[Day, list[AuditResult]],
+) -> None:
+    """Fetch rows at fault: one more scan, of the days at fault, for each audit that failed anywhere."""
     for position, audit in enumerate(table.audits):
-        failing = {day for day, found in results.items() if not found[position].passed and audit.name not in broken}
+        failing = [day for day, found in results.items() if not found[position].passed and not found[position].error]
+        plan = Plan(table, [audit] if isinstance(audit, References) else [])
         statement = plan.sample(audit, SAMPLE) if failing else None
         if statement is None:
             continue
+        rows_of(failing).create_view(STAGED, replace=True)
         bad: dict[Day, list[Count]] = defaultdict(list)
         answer = connection.sql(statement.sql(dialect=DIALECT)).to_arrow_table()
         for row in answer.to_pylist():

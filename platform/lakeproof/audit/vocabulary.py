@@ -160,15 +160,16 @@ def references(
     return References(name or f"references_{column}", severity, (column,), table_name, to, contract)
 
 
-def sql(name: str, condition: str, *, severity: Severity = "blocking") -> Audit:
+def sql(name: str, condition: str, *, text: str = "", severity: Severity = "blocking") -> Audit:
     """Every row meets a condition in SQL; a row for which it is null passes, as with SQL's CHECK.
 
     Args:
         name: The audit's name.
         condition: SQL over the table's columns, in DuckDB's dialect, that is true of a good row.
+        text: The condition in words; by default the SQL.
         severity: `blocking` or `warn`.
     """
-    return RowCondition(name, severity, (), condition)
+    return RowCondition(name, severity, (), condition, text)
 
 
 def sql_result(
@@ -177,18 +178,22 @@ def sql_result(
     *,
     at_least: float | None = None,
     at_most: float | None = None,
+    text: str = "",
     severity: Severity = "blocking",
 ) -> Audit:
-    """An aggregate of the day lies within bounds, both included; no value is not within them.
+    """An aggregate of the day lies within bounds, both included.
+
+    No value is not within them, so a day without rows, where `allow_empty=True` lets it pass, fails here.
 
     Args:
         name: The audit's name.
         expression: An aggregate over the table's columns, such as `avg(dep_delay)`.
         at_least: The lowest good value.
         at_most: The highest good value.
+        text: What is measured, in words; by default the SQL.
         severity: `blocking` or `warn`.
     """
-    return Measure(name, severity, (), expression, *_bounds(name, at_least, at_most))
+    return Measure(name, severity, (), expression, *_bounds(name, at_least, at_most), text)
 
 
 def python(name: str, function: Callable[..., Any], *, severity: Severity = "blocking") -> Audit:

@@ -34,6 +34,9 @@ ARROW_TYPES: dict[str, pa.DataType] = {
 }
 SAMPLE_VALUES = 3
 
+WHOLE_DOUBLES = 2.0**52
+"""From here on every double is a whole number (IEEE 754)."""
+
 
 def arrow_type(name: str) -> pa.DataType:
     """Return Arrow's type for a contract's type name."""
@@ -124,8 +127,15 @@ def _cast(values: pa.Array, column: Column, wanted: pa.DataType, where: str) -> 
 
 
 def _rounded(values: pa.Array, digits: int) -> pa.Array:
-    """Round to declared digits, which is a loss that was declared with them."""
-    return pc.round(values.cast(pa.float64()), ndigits=digits)
+    """Round to declared digits, which is a loss that was declared with them.
+
+    By way of whole numbers, because Arrow leaves a value as it is when ten times it happens to be whole in binary:
+    14.799999999999999 and 14.8 would stay two values. A double too large to have such digits has nothing to round.
+    """
+    doubles = values.cast(pa.float64())
+    power = 10.0**digits
+    rounded = pc.divide(pc.round(pc.multiply(doubles, power)), power)
+    return pc.if_else(pc.less(pc.abs(doubles), WHOLE_DOUBLES / power), rounded, doubles)
 
 
 def _survived(made: pa.Array, values: pa.Array) -> bool:

@@ -86,6 +86,10 @@ class Maker(Protocol):
     """What makes a table's rows."""
 
     @property
+    def kind(self) -> str:
+        """What the UI shows it as."""
+
+    @property
     def wants_context(self) -> bool:
         """Whether it takes Dagster's context."""
 
@@ -109,6 +113,11 @@ class FunctionMaker:
 
     function: Callable[..., Any]
     parameters: Mapping[str, Any]
+
+    @property
+    def kind(self) -> str:
+        """What the UI shows it as."""
+        return "python"
 
     @property
     def wants_context(self) -> bool:
@@ -138,7 +147,7 @@ class FunctionMaker:
             form = self.parameters[name]
             frame = rows.frame() if form is pl.LazyFrame else None
             # Relations must share a connection to be joined; a stream needs one of its own to be read beside others.
-            own = connection if form is duckdb.DuckDBPyRelation else connect()
+            own = connect() if form is pa.RecordBatchReader else connection
             given[name] = hand_over(rows.relation(own), form) if frame is None else frame
         name = f"{self.function.__module__}.{self.function.__qualname__}"
         try:
@@ -159,6 +168,12 @@ class SqlMaker:
 
     template: str
     path: Path
+    declared_in: Path
+
+    @property
+    def kind(self) -> str:
+        """What the UI shows it as."""
+        return "sql"
 
     @property
     def wants_context(self) -> bool:
@@ -172,8 +187,8 @@ class SqlMaker:
 
     @property
     def code(self) -> str:
-        """The digest of the statement."""
-        return _digest(self.template.encode())
+        """The digest of the statement and of the file that declares it, where its contract is."""
+        return _digest(self.template.encode() + self.declared_in.read_bytes())
 
     def make(
         self, window: Window | None, inputs: Mapping[str, Rows], connection: duckdb.DuckDBPyConnection, context: object
@@ -218,7 +233,7 @@ def function_maker(table: Table, function: Callable[..., Any], inputs: Mapping[s
     return FunctionMaker(function, parameters)
 
 
-def sql_maker(table: Table, file: str, search_path: Sequence[Path]) -> SqlMaker:
+def sql_maker(table: Table, file: str, search_path: Sequence[Path], declared_in: Path) -> SqlMaker:
     """Find a SQL file, and check that its template renders and its statement parses.
 
     Raises:
@@ -239,7 +254,7 @@ def sql_maker(table: Table, file: str, search_path: Sequence[Path]) -> SqlMaker:
     except SqlglotError as error:
         msg = f"{table.name}: {path.name} does not parse: {str(error).splitlines()[0]}"
         raise ContractError(msg, next_step="write one SELECT in DuckDB's dialect") from None
-    return SqlMaker(template, path)
+    return SqlMaker(template, path, declared_in)
 
 
 def render(template: str, window: Window | None) -> str:

@@ -176,7 +176,7 @@ def test_columns_in_another_order_are_the_same_content(lab: Any) -> None:
 
 
 def test_columns_that_another_engine_changed_are_matched_by_id(lab: Any) -> None:
-    """A column that was dropped and added again by another engine is a new one: old values do not come back, nor shift."""
+    """A column that another engine dropped and added again is a new one: old values do not come back, nor shift."""
     table = lab.table(key=[])
     lab.run(table, lab.rows(1))
     with lab.stored().update_schema() as update:
