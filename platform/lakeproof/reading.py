@@ -13,7 +13,7 @@ from lakeproof.lake.evidence import day_key, live_content
 from lakeproof.lake.live import View
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import date
 
     import duckdb
@@ -71,8 +71,7 @@ class TableReader:
         else:
             needed = self.input.window(window)
             days = needed.days if needed else ()
-        columns = columns_of(self.view.table) if self.view.table is not None else self.input.table.columns
-        return FileRows(columns, tuple(path for day in days for path in self._paths(day)))
+        return FileRows(_columns(self.view, self.input.table), tuple(path for day in days for path in self._paths(day)))
 
     def _paths(self, day: Day) -> tuple[str, ...]:
         if self.staged is not None and day in self.staged.files:
@@ -109,19 +108,23 @@ def content_of(view: View, live: LiveDay) -> Content:
     return digest_files(columns_of(view.table), live)
 
 
-def digest_files(columns: Sequence[Column], live: LiveDay) -> Content:
+def digest_files(columns: Mapping[int, Column], live: LiveDay) -> Content:
     """Compute a published day's content digest from its files."""
     if live.rows == 0:
         return empty_content()
     connection = connect()
-    return digest_rows([c.name for c in columns], connection, files_relation(connection, columns, live.paths))
+    return digest_rows([c.name for c in columns.values()], connection, files_relation(connection, columns, live.paths))
 
 
 def read_table(lake: Lake, table: Table, days: Sequence[Day] | None = None) -> FileRows:
     """Return published rows of a table: all, or those of some days."""
     view = View.open(lake, table, None if days is None or None in days else [d for d in days if d is not None])
-    columns = columns_of(view.table) if view.table is not None else table.columns
-    return FileRows(columns, tuple(path for live in view.days.values() for path in live.paths))
+    return FileRows(_columns(view, table), tuple(path for live in view.days.values() for path in live.paths))
+
+
+def _columns(view: View, table: Table) -> dict[int, Column]:
+    """Return a table's columns by field id; by place where it was never staged, and so has no file."""
+    return dict(enumerate(table.columns, start=1)) if view.table is None else columns_of(view.table)
 
 
 @dataclass(frozen=True)

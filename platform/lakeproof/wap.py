@@ -25,7 +25,7 @@ from lakeproof.lake.publish import Published, publish
 from lakeproof.lake.stage import Staged, StagedFile, StageWriter
 from lakeproof.outcome import DayOutcome, Outcome, readers_see
 from lakeproof.progress import Step, report
-from lakeproof.reading import Referred, TableReader, content_of
+from lakeproof.reading import Referred, TableReader, content_of, contents_of
 from lakeproof.window import ONE_DAY, Window, runs_of_days
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from lakeproof.lake.live import LiveDay
     from lakeproof.lake.replace import Day
     from lakeproof.reading import Reader
-    from lakeproof.verdict import Verdict
+    from lakeproof.verdict import Content, Verdict
 
 
 @dataclass(frozen=True)
@@ -166,11 +166,13 @@ class Docket:
         table: The Iceberg table.
         referred: What each reference audit refers to, by its name.
         history: Rows of each published day of the table.
+        contents: The content digest of each of those days.
     """
 
     table: IcebergTable
     referred: Mapping[str, Referred]
-    history: Mapping[Day, int]
+    history: Mapping[Day, int] = field(default_factory=dict)
+    contents: Mapping[Day, Content] = field(default_factory=dict)
 
     @classmethod
     def open(cls, lake: Lake, table: IcebergTable, work: Work) -> Docket:
@@ -183,10 +185,10 @@ class Docket:
         }
         longest = max((audit.days for audit in work.table.audits if isinstance(audit, Volume)), default=0)
         if not longest or not days:
-            return cls(table, referred, {})
+            return cls(table, referred)
         before = {day - n * ONE_DAY for day in days for n in range(longest + 1)}
         view = View.of(table, before)
-        return cls(table, referred, {day: live.rows for day, live in view.days.items()})
+        return cls(table, referred, {day: live.rows for day, live in view.days.items()}, contents_of(view))
 
 
 def audit(table: Table, staged: Staged, docket: Docket) -> dict[Day, Verdict]:
@@ -320,6 +322,7 @@ def _record(
         "audited": datetime.now(UTC),
         "inputs": {name: reader.record() for name, reader in work.readers.items()},
         "referred": {name: referred.record() for name, referred in docket.referred.items()},
+        "history": {day_key(day): vars(content) for day, content in docket.contents.items()},
         "waived": dict(work.waived),
         "days": days,
     }

@@ -171,3 +171,21 @@ def test_every_refusal_carries_its_exit_code() -> None:
     codes = {kind.__name__: kind.exit_code for kind in below(LakeproofError)}
     assert 0 not in codes.values()
     assert (codes["UsageError"], codes["HeldError"], codes["NotReadyError"], codes["MovedError"]) == (2, 3, 4, 5)
+
+
+def test_a_condition_on_a_row_may_not_look_at_others(lab: Any) -> None:
+    """A subquery would scan again and could read what no evidence names, so it is refused when it is declared."""
+    with pytest.raises(ContractError, match="about many rows"):
+        lab.table(audits=[audit.sql("sane", "value < (select max(value) from staged)"), audit.row_count(at_least=1)])
+
+
+def test_a_pattern_that_is_none_is_refused() -> None:
+    """A regular expression that does not parse is told when it is declared."""
+    with pytest.raises(ContractError, match=r"RE2|missing"):
+        audit.matches("sensor", "(")
+
+
+def test_bounds_of_different_kinds_are_refused() -> None:
+    """A text and a number have no order."""
+    with pytest.raises(ContractError, match="different kinds"):
+        audit.between("value", 1, "b")

@@ -141,16 +141,19 @@ def _scan(
         pass
     counts = _bare(table, connection)
     for audit in sound:
-        for day in days:
-            rows_of([day]).create_view(STAGED, replace=True)
-            try:
-                asked = _run(connection, Plan(table, [audit]))
-            except duckdb.Error as error:
-                errors[audit.name, day] = str(error).splitlines()[0]
-            else:
-                if day in counts:
-                    counts[day][audit.name] = asked[day][audit.name]
-    rows_of(days).create_view(STAGED, replace=True)
+        try:
+            asked = _run(connection, Plan(table, [audit]))
+        except duckdb.Error:
+            asked = {}
+            for day in days:
+                rows_of([day]).create_view(STAGED, replace=True)
+                try:
+                    asked |= _run(connection, Plan(table, [audit]))
+                except duckdb.Error as error:
+                    errors[audit.name, day] = str(error).splitlines()[0]
+            rows_of(days).create_view(STAGED, replace=True)
+        for day, count in asked.items():
+            counts[day][audit.name] = count[audit.name]
     return Scan(counts, errors)
 
 

@@ -74,7 +74,7 @@ class RowCondition(Audit):
         what = f"{table.name}: audit {self.name}"
         tree = parsed(self.condition, what)
         check_names(tree, table, what)
-        if tree.find(exp.AggFunc, exp.Window):
+        if tree.find(exp.AggFunc, exp.Window, exp.Select):
             msg = f"{what}: {self.condition!r} is about many rows, not about each."
             raise ContractError(msg, next_step="use audit.sql_result for an aggregate of the day")
         return self

@@ -20,8 +20,8 @@ STAGED = "staged"
 
 
 def hashed(columns: Sequence[str]) -> exp.Subquery:
-    """Return the staged rows, each with the hash of its columns as `_row_hash`."""
-    row_hash = exp.func("hash", *(exp.column(name, quoted=True) for name in columns))
+    """Return the staged rows, each with the hash of its columns, in the order of their names, as `_row_hash`."""
+    row_hash = exp.func("hash", *(exp.column(name, quoted=True) for name in sorted(columns)))
     rows = exp.select(exp.column(exp.Star(), table=STAGED), exp.alias_(row_hash, "_row_hash")).from_(
         exp.to_table(STAGED)
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import duckdb
+
 from lakeproof.audit.kinds import Measure, Python, References, RowCondition, Unique, Volume
 from lakeproof.contract import Table
 from lakeproof.errors import ContractError
@@ -139,6 +141,11 @@ def matches(column: str, pattern: str, *, severity: Severity = "blocking", name:
         severity: `blocking` or `warn`.
         name: Defaults to `matches_` and the column.
     """
+    try:
+        duckdb.execute("SELECT regexp_matches('', $1)", [pattern])
+    except duckdb.Error as error:
+        msg = f"audit.matches({column!r}, {pattern!r}): {str(error).splitlines()[0]}"
+        raise ContractError(msg, next_step="write a regular expression in RE2's syntax") from None
     condition = f"regexp_matches({quote(column)}, {literal(f'^(?:{pattern})$')})"
     return RowCondition(name or f"matches_{column}", severity, (column,), condition, f"{column} matches {pattern}")
 
@@ -235,7 +242,12 @@ def _bounds(name: str, low: Any, high: Any) -> tuple[Any, Any]:
     if low is None and high is None:
         msg = f"Audit {name} has no bound, so it could never fail."
         raise ContractError(msg, next_step="give a lower or an upper bound")
-    if low is not None and high is not None and low > high:
+    try:
+        crossed = low is not None and high is not None and low > high
+    except TypeError:
+        msg = f"Audit {name}: the bounds {low!r} and {high!r} are of different kinds."
+        raise ContractError(msg, next_step="give two numbers, or two texts") from None
+    if crossed:
         msg = f"Audit {name}: the lower bound {low} is above the upper bound {high}."
         raise ContractError(msg)
     return low, high

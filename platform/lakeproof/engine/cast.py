@@ -13,7 +13,7 @@ from lakeproof.errors import RowsError, did_you_mean
 from lakeproof.parts import DECIMAL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from lakeproof.contract import Table
     from lakeproof.parts import Column
@@ -45,7 +45,7 @@ def arrow_type(name: str) -> pa.DataType:
     return ARROW_TYPES[name]
 
 
-def arrow_schema(columns: Sequence[Column]) -> pa.Schema:
+def arrow_schema(columns: Iterable[Column]) -> pa.Schema:
     """Return a contract's columns as an Arrow schema."""
     return pa.schema([(column.name, arrow_type(column.type)) for column in columns])
 

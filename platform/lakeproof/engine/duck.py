@@ -9,7 +9,7 @@ import duckdb
 from lakeproof.engine.cast import arrow_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from lakeproof.parts import Column
 
@@ -37,21 +37,21 @@ def connect() -> duckdb.DuckDBPyConnection:
 
 
 def files_relation(
-    connection: duckdb.DuckDBPyConnection, columns: Sequence[Column], paths: Sequence[str]
+    connection: duckdb.DuckDBPyConnection, columns: Mapping[int, Column], paths: Sequence[str]
 ) -> duckdb.DuckDBPyRelation:
     """Return a table's files as a relation, its columns matched by Iceberg field id.
 
     Args:
         connection: The connection that will read them.
-        columns: The table's columns, in the order of their ids.
+        columns: The table's columns by field id.
         paths: Parquet files; none gives a relation without rows.
     """
     if not paths:
-        return connection.from_arrow(arrow_schema(columns).empty_table())
+        return connection.from_arrow(arrow_schema(columns.values()).empty_table())
     fields = ", ".join(
         f"{number}: {{name: {quoted(column.name, text=True)}, type: '{DUCK_TYPES.get(column.type, column.type)}', "
         "default_value: NULL}"
-        for number, column in enumerate(columns, start=1)
+        for number, column in columns.items()
     )
     listed = ", ".join(quoted(path, text=True) for path in paths)
     return connection.sql(

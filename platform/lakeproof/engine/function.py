@@ -47,11 +47,11 @@ class FileRows:
     """Published or staged files of a table.
 
     Args:
-        columns: The table's columns, in the order of their ids.
+        columns: The table's columns by field id.
         paths: Its Parquet files; none is a table without rows.
     """
 
-    columns: Sequence[Column]
+    columns: Mapping[int, Column]
     paths: tuple[str, ...]
 
     def relation(self, connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:

@@ -206,10 +206,11 @@ def partition_spec(contract: Table) -> PartitionSpec:
     return PartitionSpec(PartitionField(source, PARTITION_FIELD_ID, IdentityTransform(), contract.partition))
 
 
-def columns_of(table: IcebergTable) -> tuple[Column, ...]:
-    """Return a stored table's columns as a contract would declare them."""
+def columns_of(table: IcebergTable) -> dict[int, Column]:
+    """Return a stored table's columns by field id, which is what files are read by, as a contract would declare them."""
     names = {str(iceberg): name for name, iceberg in ICEBERG_TYPES.items()}
-    return tuple(Column(f.name, names.get(str(f.field_type), str(f.field_type))) for f in table.schema().fields)
+    fields = table.schema().fields
+    return {f.field_id: Column(f.name, names.get(str(f.field_type), str(f.field_type))) for f in fields}
 
 
 def local_path(location: str) -> str:

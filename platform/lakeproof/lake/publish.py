@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from lakeproof.verdict import Content, Verdict
 
 ATTEMPTS = 60
+
+DEADLINE_SECONDS = 300
+"""How long a publish goes on trying: commits take milliseconds, so by then something else is wrong."""
+
 FIRST_WAIT_SECONDS = 0.02
 LONGEST_WAIT_SECONDS = 1.0
 
@@ -73,7 +77,7 @@ def publish(
     """
     _demand_verdicts(staged, verdicts)
     verify_files(table, staged)
-    done = Published()
+    done, deadline = Published(), time.monotonic() + DEADLINE_SECONDS
     for attempt in range(ATTEMPTS):
         with lake_faults(f"publishing {staged.table}"):
             table = table.refresh()
@@ -96,7 +100,7 @@ def publish(
             except DaysMovedError:
                 continue
             except Exception as error:
-                if not is_conflict(error) or attempt == ATTEMPTS - 1:
+                if not is_conflict(error) or attempt == ATTEMPTS - 1 or time.monotonic() > deadline:
                     raise
         time.sleep(random.uniform(0.5, 1) * min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2**attempt))  # noqa: S311 - jitter
     msg = f"{staged.table}: {ATTEMPTS} commits in a row lost to others; nothing was published."

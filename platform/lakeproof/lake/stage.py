@@ -219,7 +219,7 @@ class StageWriter:
         listed = sorted(day for day in days if day is not None)
         msg = (
             f"{self._contract.name}: {rows.num_rows:,} rows lie outside the window {_span(listed)} by "
-            f"{self._contract.partition}, such as {rows.slice(0, SAMPLE_ROWS).to_pylist()}"
+            f"{self._contract.partition}, such as {'; '.join(map(_row_text, rows.slice(0, SAMPLE_ROWS).to_pylist()))}"
         )
         raise RowsError(msg, next_step=f"return only rows whose {self._contract.partition} is a day of the window")
 
@@ -262,6 +262,10 @@ class StageWriter:
             key_metadata=None,
             **statistics.to_serialized_dict(),
         )
+
+
+def _row_text(row: dict[str, object]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in row.items())
 
 
 def _span(days: list[date]) -> str:

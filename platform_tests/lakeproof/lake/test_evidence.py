@@ -13,7 +13,7 @@ import pytest
 from lakeproof import Input, Window, audit
 from lakeproof.engine.function import FunctionMaker
 from lakeproof.errors import LakeError
-from lakeproof.lake.catalog import local_path
+from lakeproof.lake.catalog import columns_of, local_path
 from lakeproof.lake.evidence import evidence_bytes, live_content, read_evidence, snapshot_summary_of, write_evidence
 from lakeproof.reading import TableReader, digest_files
 
@@ -91,7 +91,7 @@ def test_evidence_says_what_was_read(lab: Any) -> None:
     )
     assert set(record["days"]) == {"2024-01-02", "2024-01-03"}
     for number in (2, 3):
-        digest = digest_files(source.columns, live[lab.day(number)])
+        digest = digest_files(columns_of(lab.stored(source.name)), live[lab.day(number)])
         assert record["days"][lab.day(number).isoformat()] == vars(digest)
     assert outcome.days[0].state == "published"
 
@@ -137,4 +137,4 @@ def test_the_recorded_content_is_of_the_rows(lab: Any) -> None:
     lab.run(lab.table(allow_empty=True), lab.rows(3, 1, 2), 1, 2)
 
     for live in lab.live().values():
-        assert live_content(lab.stored(), live) == digest_files(lab.table().columns, live)
+        assert live_content(lab.stored(), live) == digest_files(columns_of(lab.stored()), live)
