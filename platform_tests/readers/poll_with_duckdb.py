@@ -29,9 +29,9 @@ def main(catalog: str, table: str, stop: str) -> None:
         found = sqlite3.connect(catalog, timeout=30).execute(pointer, [table]).fetchone()
         if found is None:
             continue
-        query = f"SELECT day::VARCHAR, count(*), min(value), max(value) FROM iceberg_scan('{found[0]}') GROUP BY ALL"
+        query = "SELECT day::VARCHAR, count(*), min(value), max(value) FROM iceberg_scan($1) GROUP BY ALL"
         try:
-            rows = connection.execute(query).fetchall()
+            rows = connection.execute(query, [found[0]]).fetchall()
         except duckdb.Error as error:
             # A table without a snapshot is nothing to read for this reader, not an empty table.
             if "snapshot" not in str(error).lower():

@@ -207,7 +207,7 @@ def partition_spec(contract: Table) -> PartitionSpec:
 
 
 def columns_of(table: IcebergTable) -> dict[int, Column]:
-    """Return a stored table's columns by field id, which is what files are read by, as a contract would declare them."""
+    """Return a stored table's columns by field id, which is what files are read by, in the form of a contract's."""
     names = {str(iceberg): name for name, iceberg in ICEBERG_TYPES.items()}
     fields = table.schema().fields
     return {f.field_id: Column(f.name, names.get(str(f.field_type), str(f.field_type))) for f in fields}

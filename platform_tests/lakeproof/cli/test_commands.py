@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from lakeproof.cli.execute import dagster_instance
 
 if TYPE_CHECKING:
     from platform_tests.lakeproof.cli.conftest import Shell
@@ -167,8 +170,7 @@ def test_evidence_is_shown_and_checked(shell: Shell) -> None:
     assert "2024-01-02" in told["inputs"]["readings"]["days"]
     assert shell(*target).code == 0
 
-    path = file["location"].removeprefix("file://")
-    with open(path, "ab") as stream:
+    with Path(file["location"].removeprefix("file://")).open("ab") as stream:
         stream.write(b" ")
     changed = shell(*target)
 
@@ -199,8 +201,6 @@ def test_doctor_finds_a_damaged_catalog(shell: Shell) -> None:
 
 def test_dagsters_record_has_the_runs(shell: Shell) -> None:
     """The UI shows what the command did: one run a table, attributed to its code location, with its days as tags."""
-    from lakeproof.cli.execute import dagster_instance
-
     shell("run", "--all", *DAYS)
     with dagster_instance() as instance:
         runs = {next(iter(run.asset_selection)).to_user_string(): run for run in instance.get_runs()}
