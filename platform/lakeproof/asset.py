@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,7 +101,7 @@ def sql_table(
     Raises:
         ContractError: The file is not there, does not parse, or uses a template variable that is not known.
     """
-    caller = Path(inspect.stack()[1].filename)
+    caller = Path(sys._getframe(1).f_code.co_filename)  # noqa: SLF001 - inspect.stack() reads every caller's source
     inputs, extra, passed = _sort(table, options)
     maker = sql_maker(table, file, [Path(folder) for folder in search_path] or [caller.parent], caller)
     return _asset(table, maker, inputs, [*deps, *extra], passed)

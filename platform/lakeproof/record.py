@@ -15,7 +15,7 @@ from lakeproof.engine.duck import connect
 from lakeproof.errors import HeldError, LakeproofError, NotReadyError
 from lakeproof.lakehouse import KEY
 from lakeproof.outcome import DayOutcome, Outcome, Refusal
-from lakeproof.progress import report
+from lakeproof.progress import Step, report
 from lakeproof.reading import read_table
 from lakeproof.recording import one_transaction
 
@@ -54,6 +54,7 @@ def record(context: dg.AssetExecutionContext, table: Table, run: Callable[[], Ou
     except LakeproofError as error:
         report(error)
         raise _failure(context, _outcome_of(error), str(error), {}) from error
+    report(Step(table.name, "record"))
     good = [day for day in outcome.days if day.state in {"published", "unchanged"}]
     refused = [day for day in outcome.days if not day.good]
     whole = len(good) == len(outcome.days)
