@@ -12,4 +12,5 @@ LAYERS = (collection, transformation, analysis, value)
 defs = dg.Definitions(
     assets=[asset for layer in LAYERS for asset in dg.load_assets_from_package_module(layer)],
     resources={"lakehouse": Lakehouse()},
+    executor=dg.in_process_executor,  # a run is one table: a process for its only step would be most of its time
 )

@@ -12,7 +12,8 @@ from lakeproof.audit.kinds import References
 from lakeproof.contract import Input, Table
 from lakeproof.lake.held import held_days
 from lakeproof.lake.live import View
-from lakeproof.window import Window, days_options, days_text
+from lakeproof.outcome import NextStep
+from lakeproof.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,11 +30,11 @@ class Lack:
 
     Args:
         reason: What is missing, in words that fit every day that lacks the same.
-        step: What to do about it; `{days}` stands for the options that name the days.
+        step: What to do about it.
     """
 
     reason: str
-    step: str
+    step: NextStep
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ class _Gate:
                 else:
                     absent.append(d)
             if absent:
-                self._missing[day] += _absent(how.table, absent, [d for d in absent if d in held], day)
+                self._missing[day] += _absent(how, absent, [d for d in absent if d in held])
 
     def _days_of(self, how: Input, day: date) -> list[date]:
         window = how.window(Window.of(day, timezone=self._table.timezone))
@@ -123,8 +124,9 @@ class _Gate:
 
     def _ask_latest(self, table: Table, days: Sequence[Day]) -> None:
         if View.open(self._lake, table).snapshot is None:
+            lack = Lack(f"{table.name} was never published", NextStep(f"lakeproof run {table.name}"))
             for day in days:
-                self._missing[day].append(Lack(f"{table.name} was never published", f"lakeproof run {table.name}"))
+                self._missing[day].append(lack)
 
     def ask_source(self, source: Source, days: Sequence[Day]) -> None:
         """Ask a source whether it has each day."""
@@ -134,7 +136,7 @@ class _Gate:
                 self._has_source_rows.add(day)
             elif day is None or self._table.gap(day) is None:
                 remedy = "wait for the source, or declare the day in gaps= and say why it will never come"
-                self._missing[day].append(Lack(f"its source is not complete: {found.reason}", remedy))
+                self._missing[day].append(Lack(f"its source is not complete: {found.reason}", NextStep(remedy)))
 
     def ask_referred(self, audit: References, days: Sequence[Day]) -> None:
         """Look for what a reference audit refers to."""
@@ -146,7 +148,8 @@ class _Gate:
         for day in days:
             if not live or (daily and day not in live):
                 reason = f"{audit.table}, which audit {audit.name} refers to, is not published"
-                step = f"lakeproof run {audit.table}" + (" {days}" if daily else "")
+                days_of_it = (day,) if daily and day is not None else ()
+                step = NextStep(f"lakeproof run {audit.table}" + (" {days}" if days_of_it else ""), days_of_it)
                 self._missing[day].append(Lack(reason, step))
 
     def sum_up(self, days: Sequence[Day], *, chained: bool) -> Readiness:
@@ -158,31 +161,31 @@ class _Gate:
             gap = None if day is None else self._table.gap(day)
             if gap is not None and day in self._has_source_rows:
                 why = f"it is declared a gap ({gap}), but its source has it"
-                refused[day] = (Lack(why, "take the day out of gaps="),)
+                refused[day] = (Lack(why, NextStep("take the day out of gaps=")),)
             elif gap is not None:
                 gaps[day] = gap
             elif day is not None and day >= self._today:
-                refused[day] = (Lack("the day is not over", f"run it after midnight, {self._table.timezone}"),)
+                remedy = f"run it after midnight, {self._table.timezone}"
+                refused[day] = (Lack("the day is not over", NextStep(remedy)),)
             elif self._missing[day]:
                 refused[day] = tuple(self._missing[day])
             elif chained and refused:
                 first = min(str(d) for d in refused)
-                refused[day] = (Lack(f"it builds on {first}, which is not ready", f"see {first} first"),)
+                refused[day] = (Lack(f"it builds on {first}, which is not ready", NextStep(f"see {first} first")),)
             else:
                 ready.append(day)
         return Readiness(tuple(ready), refused, gaps, self._waived)
 
 
-def _absent(table: Table, days: list[date], held: list[date], day: date) -> list[Lack]:
+def _absent(how: Input, days: list[date], held: list[date]) -> list[Lack]:
     """Say which days of an input are missing, and the command that helps."""
+    name = how.table.name
+    needed = "that day" if how.kind == "day" else "the day before" if how.kind == "previous" else "all its days"
     lacks = []
-    waiting = [d for d in days if d not in held]
-    for some, state in ((waiting, "not published"), (held, "held")):
-        if not some:
-            continue
-        on_day = some == [day]
-        reason = f"{table.name} is {state} for that day" if on_day else f"{table.name} {days_text(some)} is {state}"
-        span = "{days}" if on_day else days_options(some)
-        step = f"lakeproof run {table.name} {span}"
-        lacks.append(Lack(reason, step if state != "held" else f"lakeproof show {table.name}@{some[0]} --held"))
+    if waiting := tuple(day for day in days if day not in held):
+        step = NextStep(f"lakeproof run {name} {{days}}", waiting)
+        lacks.append(Lack(f"{name} is not published for {needed}", step))
+    if held:
+        step = NextStep(f"lakeproof show {name}@{{day}} --held", tuple(held))
+        lacks.append(Lack(f"{name} is held for {needed}", step))
     return lacks

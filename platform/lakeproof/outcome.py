@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
 
-from lakeproof.window import days_options, days_text
+from lakeproof.window import days_options, days_text, runs_of_days
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,6 +18,33 @@ Day = date | None
 
 State = Literal["published", "unchanged", "held", "moved", "not-ready", "gap"]
 EXIT_CODES: dict[State, int] = {"published": 0, "unchanged": 0, "gap": 0, "held": 3, "not-ready": 4, "moved": 5}
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """What a person does next about some days.
+
+    Args:
+        text: A command or an advice; `{days}` stands for the options that name the days, `{day}` for the first of them.
+        days: The days it is about.
+    """
+
+    text: str
+    days: tuple[date, ...] = ()
+
+    def commands(self) -> list[str]:
+        """Return it as a person would type it: once for each unbroken stretch of its days."""
+        if "{day}" in self.text:
+            return [self.text.replace("{day}", str(min(self.days)))]
+        if "{days}" not in self.text:
+            return [self.text]
+        stretches = [days_options(first, last) for first, last in runs_of_days(self.days)]
+        more = ["…"] if len(stretches) > SHOWN_STRETCHES else []
+        return [self.text.replace("{days}", options) for options in stretches[:SHOWN_STRETCHES]] + more
+
+
+SHOWN_STRETCHES = 3
+"""More commands than this are not read."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +60,7 @@ class DayOutcome:
         rows: How many rows were staged.
         bytes: The size of the staged files.
         verdict: What the audits said, when they were asked.
-        steps: What to do before the day is run again; `{days}` stands for the options that name the days.
+        steps: What to do before the day is run again.
     """
 
     day: Day
@@ -43,7 +70,7 @@ class DayOutcome:
     rows: int = 0
     bytes: int = 0
     verdict: Verdict | None = None
-    steps: tuple[str, ...] = ()
+    steps: tuple[NextStep, ...] = ()
 
     @property
     def good(self) -> bool:
@@ -112,12 +139,17 @@ class Refusal:
     def next_step(self) -> str:
         """The command that helps."""
         first = self.days[0]
-        at = f"@{first.day}" if first.day else ""
-        span = days_options([day.day for day in self.days if day.day]) if first.day else ""
-        steps = [step.replace("{days}", span) for step in first.steps]
+        steps: dict[str, set[date]] = {}
+        for day in self.days:
+            for step in day.steps:
+                steps.setdefault(step.text, set()).update(step.days)
+        commands = [c for text, days in steps.items() for c in NextStep(text, tuple(days)).commands()]
         if first.state in {"held", "moved"}:
-            steps.append(f"lakeproof show {self.table}{at}" + (" --held" if first.state == "held" else ""))
-        return "; then ".join([*steps, f"lakeproof run {self.table} {span}".strip()])
+            at = f"@{first.day}" if first.day else ""
+            commands.append(f"lakeproof show {self.table}{at}" + (" --held" if first.state == "held" else ""))
+        listed = tuple(day.day for day in self.days if day.day)
+        again = NextStep(f"lakeproof run {self.table}" + (" {days}" if listed else ""), listed)
+        return "; then ".join([*commands, *again.commands()])
 
     def __str__(self) -> str:
         """Return what, what readers see now, and what next, each on a line."""
@@ -127,6 +159,11 @@ class Refusal:
             f"{self.table} {self.days_text} {first.state}: {first.reason}".replace("  ", " ")
             + f"\n  Readers: {first.readers}{more}\n  Next: {self.next_step}"
         )
+
+
+def worst(days: Sequence[DayOutcome]) -> State:
+    """Return the state that decides how a run with these days ends: that of the smallest exit code but 0."""
+    return min((day.state for day in days if not day.good), key=EXIT_CODES.__getitem__)
 
 
 def readers_see(live: LiveDay | None) -> str:

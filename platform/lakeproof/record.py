@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -14,7 +15,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 from lakeproof.engine.duck import connect
 from lakeproof.errors import HeldError, LakeproofError, NotReadyError
 from lakeproof.lakehouse import KEY
-from lakeproof.outcome import DayOutcome, Outcome, Refusal
+from lakeproof.outcome import DayOutcome, Outcome, Refusal, worst
 from lakeproof.progress import Step, report
 from lakeproof.reading import read_table
 from lakeproof.recording import one_transaction
@@ -27,9 +28,10 @@ if TYPE_CHECKING:
     from lakeproof.verdict import AuditResult
 
 OUTCOME_TAG = "lakeproof/outcome"
-"""The run tag that says how a run that published nothing ended: `held`, `not-ready` or `error`."""
+"""The run tag that says why a run failed: `held`, `not-ready`, `moved` or `error`; of several, as exit codes rank."""
 
 SAMPLE_ROWS = 5
+SHOWN_COLUMNS = 8
 SHOWN_REASONS = 10
 BARS = "▁▂▃▄▅▆▇█"
 """Eight heights of a bar, to plot in text."""
@@ -55,31 +57,47 @@ def record(context: dg.AssetExecutionContext, table: Table, run: Callable[[], Ou
         report(error)
         raise _failure(context, _outcome_of(error), str(error), {}) from error
     report(Step(table.name, "record"))
-    good = [day for day in outcome.days if day.state in {"published", "unchanged"}]
     refused = [day for day in outcome.days if not day.good]
-    whole = len(good) == len(outcome.days)
     with one_transaction(context.instance, context.run.run_id):
-        if whole:
-            for day in good:
-                context.add_asset_metadata(_metadata(context, table, outcome, day), partition_key=_key(day.day))
-            yield dg.MaterializeResult(data_version=_data_version(good))
-        else:
-            for day in good:
-                yield dg.AssetMaterialization(
-                    asset_key=context.asset_key,
-                    partition=_key(day.day),
-                    metadata=_metadata(context, table, outcome, day),
-                    tags={"dagster/data_version": _data_version([day]).value},
-                )
+        yield from _materializations(context, table, outcome)
     targets = _targets(context, outcome.days)
     with one_transaction(context.instance, context.run.run_id):
-        for day in outcome.days:
-            for result in day.verdict.results if day.verdict else ():
-                yield _evaluation(context, table, day, result, targets.get(_key(day.day)))
+        # The UI shows the last one of a check: a refused day, where there is one.
+        for day in sorted(outcome.days, key=lambda day: not day.good):
+            yield from _evaluations(context, table, day, targets.get(_key(day.day)))
     if refused:
-        raise _failure(context, refused[0].state, _refusal(table, outcome), _refusal_metadata(outcome))
+        raise _failure(context, worst(refused), _refusal(table, outcome), _refusal_metadata(outcome))
     for check in context.selected_asset_check_keys:
         yield dg.Output(None, output_name=context.assets_def.get_output_name_for_asset_check_key(check))
+
+
+def _materializations(context: dg.AssetExecutionContext, table: Table, outcome: Outcome) -> Iterator[Any]:
+    """Yield the materializations of the days that readers see as this run made them."""
+    good = [day for day in outcome.days if day.state in {"published", "unchanged"}]
+    if len(good) == len(outcome.days):
+        for day in good:
+            context.add_asset_metadata(_metadata(context, table, outcome, day), partition_key=_key(day.day))
+        yield dg.MaterializeResult(data_version=_data_version(good))
+        return
+    for day in good:
+        yield dg.AssetMaterialization(
+            asset_key=context.asset_key,
+            partition=_key(day.day),
+            metadata=_metadata(context, table, outcome, day),
+            tags={"dagster/data_version": _data_version([day]).value},
+        )
+
+
+def _evaluations(
+    context: dg.AssetExecutionContext, table: Table, day: DayOutcome, target: Target | None
+) -> Iterator[dg.AssetCheckEvaluation]:
+    """Yield what each audit found on a day, or that it was not asked."""
+    if day.verdict:
+        for result in day.verdict.results:
+            yield _evaluation(context, table, day, result, target)
+    elif day.state == "not-ready":
+        for check in context.selected_asset_check_keys:
+            yield _not_judged(context, check.name, day, target)
 
 
 def _key(day: Day) -> str | None:
@@ -111,13 +129,15 @@ def _targets(context: dg.AssetExecutionContext, days: Sequence[DayOutcome]) -> d
 def _evaluation(
     context: dg.AssetExecutionContext, table: Table, day: DayOutcome, result: AuditResult, target: Target | None
 ) -> dg.AssetCheckEvaluation:
-    metadata: dict[str, Any] = {"rows": result.total, "rows failed": result.failed}
-    if result.measured is not None:
+    metadata: dict[str, Any] = {"rows": result.total}
+    if result.measured is None:
+        metadata["rows failed"] = result.failed
+    else:
         metadata["measured"] = result.measured
     if result.error is not None:
         metadata["could not judge"] = result.error
     if result.sample:
-        metadata["sample"] = dg.MetadataValue.md(markdown_table(result.sample))
+        metadata["sample"] = sample_table(table, result)
     if not day.good:
         metadata["readers"] = day.readers
         metadata["next"] = Refusal(table.name, (day,)).next_step
@@ -136,6 +156,23 @@ def _evaluation(
     )
 
 
+def _not_judged(
+    context: dg.AssetExecutionContext, check: str, day: DayOutcome, target: Target | None
+) -> dg.AssetCheckEvaluation:
+    """Say that an audit was not asked: otherwise Dagster takes what it planned and did not see for a failure."""
+    return dg.AssetCheckEvaluation(
+        asset_key=context.asset_key,
+        check_name=check,
+        passed=False,
+        severity=dg.AssetCheckSeverity.WARN,
+        blocking=False,
+        description=f"not judged: {day.reason}",
+        metadata={"readers": day.readers},
+        partition=_key(day.day),
+        target_materialization_data=target,
+    )
+
+
 def _metadata(context: dg.AssetExecutionContext, table: Table, outcome: Outcome, day: DayOutcome) -> dict[str, Any]:
     """Return what a person wants to see of a published day."""
     rows = {d.day: d.rows for d in outcome.days if d.good and d.day is not None}
@@ -145,7 +182,7 @@ def _metadata(context: dg.AssetExecutionContext, table: Table, outcome: Outcome,
         "bytes": day.bytes,
         "outcome": day.state,
         "run": outcome.run,
-        "snapshot": str(outcome.snapshot or "unchanged"),
+        "snapshot": str(outcome.snapshot) if day.state == "published" else "unchanged",
         "evidence": outcome.evidence or "",
         "content": day.verdict.content.digest if day.verdict else "",
         "inputs": dg.MetadataValue.md("\n".join(f"- {_input_text(record)}" for record in outcome.inputs) or "none"),
@@ -154,7 +191,7 @@ def _metadata(context: dg.AssetExecutionContext, table: Table, outcome: Outcome,
     if warnings:
         metadata["warnings"] = dg.MetadataValue.md("\n".join(f"- {warning}" for warning in warnings))
     if len(rows) > 1:
-        metadata["rows by day"] = bars(list(rows.values()))
+        metadata["rows by day"] = f"{bars(list(rows.values()))} {min(rows.values()):,} to {max(rows.values()):,}"
     if len(outcome.days) == 1:
         lake = getattr(context.resources, KEY).lake
         sample = read_table(lake, table, [day.day]).relation(connect()).limit(SAMPLE_ROWS).to_arrow_table().to_pylist()
@@ -204,10 +241,22 @@ def bars(values: Sequence[float]) -> str:
     """Return numbers as a row of bars.
 
     >>> bars([1, 8, 4])
-    '▁█▄'
+    '▂█▅'
     """
     top = max(values) or 1
     return "".join(BARS[min(len(BARS) - 1, int(value / top * (len(BARS) - 1) + 0.5))] for value in values)
+
+
+def sample_table(table: Table, result: AuditResult) -> dg.TableMetadataValue:
+    """Return the rows at fault as a table that the UI shows at once: the day, the key and what was audited first."""
+    words = set(re.findall(r"\w+", f"{result.audit} {result.describe}"))
+    first = [
+        name for name in result.sample[0] if name in {table.partition, *table.key} or name not in table.column_names
+    ]
+    audited = [name for name in result.sample[0] if name in words]
+    names = list(dict.fromkeys([*first, *audited, *result.sample[0]]))[:SHOWN_COLUMNS]
+    records = [dg.TableRecord({name: str(row[name]) for name in names}) for row in result.sample]
+    return dg.MetadataValue.table(records)
 
 
 def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from lakeproof.audit.kinds import References
 from lakeproof.contract import Input, Table
 from lakeproof.parts import NOT_EMPTY
 
@@ -48,7 +49,7 @@ def asset_options(
         "backfill_policy": None if partitions is None else _policy(table),
         "freshness_policy": _freshness(table),
         "check_specs": list(_checks(table, partitions)),
-        "deps": [*deps, *_deps(inputs)],
+        "deps": [*deps, *_deps(table, inputs)],
         **rest,
     }
 
@@ -102,7 +103,12 @@ def _checks(table: Table, partitions: dg.DailyPartitionsDefinition | None) -> It
         )
 
 
-def _deps(inputs: Mapping[str, Input | Source]) -> Iterator[dg.AssetDep]:
+def _deps(table: Table, inputs: Mapping[str, Input | Source]) -> Iterator[dg.AssetDep]:
+    """Yield what must be there first: inputs, and what audits refer to."""
+    read = {how.table.name for how in inputs.values() if isinstance(how, Input)}
+    refers = {audit.table for audit in table.audits if isinstance(audit, References)}
+    for name in sorted(refers - read - {table.name}):
+        yield dg.AssetDep(dg.AssetKey(name.split(".")))
     for how in inputs.values():
         if not isinstance(how, Input):
             continue

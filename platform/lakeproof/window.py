@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from lakeproof.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ONE_DAY = timedelta(days=1)
 
@@ -100,7 +104,7 @@ class Window:
         return days_text(self.days)
 
 
-def runs_of_days(days: tuple[date, ...] | list[date]) -> list[tuple[date, date]]:
+def runs_of_days(days: Iterable[date]) -> list[tuple[date, date]]:
     """Return the unbroken stretches of `days`, each as its first and last day.
 
     >>> runs_of_days([date(2013, 1, 1), date(2013, 1, 2), date(2013, 1, 5)])
@@ -124,10 +128,10 @@ def days_text(days: tuple[date, ...] | list[date]) -> str:
     return ", ".join(f"{a}" if a == b else f"{a}..{b}" for a, b in runs_of_days(days))
 
 
-def days_options(days: tuple[date, ...] | list[date]) -> str:
-    """Return the options of `lakeproof run` that name days, from the first to the last.
+def days_options(first: date, last: date) -> str:
+    """Return the options of `lakeproof run` that name days.
 
-    >>> days_options([date(2013, 1, 1), date(2013, 1, 2)])
+    >>> days_options(date(2013, 1, 1), date(2013, 1, 2))
     '--from 2013-01-01 --to 2013-01-02'
     """
-    return f"--day {days[0]}" if len(days) == 1 else f"--from {days[0]} --to {days[-1]}"
+    return f"--day {first}" if first == last else f"--from {first} --to {last}"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def failed(result: dg.ExecuteInProcessResult) -> dict[str, object]:
     """Return the audits that failed, each with what it measured, or how many rows failed."""
     return {
-        check.check_name: check.metadata.get("measured", check.metadata["rows failed"]).value
+        check.check_name: check.metadata["measured" if "measured" in check.metadata else "rows failed"].value
         for check in result.get_asset_check_evaluations()
         if not check.passed
     }

@@ -59,7 +59,7 @@ def ask(lab: Any, table: Any, inputs: list[Any], *days: int, now: datetime = NOO
 
 def why(readiness: Readiness, day: Any) -> str:
     """Return what was said of a day."""
-    return "; ".join(f"{lack.reason}: {lack.step}" for lack in readiness.refused[day])
+    return "; ".join(f"{lack.reason}: {', '.join(lack.step.commands())}" for lack in readiness.refused[day])
 
 
 def test_a_drawer_is_a_source() -> None:

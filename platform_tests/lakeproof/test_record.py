@@ -39,6 +39,16 @@ whole = Table(
     owner="team:lab",
     audits=[audit.between("value", 0, 100)],
 )
+later = Table(
+    "lab.later",
+    columns=[Column("day", "date"), Column("value", "int")],
+    partition="day",
+    layer="analysis",
+    start="2024-01-01",
+    end="2024-02-01",
+    owner="team:lab",
+    audits=[audit.row_count(at_least=1)],
+)
 values: dict[date | None, int] = {}
 
 both_stores = pytest.mark.parametrize("instance", ["memory", "sqlite"], indirect=True)
@@ -56,6 +66,12 @@ def make_recorded(window: Window) -> pl.DataFrame:
 def make_whole() -> pl.DataFrame:
     """Make one row."""
     return pl.DataFrame({"value": [values.get(None, 1)]}, schema={"value": pl.Int32})
+
+
+@daily_table(later, recorded=recorded)
+def make_later(recorded: pl.DataFrame) -> pl.DataFrame:
+    """Take the day as it is."""
+    return recorded
 
 
 @pytest.fixture(autouse=True)
@@ -181,11 +197,36 @@ def test_a_refused_rerun_leaves_the_day_materialized_and_its_check_red(
     assert evaluation.target_materialization_data.run_id == first.run_id
     assert "still see the 1 rows" in message(second)
     assert evaluation.metadata["rows failed"].value == 1
-    assert "-1" in evaluation.metadata["sample"].value
+    assert [row.data for row in evaluation.metadata["sample"].records] == [{"day": "2024-01-01", "value": "-1"}]
 
 
-def test_a_day_that_is_not_ready_says_so_in_the_runs_tag(instance: dg.DagsterInstance, lakehouse: Lakehouse) -> None:
-    """A run that published nothing carries how it ended as a tag, and is not tried again."""
+def test_a_day_that_was_not_ready_has_warnings_and_no_failures(
+    instance: dg.DagsterInstance, lakehouse: Lakehouse
+) -> None:
+    """An audit that was not asked says so; one day that waits does not turn every check of its table red."""
+    values[date(2024, 1, 2)] = -1
+    run(instance, lakehouse, "2024-01-01", "2024-01-03")
+    result = dg.materialize(
+        [make_later],
+        instance=instance,
+        resources={"lakehouse": lakehouse},
+        raise_on_error=False,
+        tags={"dagster/asset_partition_range_start": "2024-01-01", "dagster/asset_partition_range_end": "2024-01-03"},
+    )
+
+    found = {e.partition: e for e in result.get_asset_check_evaluations() if e.check_name == "row_count"}
+    assert {day: (e.passed, e.severity) for day, e in found.items()} == {
+        "2024-01-01": (True, dg.AssetCheckSeverity.ERROR),
+        "2024-01-02": (False, dg.AssetCheckSeverity.WARN),
+        "2024-01-03": (True, dg.AssetCheckSeverity.ERROR),
+    }
+    assert found["2024-01-02"].description == "not judged: lab.recorded is held for that day"
+    assert instance.get_materialized_partitions(make_later.key) == {"2024-01-01", "2024-01-03"}
+    assert instance.get_run_by_id(result.run_id).tags["lakeproof/outcome"] == "not-ready"
+
+
+def test_a_run_says_in_its_tag_why_it_failed(instance: dg.DagsterInstance, lakehouse: Lakehouse) -> None:
+    """A failed run carries how it ended as a tag, and is not tried again."""
     values[date(2024, 1, 1)] = -1
     result = run(instance, lakehouse, "2024-01-01")
 
