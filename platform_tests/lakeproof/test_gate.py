@@ -102,8 +102,8 @@ def test_a_trailing_window_needs_all_its_days(lab: Any) -> None:
     found = ask(lab, lab.table(), [raw.last(days=3)], 1, 2, 3, 5, 6)
 
     assert found.ready == (lab.day(1), lab.day(2))
-    assert "2024-01-03..2024-01-04" in why(found, lab.day(5))
-    assert "2024-01-04, 2024-01-06" in why(found, lab.day(6))
+    assert "lakeproof run lab.raw --from 2024-01-03 --to 2024-01-04" in why(found, lab.day(5))
+    assert "lakeproof run lab.raw --day 2024-01-04, lakeproof run lab.raw --day 2024-01-06" in why(found, lab.day(6))
 
 
 def test_an_input_that_ended_or_has_not_begun_is_not_waited_for(lab: Any) -> None:
