@@ -13,7 +13,7 @@ from lakeproof.contract import Input, Table
 from lakeproof.lake.held import held_days
 from lakeproof.lake.live import View
 from lakeproof.outcome import NextStep
-from lakeproof.window import Window
+from lakeproof.window import ONE_DAY, Window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -180,9 +180,12 @@ class _Gate:
 def _absent(how: Input, days: list[date], held: list[date]) -> list[Lack]:
     """Say which days of an input are missing, and the command that helps."""
     name = how.table.name
-    needed = "that day" if how.kind == "day" else "the day before" if how.kind == "previous" else "all its days"
+    needed = {"day": "that day", "previous": "the day before"}.get(how.kind, "every day of its window")
     lacks = []
     if waiting := tuple(day for day in days if day not in held):
+        if how.kind == "previous":
+            # A chain is made from its start; days that are there already are found unchanged.
+            waiting = Window(how.table.first_day, max(waiting) + ONE_DAY).days
         step = NextStep(f"lakeproof run {name} {{days}}", waiting)
         lacks.append(Lack(f"{name} is not published for {needed}", step))
     if held:
