@@ -21,7 +21,7 @@ from lakeproof.reading import Reader, TableReader
 from lakeproof.record import record
 from lakeproof.source.protocol import Source, SourceReader
 from lakeproof.spec import asset_options, without_preview_warnings
-from lakeproof.wap import Work, new_run_id, write_audit_publish
+from lakeproof.wap import Work, base_of, write_audit_publish
 from lakeproof.window import Window, as_day
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def sql_table(
     """
     caller = Path(sys._getframe(1).f_code.co_filename)  # noqa: SLF001 - inspect.stack() reads every caller's source
     inputs, extra, passed = _sort(table, options)
-    maker = sql_maker(table, file, [Path(folder) for folder in search_path] or [caller.parent], caller)
+    maker = sql_maker(table, file, [Path(folder) for folder in search_path] or [caller.parent], caller, inputs)
     return _asset(table, maker, inputs, [*deps, *extra], passed)
 
 
@@ -177,15 +177,18 @@ def run(
     lake: Lake = getattr(context.resources, KEY).lake
     days = tuple(as_day(key) for key in context.partition_keys) if table.partition else (None,)
     readiness = gate.check(lake, table, list(inputs.values()), days)
-    outcome = Outcome(table.name, new_run_id(), ())
+    outcome = Outcome(table.name, None, ())
     if readiness.ready:
         _precheck(table, inputs, readiness.ready)
         report(Step(table.name, "read"))
+        chained = any(isinstance(how, Input) and how.kind == "previous" for how in inputs.values())
+        base = base_of(lake, table, readiness.ready, chained=chained)
         work = Work(
             table=table,
             maker=maker,
             readers=_open(lake, table, inputs, readiness.ready),
             days=readiness.ready,
+            base=base,
             sequential=any(isinstance(i, Input) and i.kind in {"last", "previous"} for i in inputs.values()),
             context=context,
             dagster_run=context.run.run_id,
@@ -232,8 +235,9 @@ def _precheck(table: Table, inputs: Mapping[str, Input | Source], days: Sequence
 
 def _open(lake: Lake, table: Table, inputs: Mapping[str, Input | Source], days: Sequence[Any]) -> dict[str, Reader]:
     windows = [Window.of(day, timezone=table.timezone) for day in days if day is not None]
+    whole = Window.of(days[0], days[-1], table.timezone) if windows else None
     return {
-        name: TableReader.open(lake, how, windows) if isinstance(how, Input) else SourceReader(how)
+        name: TableReader.open(lake, how, windows) if isinstance(how, Input) else SourceReader(how, whole)
         for name, how in inputs.items()
     }
 

@@ -133,9 +133,9 @@ class Table:
         for column in self.key:
             if column not in self.column_names:
                 self._refuse(f"key column {column!r} is no column. {did_you_mean(column, self.column_names)}")
-        if not any(audit.severity == "blocking" for audit in self.audits):
+        if not any(audit.severity == "blocking" and not audit.needs_history for audit in self.audits):
             self._refuse(
-                "no audit is blocking, so nothing could ever be refused",
+                "no audit that can judge every day is blocking, so bad days could be published",
                 "add one, such as audit.not_null(…), audit.unique() or audit.row_count(at_least=…)",
             )
         if self.write not in WRITES:
@@ -178,7 +178,7 @@ class Table:
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
-    def but(self, **changes: Any) -> Table:
+    def _but(self, **changes: Any) -> Table:
         """Return the same table, under the same name, with some fields changed and all of them checked again."""
         copy = object.__new__(Table)
         copy._set(**{f.name: changes.get(f.name, getattr(self, f.name)) for f in fields(self)})
@@ -234,6 +234,16 @@ class Table:
                 upper = f"{self.until_day - ONE_DAY}" if self.until_day else "yesterday"
                 raise UnknownDayError(msg, next_step=f"choose days from {self.first_day} to {upper}")
         return window
+
+    def record(self) -> dict[str, Any]:
+        """Return what decides about rows, for the evidence."""
+        return {
+            "columns": [{"name": c.name, "type": c.type, "digits": c.digits} for c in self.columns],
+            "partition": self.partition,
+            "timezone": self.timezone,
+            "key": list(self.key),
+            "allow_empty": self.allow_empty,
+        }
 
     # How other tables read it.
 

@@ -10,10 +10,10 @@
     ├── AuditError                1  a staged day could not be audited at all
     ├── LakeError                 1  the catalog or the warehouse cannot be used
     ├── HeldError                 3  an audit or a pre-check refused
-    ├── NotReadyError             4  an upstream day is not there
-    └── MovedError                5  the day changed since the run began
+    └── NotReadyError             4  an upstream day is not there
 
-The number is the exit code of a command that ends with the error.
+The number is the exit code of a command that ends with the error. A day that moved under a run (5) is an outcome of
+the day, not an error of the run.
 """
 
 from __future__ import annotations
@@ -98,12 +98,6 @@ class NotReadyError(LakeproofError):
     """An upstream day is not there."""
 
     exit_code = 4
-
-
-class MovedError(LakeproofError):
-    """The day changed since the run began."""
-
-    exit_code = 5
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

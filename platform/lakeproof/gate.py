@@ -45,13 +45,13 @@ class Readiness:
         ready: The days that may, in order.
         refused: The days that may not, each with what it lacks.
         gaps: The days that are declared never to come, each with its reason.
-        waived: Input days that are declared never to come, as `table@day`, each with its reason.
+        waived: By day, the input days that are declared never to come, as `table@day`, each with its reason.
     """
 
     ready: tuple[Day, ...]
     refused: Mapping[Day, tuple[Lack, ...]] = field(default_factory=dict)
     gaps: Mapping[Day, str] = field(default_factory=dict)
-    waived: Mapping[str, str] = field(default_factory=dict)
+    waived: Mapping[Day, Mapping[str, str]] = field(default_factory=dict)
 
 
 def check(
@@ -93,7 +93,7 @@ class _Gate:
         self._table = table
         self._today = now.astimezone(ZoneInfo(table.timezone)).date()
         self._missing: dict[Day, list[Lack]] = defaultdict(list)
-        self._waived: dict[str, str] = {}
+        self._waived: dict[Day, dict[str, str]] = defaultdict(dict)
         self._has_source_rows: set[Day] = set()
 
     def ask_table(self, how: Input, days: Sequence[Day]) -> None:
@@ -112,7 +112,7 @@ class _Gate:
                 if d in view.days:
                     continue
                 if (reason := how.table.gap(d)) is not None:
-                    self._waived[f"{how.table.name}@{d}"] = reason
+                    self._waived[day][f"{how.table.name}@{d}"] = reason
                 else:
                     absent.append(d)
             if absent:

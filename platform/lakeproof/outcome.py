@@ -84,7 +84,7 @@ class Outcome:
 
     Args:
         table: The table's name.
-        run: The run's id.
+        run: The run's id; None when nothing was staged.
         days: What became of each day, in order.
         snapshot: The snapshot that holds the published days; None when nothing was committed.
         evidence: Where the run's evidence lies; None when nothing was staged.
@@ -93,7 +93,7 @@ class Outcome:
     """
 
     table: str
-    run: str
+    run: str | None
     days: tuple[DayOutcome, ...]
     snapshot: int | None = None
     evidence: str | None = None

@@ -133,6 +133,11 @@ class Audit:
         """The condition in words."""
         return self.name
 
+    @property
+    def needs_history(self) -> bool:
+        """Whether it cannot judge the first days of a table."""
+        return False
+
 
 @dataclass(frozen=True)
 class Sla:

@@ -39,9 +39,6 @@ class Reader(Protocol):
     def record(self) -> dict[str, Any]:
         """Return what was opened, for the evidence."""
 
-    def snapshot(self) -> int | None:
-        """Return the snapshot that was opened, when there is one."""
-
 
 @dataclass
 class TableReader:
@@ -78,13 +75,14 @@ class TableReader:
             return self.staged.paths(day)
         return self.view.days[day].paths if day in self.view.days else ()
 
-    def snapshot(self) -> int | None:
-        """Return the snapshot that was opened."""
-        return self.view.snapshot
-
     def record(self) -> dict[str, Any]:
-        """Return the table, how it was read, the snapshot, and the content digest of each day."""
-        contents = contents_of(self.view)
+        """Return the table, how it was read, the snapshot, and the content digest of each day that was read from it.
+
+        Days that a chain read from its own stage are not among them: their digests are the run's verdicts.
+        """
+        staged = self.staged.files if self.staged is not None else {}
+        read = {day: live for day, live in self.view.days.items() if day not in staged}
+        contents = contents_of(View(self.view.table, self.view.snapshot, read))
         return {
             "table": self.input.table.name,
             "kind": self.input.kind,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -12,8 +14,9 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData as Target,
 )
 
-from lakeproof.engine.duck import connect
+from lakeproof.engine.duck import connect, quoted
 from lakeproof.errors import HeldError, LakeproofError, NotReadyError
+from lakeproof.lake.live import View
 from lakeproof.lakehouse import KEY
 from lakeproof.outcome import DayOutcome, Outcome, Refusal, worst
 from lakeproof.progress import Step, report
@@ -22,8 +25,10 @@ from lakeproof.recording import one_transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import date
 
     from lakeproof.contract import Table
+    from lakeproof.lake.catalog import Lake
     from lakeproof.lake.replace import Day
     from lakeproof.verdict import AuditResult
 
@@ -31,6 +36,7 @@ OUTCOME_TAG = "lakeproof/outcome"
 """The run tag that says why a run failed: `held`, `not-ready`, `moved` or `error`; of several, as exit codes rank."""
 
 SAMPLE_ROWS = 5
+PLOTTED_DAYS = 28
 SHOWN_COLUMNS = 8
 SHOWN_REASONS = 10
 BARS = "▁▂▃▄▅▆▇█"
@@ -62,8 +68,7 @@ def record(context: dg.AssetExecutionContext, table: Table, run: Callable[[], Ou
         yield from _materializations(context, table, outcome)
     targets = _targets(context, outcome.days)
     with one_transaction(context.instance, context.run.run_id):
-        # The UI shows the last one of a check: a refused day, where there is one.
-        for day in sorted(outcome.days, key=lambda day: not day.good):
+        for day in outcome.days:
             yield from _evaluations(context, table, day, targets.get(_key(day.day)))
     if refused:
         raise _failure(context, worst(refused), _refusal(table, outcome), _refusal_metadata(outcome))
@@ -72,18 +77,25 @@ def record(context: dg.AssetExecutionContext, table: Table, run: Callable[[], Ou
 
 
 def _materializations(context: dg.AssetExecutionContext, table: Table, outcome: Outcome) -> Iterator[Any]:
-    """Yield the materializations of the days that readers see as this run made them."""
+    """Yield the materializations of the days that readers see as this run made them.
+
+    Each day has a data version of its own, which only an event of its own can carry. Where the run holds other assets
+    too, Dagster must be given the asset's output instead, or it would skip them: the days then share a version.
+    """
     good = [day for day in outcome.days if day.state in {"published", "unchanged"}]
-    if len(good) == len(outcome.days):
+    shown = _Shown.of(context, table, outcome, good)
+    whole = len(good) == len(outcome.days)
+    alone = len(list(context.job_def.asset_layer.executable_asset_keys)) == 1
+    if whole and (len(good) == 1 or not alone):
         for day in good:
-            context.add_asset_metadata(_metadata(context, table, outcome, day), partition_key=_key(day.day))
+            context.add_asset_metadata(shown.metadata(day), partition_key=_key(day.day))
         yield dg.MaterializeResult(data_version=_data_version(good))
         return
     for day in good:
         yield dg.AssetMaterialization(
             asset_key=context.asset_key,
             partition=_key(day.day),
-            metadata=_metadata(context, table, outcome, day),
+            metadata=shown.metadata(day),
             tags={"dagster/data_version": _data_version([day]).value},
         )
 
@@ -91,13 +103,21 @@ def _materializations(context: dg.AssetExecutionContext, table: Table, outcome: 
 def _evaluations(
     context: dg.AssetExecutionContext, table: Table, day: DayOutcome, target: Target | None
 ) -> Iterator[dg.AssetCheckEvaluation]:
-    """Yield what each audit found on a day, or that it was not asked."""
+    """Yield what each audit found on a day, or that it was not asked.
+
+    A day that moved is another run's, and so are its checks. What this run published, its checks are about; a refused
+    day that readers have from an earlier run keeps that one's materialization in sight, and turns its checks red.
+    """
+    if day.state == "moved":
+        return
+    if day.good and target is not None and target.run_id != context.run.run_id:
+        target = None
     if day.verdict:
         for result in day.verdict.results:
             yield _evaluation(context, table, day, result, target)
     elif day.state == "not-ready":
         for check in context.selected_asset_check_keys:
-            yield _not_judged(context, check.name, day, target)
+            yield _not_judged(context, check.name, day)
 
 
 def _key(day: Day) -> str | None:
@@ -156,10 +176,11 @@ def _evaluation(
     )
 
 
-def _not_judged(
-    context: dg.AssetExecutionContext, check: str, day: DayOutcome, target: Target | None
-) -> dg.AssetCheckEvaluation:
-    """Say that an audit was not asked: otherwise Dagster takes what it planned and did not see for a failure."""
+def _not_judged(context: dg.AssetExecutionContext, check: str, day: DayOutcome) -> dg.AssetCheckEvaluation:
+    """Say that an audit was not asked: otherwise Dagster takes what it planned and did not see for a failure.
+
+    It is about no materialization, so it takes nothing from a day that was audited and published before.
+    """
     return dg.AssetCheckEvaluation(
         asset_key=context.asset_key,
         check_name=check,
@@ -169,34 +190,73 @@ def _not_judged(
         description=f"not judged: {day.reason}",
         metadata={"readers": day.readers},
         partition=_key(day.day),
-        target_materialization_data=target,
     )
 
 
-def _metadata(context: dg.AssetExecutionContext, table: Table, outcome: Outcome, day: DayOutcome) -> dict[str, Any]:
-    """Return what a person wants to see of a published day."""
-    rows = {d.day: d.rows for d in outcome.days if d.good and d.day is not None}
-    warnings = [r.finding for r in day.verdict.results if not r.passed] if day.verdict else []
-    metadata: dict[str, Any] = {
-        "dagster/row_count": day.rows,
-        "bytes": day.bytes,
-        "outcome": day.state,
-        "run": outcome.run,
-        "snapshot": str(outcome.snapshot) if day.state == "published" else "unchanged",
-        "evidence": outcome.evidence or "",
-        "content": day.verdict.content.digest if day.verdict else "",
-        "inputs": dg.MetadataValue.md("\n".join(f"- {_input_text(record)}" for record in outcome.inputs) or "none"),
-    }
-    metadata |= {f"seconds: {step}": seconds for step, seconds in outcome.seconds.items()}
-    if warnings:
-        metadata["warnings"] = dg.MetadataValue.md("\n".join(f"- {warning}" for warning in warnings))
-    if len(rows) > 1:
-        metadata["rows by day"] = f"{bars(list(rows.values()))} {min(rows.values()):,} to {max(rows.values()):,}"
-    if len(outcome.days) == 1:
-        lake = getattr(context.resources, KEY).lake
-        sample = read_table(lake, table, [day.day]).relation(connect()).limit(SAMPLE_ROWS).to_arrow_table().to_pylist()
-        metadata["sample"] = dg.MetadataValue.md(markdown_table(sample))
-    return metadata
+@dataclass(frozen=True)
+class _Shown:
+    """What a person wants to see of published days.
+
+    Args:
+        outcome: What became of the run.
+        rows: Rows of each published day of the run, and of the weeks before it.
+        samples: A few rows of each day of the run.
+    """
+
+    outcome: Outcome
+    rows: Mapping[Day, int]
+    samples: Mapping[Day, list[dict[str, Any]]]
+
+    @classmethod
+    def of(
+        cls, context: dg.AssetExecutionContext, table: Table, outcome: Outcome, good: Sequence[DayOutcome]
+    ) -> _Shown:
+        """Read what is shown of all days at once."""
+        if not good:
+            return cls(outcome, {}, {})
+        lake: Lake = getattr(context.resources, KEY).lake
+        days = [day.day for day in good if day.day is not None]
+        before = [days[0] - timedelta(days=n) for n in range(1, PLOTTED_DAYS)] if days else []
+        view = View.open(lake, table, [*before, *days] if days else None)
+        rows = {day: live.rows for day, live in view.days.items()}
+        return cls(outcome, rows, _samples(lake, table, days))
+
+    def metadata(self, day: DayOutcome) -> dict[str, Any]:
+        """Return one day's metadata."""
+        verdict = day.verdict
+        inputs = "\n".join(f"- {_input_text(record)}" for record in self.outcome.inputs)
+        metadata: dict[str, Any] = {
+            "dagster/row_count": day.rows,
+            "bytes": day.bytes,
+            "outcome": day.state,
+            "run": self.outcome.run,
+            "snapshot": str(self.outcome.snapshot) if day.state == "published" else "unchanged",
+            "evidence": self.outcome.evidence or "",
+            "content": verdict.content.digest if verdict else "",
+            "inputs": dg.MetadataValue.md(inputs or "none"),
+            "sample": dg.MetadataValue.md(markdown_table(self.samples.get(day.day, []))),
+        }
+        metadata |= {f"seconds: {step}": seconds for step, seconds in self.outcome.seconds.items()}
+        if warned := [result.finding for result in verdict.results if not result.passed] if verdict else []:
+            metadata["warnings"] = dg.MetadataValue.md("\n".join(f"- {warning}" for warning in warned))
+        if day.day is not None:
+            plotted = [day.day - timedelta(days=n) for n in range(PLOTTED_DAYS - 1, -1, -1)]
+            heights = [self.rows[d] for d in plotted if d in self.rows]
+            metadata["rows by day"] = f"{bars(heights)} {min(heights):,} to {max(heights):,}"
+        return metadata
+
+
+def _samples(lake: Lake, table: Table, days: Sequence[date]) -> dict[Day, list[dict[str, Any]]]:
+    """Read a few rows of each day, in one query."""
+    rows = read_table(lake, table, list(days) or None).relation(connect())
+    if table.partition is None:
+        return {None: rows.limit(SAMPLE_ROWS).to_arrow_table().to_pylist()}
+    place = f"row_number() OVER (PARTITION BY {quoted(table.partition)}) AS _place"
+    found: dict[Day, list[dict[str, Any]]] = {}
+    for row in rows.project(f"*, {place}").filter(f"_place <= {SAMPLE_ROWS}").to_arrow_table().to_pylist():
+        del row["_place"]
+        found.setdefault(row[table.partition], []).append(row)
+    return found
 
 
 def _input_text(record: Mapping[str, Any]) -> str:
@@ -261,6 +321,8 @@ def sample_table(table: Table, result: AuditResult) -> dg.TableMetadataValue:
 
 def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return rows as a Markdown table."""
+    if not rows:
+        return "no rows"
     frame = pl.DataFrame([{name: str(value) for name, value in row.items()} for row in rows])
     with pl.Config(
         tbl_formatting="ASCII_MARKDOWN",

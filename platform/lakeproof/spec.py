@@ -71,7 +71,7 @@ def _policy(table: Table) -> dg.BackfillPolicy:
     Dagster puts assets with equal policies into one run, where a held day of one fails every day of the next. A run of
     ten thousand days is never cut, and a number of its own keeps each table in a run of its own.
     """
-    return dg.BackfillPolicy.multi_run(10_000 + zlib.crc32(table.name.encode()) % 10_000)
+    return dg.BackfillPolicy.multi_run(10_000 + (zlib.crc32(table.name.encode()) >> 2))
 
 
 def _freshness(table: Table) -> dg.FreshnessPolicy | None:
@@ -104,7 +104,11 @@ def _checks(table: Table, partitions: dg.DailyPartitionsDefinition | None) -> It
 
 
 def _deps(table: Table, inputs: Mapping[str, Input | Source]) -> Iterator[dg.AssetDep]:
-    """Yield what must be there first: inputs, and what audits refer to."""
+    """Yield what must be there first: inputs, and what audits refer to.
+
+    A trailing window is the same day to Dagster, which would otherwise take a backfill of some days for a request of
+    the days after it too; the gate asks for the whole window.
+    """
     read = {how.table.name for how in inputs.values() if isinstance(how, Input)}
     refers = {audit.table for audit in table.audits if isinstance(audit, References)}
     for name in sorted(refers - read - {table.name}):
@@ -113,12 +117,7 @@ def _deps(table: Table, inputs: Mapping[str, Input | Source]) -> Iterator[dg.Ass
         if not isinstance(how, Input):
             continue
         key = asset_key(how.table)
-        if how.kind == "last" and how.days > 1:
-            mapping = dg.TimeWindowPartitionMapping(
-                start_offset=1 - how.days, end_offset=0, allow_nonexistent_upstream_partitions=True
-            )
-            yield dg.AssetDep(key, partition_mapping=mapping)
-        elif how.kind == "previous":
+        if how.kind == "previous":
             yield dg.AssetDep(key, partition_mapping=dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1))
         else:
             yield dg.AssetDep(key)
@@ -154,11 +153,10 @@ def _metadata(table: Table) -> dict[str, Any]:
 def without_preview_warnings() -> Iterator[None]:
     """Silence the warnings that Lakeproof has decided to live with, and no other.
 
-    Checks by partition are a preview of Dagster 1.13; backfill policies and windows clipped at a table's start are a
-    beta. The reason for the bound on Dagster in pyproject.toml.
+    Checks by partition are a preview of Dagster 1.13 and backfill policies a beta: the reason for the bound on Dagster
+    in pyproject.toml.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*partitions_def on an AssetCheckSpec", dg.PreviewWarning)
         warnings.filterwarnings("ignore", ".*`backfill_policy`", dg.BetaWarning)
-        warnings.filterwarnings("ignore", ".*`allow_nonexistent_upstream_partitions`", dg.BetaWarning)
         yield

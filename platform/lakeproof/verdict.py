@@ -126,5 +126,5 @@ class Verdict:
             "stage": self.stage,
             "passed": self.passed,
             "content": asdict(self.content),
-            "audits": [asdict(result) for result in self.results],
+            "audits": [asdict(r) | {"holds": r.holds, "finding": r.finding} for r in self.results],
         }

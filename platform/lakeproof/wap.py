@@ -19,7 +19,7 @@ from lakeproof.engine.duck import connect, files_relation
 from lakeproof.errors import MakeError
 from lakeproof.lake.catalog import columns_of
 from lakeproof.lake.evidence import PATH_KEY, day_key, write_evidence
-from lakeproof.lake.held import keep_held
+from lakeproof.lake.held import finish_held, keep_held
 from lakeproof.lake.live import View
 from lakeproof.lake.publish import Published, publish
 from lakeproof.lake.stage import Staged, StagedFile, StageWriter
@@ -52,20 +52,22 @@ class Work:
         maker: What makes its rows.
         readers: Its inputs, opened, by name.
         days: The days, in order; `(None,)` for an unpartitioned table.
+        base: The files of each day as the run began, before its inputs were opened; from `base_of`.
         sequential: Whether each day is made on its own: it reads a trailing window, or itself the day before.
         context: What the function gets as `context`, when it takes one.
         dagster_run: The id of the Dagster run, for the evidence.
-        waived: Input days that were declared never to come, each with its reason.
+        waived: By day, the input days that were declared never to come, each with its reason.
     """
 
     table: Table
     maker: Maker
     readers: Mapping[str, Reader]
     days: tuple[Day, ...]
+    base: Mapping[Day, frozenset[str]]
     sequential: bool = False
     context: object = None
     dagster_run: str | None = None
-    waived: Mapping[str, str] = field(default_factory=dict)
+    waived: Mapping[Day, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def chain(self) -> TableReader | None:
@@ -79,6 +81,25 @@ class Work:
 def new_run_id() -> str:
     """Return an id for a run: it sorts by time, and is in the name of every file the run writes."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}"
+
+
+def base_of(lake: Lake, table: Table, days: Sequence[Day], *, chained: bool = False) -> dict[Day, frozenset[str]]:
+    """Return the files of each day as they are now, to compare with at publish.
+
+    Take it before any input is opened: what is published after that, a run has not seen, and must not replace.
+
+    Args:
+        lake: The lake.
+        table: The contract.
+        days: The days of the run.
+        chained: Whether each day builds on the one before, so that the day before the first counts too.
+    """
+    listed = _daily(days)
+    if listed and chained and table.has_day(listed[0] - ONE_DAY):
+        listed = [listed[0] - ONE_DAY, *listed]
+    live = View.open(lake, table, listed).days
+    keys: list[Day] = [*listed] if listed else [None]
+    return {day: frozenset(live[day].locations) if day in live else frozenset() for day in keys}
 
 
 def write_audit_publish(lake: Lake, work: Work) -> Outcome:
@@ -100,7 +121,6 @@ def write_audit_publish(lake: Lake, work: Work) -> Outcome:
     clock, run, started = Clock(work.table.name), new_run_id(), datetime.now(UTC)
     table = lake.ensure(work.table)
     with clock.step("make"):
-        base = _base(table, work)
         staged = stage(table, work, run)
     with clock.step("audit"):
         docket = Docket.open(lake, table, work)
@@ -109,21 +129,21 @@ def write_audit_publish(lake: Lake, work: Work) -> Outcome:
     with clock.step("publish"):
         record = _record(work, staged, verdicts, docket, run, started)
         pointer = write_evidence(table, run, record)
+        held = staged.only([day for day, verdict in verdicts.items() if not verdict.passed])
+        keep_held(table, held)
         done = Published()
         if passed:
-            good = staged.only(passed)
             done = publish(
                 table,
-                good,
+                staged.only(passed),
                 verdicts,
-                base={day: paths for day, paths in base.items() if day in passed or day not in staged.days},
+                base={day: paths for day, paths in work.base.items() if day in passed or day not in staged.days},
                 content_of=lambda live: content_of(View(table, None), live),
                 evidence=pointer,
                 chained=work.chain is not None,
             )
         table = table.refresh()
-        held = [day for day, verdict in verdicts.items() if not verdict.passed]
-        keep_held(table, staged.only(held), done.unchanged)
+        finish_held(table, held, done.unchanged)
     live = View.of(table, _daily(work.days)).days
     days = tuple(_outcome(day, staged, verdicts, done, live) for day in work.days)
     inputs = tuple(record["inputs"].values())
@@ -255,16 +275,6 @@ def _calls(work: Work) -> Iterator[tuple[Window | None, list[Day]]]:
             yield window, list(window.days)
 
 
-def _base(table: IcebergTable, work: Work) -> dict[Day, frozenset[str]]:
-    """Return the files of each day, and of the day before the first in a chain, as the run begins."""
-    days = _daily(work.days)
-    if days is not None and work.chain is not None and work.table.has_day(days[0] - ONE_DAY):
-        days = [days[0] - ONE_DAY, *days]
-    live = View.of(table, days).days
-    keys: list[Day] = [*days] if days else [None]
-    return {day: frozenset(live[day].locations) if day in live else frozenset() for day in keys}
-
-
 def _passed(work: Work, verdicts: Mapping[Day, Verdict]) -> list[Day]:
     """Return the days to publish: those that passed; in a chain, those before the first that did not."""
     passed = [day for day in work.days if verdicts[day].passed]
@@ -292,7 +302,7 @@ def _outcome(
         return DayOutcome(day, "moved", why, readers, rows, size, verdict)
     if not verdict.passed:
         return DayOutcome(day, "held", verdict.reason, readers, rows, size, verdict)
-    return DayOutcome(day, "not-ready", "a day before it in the chain is held", readers, rows, size)
+    return DayOutcome(day, "not-ready", "a day before it in the chain is held", readers, rows, size, verdict)
 
 
 def _record(
@@ -316,13 +326,14 @@ def _record(
         "output": "main",
         "run": run,
         "dagster_run": work.dagster_run,
-        "lakeproof": version("lakeproof"),
+        "versions": {name: version(name) for name in ("lakeproof", "duckdb", "polars", "pyarrow", "pyiceberg")},
         "code": work.maker.code,
+        "contract": work.table.record(),
         "started": started,
         "audited": datetime.now(UTC),
         "inputs": {name: reader.record() for name, reader in work.readers.items()},
         "referred": {name: referred.record() for name, referred in docket.referred.items()},
         "history": {day_key(day): vars(content) for day, content in docket.contents.items()},
-        "waived": dict(work.waived),
+        "waived": {day_key(day): dict(waived) for day, waived in work.waived.items() if day in staged.files},
         "days": days,
     }

@@ -15,7 +15,7 @@ from lakeproof.lake.evidence import PATH_KEY, SHA256_KEY
 from lakeproof.lake.live import LiveDay, View
 from lakeproof.lake.publish import Published, publish
 from lakeproof.reading import content_of
-from lakeproof.wap import Docket, Work, new_run_id, stage, write_audit_publish
+from lakeproof.wap import Docket, Work, base_of, new_run_id, stage, write_audit_publish
 from lakeproof.wap import audit as judge_stage
 
 if TYPE_CHECKING:
@@ -103,6 +103,9 @@ class Lab:
 
         listed = tuple(self.day(number) for number in days or (1,)) if table.partition else (None,)
         maker = FunctionMaker(make, {"window": Window})
+        more.setdefault(
+            "base", base_of(self.lakehouse.lake, table, listed, chained="before" in more.get("readers", {}))
+        )
         return Work(**{"table": table, "maker": maker, "readers": {}, "days": listed, **more})
 
     def run(self, table: Table, rows: pl.DataFrame | Callable[[Window | None], Any], *days: int, **more: Any) -> Any:

@@ -280,7 +280,7 @@ def test_volume_counts_days_that_pass_in_the_same_run(lab: Any) -> None:
 def test_volume_looks_at_logical_days_and_not_at_the_order_of_runs(lab: Any) -> None:
     """Days that follow are no history, and a day that is run again is judged as the first time."""
     table = lab.table(audits=[audit.row_count(at_least=1), audit.volume(within=0.5, days=3, min_history=2)])
-    plain = table.but(audits=[audit.row_count(at_least=1)])
+    plain = table._but(audits=[audit.row_count(at_least=1)])
     lab.run(
         plain, pl.concat([lab.rows(*range(n), day=day) for day, n in ((1, 10), (2, 10), (3, 90), (4, 90))]), 1, 2, 3, 4
     )
@@ -294,7 +294,7 @@ def test_volume_looks_at_logical_days_and_not_at_the_order_of_runs(lab: Any) -> 
 def test_volume_has_its_history_in_a_run_of_days_apart(lab: Any) -> None:
     """A run over days that do not follow each other judges each against the days before it."""
     table = lab.table(audits=[audit.row_count(at_least=1), audit.volume(within=0.5, days=3, min_history=2)])
-    plain = table.but(audits=[audit.row_count(at_least=1)])
+    plain = table._but(audits=[audit.row_count(at_least=1)])
     lab.run(plain, lab.days(9, *range(10)), *range(1, 10))
 
     outcome = lab.run(table, pl.concat([lab.rows(*range(11)), lab.rows(*range(90), day=9)]), 1, 9)

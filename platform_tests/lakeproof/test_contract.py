@@ -25,8 +25,11 @@ WRONG_TABLES: dict[str, tuple[dict[str, Any], list[str]]] = {
         ["audit between_value", "twice", "name="],
     ),
     "a key column that is none": ({"key": ["senser"]}, ["'senser'", "Did you mean sensor?"]),
-    "no audit": ({"audits": []}, ["no audit is blocking", "audit.not_null"]),
-    "no blocking audit": ({"audits": [audit.not_null("value", severity="warn")]}, ["no audit is blocking"]),
+    "no audit": ({"audits": []}, ["no audit that can judge every day is blocking", "audit.not_null"]),
+    "no blocking audit": (
+        {"audits": [audit.not_null("value", severity="warn")]},
+        ["no audit that can judge every day is blocking"],
+    ),
     "a zone that is none": ({"timezone": "America/New_Yrok"}, ["America/New_Yrok", "America/New_York"]),
     "another way to write": ({"write": "append"}, ["write='append'", "replace"]),
     "a partition that is no column": ({"partition": "reading_dat"}, ["'reading_dat'", "Did you mean reading_date?"]),
@@ -170,7 +173,7 @@ def test_every_refusal_carries_its_exit_code() -> None:
 
     codes = {kind.__name__: kind.exit_code for kind in below(LakeproofError)}
     assert 0 not in codes.values()
-    assert (codes["UsageError"], codes["HeldError"], codes["NotReadyError"], codes["MovedError"]) == (2, 3, 4, 5)
+    assert (codes["UsageError"], codes["HeldError"], codes["NotReadyError"]) == (2, 3, 4)
 
 
 def test_a_condition_on_a_row_may_not_look_at_others(lab: Any) -> None:

@@ -45,6 +45,11 @@ class Drawer:
     def count(self, window: Window | None) -> None:
         """Not count."""
 
+    def version(self, window: Window | None) -> dict[str, str]:
+        """Have one version."""
+        del window
+        return {}
+
     def read(self, window: Window | None) -> pa.RecordBatchReader:
         """Read nothing."""
         raise NotImplementedError
@@ -124,12 +129,12 @@ def test_a_declared_gap_of_an_input_is_waived_and_remembered(lab: Any) -> None:
     found = ask(lab, lab.table(), [raw.last(days=2)], 1, 2)
 
     assert found.ready == (lab.day(1), lab.day(2))
-    assert found.waived == {"lab.raw@2024-01-02": "the station was closed"}
+    assert found.waived == {lab.day(2): {"lab.raw@2024-01-02": "the station was closed"}}
 
 
 def test_what_was_waived_is_evidence(lab: Any) -> None:
     """The evidence of a day names the input days that it was made without, and why."""
-    outcome = lab.run(lab.table(), lab.rows(1), waived={"lab.raw@2024-01-02": "the station was closed"})
+    outcome = lab.run(lab.table(), lab.rows(1), waived={lab.day(1): {"lab.raw@2024-01-02": "the station was closed"}})
 
     record = lab.stored().io.new_input(outcome.evidence).open().read()
     assert b'"lab.raw@2024-01-02": "the station was closed"' in record

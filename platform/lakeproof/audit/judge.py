@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SAMPLE = 10
 """How many rows at fault an audit keeps."""
 
-CONTENT_KEY = f"duckdb-{duckdb.__version__}/hash-xor-sum-1"
+CONTENT_KEY = f"duckdb-{duckdb.__version__}/hash-hash-xor-sum-1"
 """The algorithm of content digests: DuckDB's row hash, combined by xor and by sum: the order of rows does not matter.
 
 DuckDB does not promise `hash` to stay the same between versions, so the version is part of the key.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
@@ -13,7 +15,7 @@ from lakeproof.errors import ContractError, did_you_mean
 from lakeproof.parts import Audit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from lakeproof.contract import Table
     from lakeproof.parts import Audited
@@ -45,6 +47,19 @@ def parsed(sql: str, what: str) -> exp.Expression:
         msg = f"{what}: {sql!r} is not one expression: it is a name or a star."
         raise ContractError(msg, next_step="write a condition or a value, without a name")
     return expression
+
+
+@lru_cache(maxsize=1)
+def aggregates() -> frozenset[str]:
+    """Return the names of DuckDB's aggregates."""
+    query = "SELECT function_name FROM duckdb_functions() WHERE function_type = 'aggregate'"
+    return frozenset(name for (name,) in duckdb.connect().execute(query).fetchall())
+
+
+def _called(tree: exp.Expression) -> Iterator[str]:
+    """Yield the names of the functions an expression calls."""
+    for node in tree.find_all(exp.Func):
+        yield (node.name if isinstance(node, exp.Anonymous) else node.sql_name()).lower()
 
 
 def check_names(tree: exp.Expression, table: Audited, what: str) -> None:
@@ -159,7 +174,10 @@ class Measure(Audit):
         what = f"{table.name}: audit {self.name}"
         tree = parsed(self.expression, what)
         check_names(tree, table, what)
-        if not tree.find(exp.AggFunc):
+        if tree.find(exp.Window, exp.Select):
+            msg = f"{what}: {self.expression!r} looks at more than the day's own rows."
+            raise ContractError(msg, next_step="write one aggregate of the day")
+        if not tree.find(exp.AggFunc) and not aggregates().intersection(_called(tree)):
             msg = f"{what}: {self.expression!r} is not an aggregate."
             raise ContractError(
                 msg, next_step="write one value for a whole day, such as avg(…); for rows use audit.sql"
@@ -193,6 +211,11 @@ class Volume(Audit):
     within: float = 0.5
     days: int = 28
     min_history: int = 7
+
+    @property
+    def needs_history(self) -> bool:
+        """Whether it cannot judge the first days: it cannot."""
+        return True
 
     @property
     def describe(self) -> str:

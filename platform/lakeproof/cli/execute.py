@@ -92,7 +92,9 @@ def execute(
     if refusals:
         raise refusals[0]
     if not outcomes:
-        raise _unexplained(made, result)
+        raise _unexplained(made, result, "the run broke")
+    if not result.success and outcomes[0].exit_code == 0:
+        raise _unexplained(made, result, "published, but Dagster's record of it broke")
     return outcomes[0]
 
 
@@ -107,7 +109,7 @@ def _tags(days: Sequence[date]) -> dict[str, str]:
     }
 
 
-def _unexplained(made: TableAsset, result: dg.ExecuteInProcessResult) -> RunError:
+def _unexplained(made: TableAsset, result: dg.ExecuteInProcessResult, what: str) -> RunError:
     """Return the innermost reason of a run that broke in a way nobody foresaw."""
     reason = "no reason was recorded"
     for event in result.all_events:
@@ -115,11 +117,11 @@ def _unexplained(made: TableAsset, result: dg.ExecuteInProcessResult) -> RunErro
             while error.cause is not None:
                 error = error.cause
             reason = error.message.strip()
-    msg = f"{made.table.name}: the run broke: {reason}"
+    msg = f"{made.table.name}: {what}: {reason}"
     return RunError(
         msg,
         readers=READERS,
-        next_step=f"see run {result.run_id} in the UI, or report this with `lakeproof doctor --json`",
+        next_step=f"run it again: what is published is found unchanged and recorded; see run {result.run_id} in the UI",
     )
 
 

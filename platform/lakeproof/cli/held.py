@@ -7,23 +7,25 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lakeproof.cli.lake import list_tables, open_lake, table_named
-from lakeproof.cli.options import as_json, console, grid, print_json
+from lakeproof.cli.options import as_json, console, grid, print_json, workspace
 from lakeproof.lake.evidence import day_key, read_evidence
 from lakeproof.lake.held import HeldDay, held_days
 from lakeproof.lake.live import View
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date
 
     from pyiceberg.table import Table as IcebergTable
 
 
 @click.command()
 @click.argument("tables", nargs=-1)
+@workspace
 @as_json
-def held(tables: Sequence[str], *, as_json: bool) -> int:
+def held(tables: Sequence[str], *, workspace: str, as_json: bool) -> int:
     """List the held days of TABLES (all by default), each with the audit that refused it."""
-    lake = open_lake()
+    lake = open_lake(workspace)
     found = []
     for name in tables or list_tables(lake):
         table = table_named(lake, name)
@@ -50,24 +52,11 @@ def held(tables: Sequence[str], *, as_json: bool) -> int:
 
 def holding(table: IcebergTable, stage: HeldDay) -> list[str]:
     """Return what the audits that hold a day found, a line each."""
-    return [finding(audit) for audit in held_audits(table, stage) if audit["holds"]]
+    return [audit["finding"] for audit in audits_of(table, stage.run, stage.day) if audit["holds"]]
 
 
-def held_audits(table: IcebergTable, stage: HeldDay) -> list[dict[str, Any]]:
-    """Return the audits of a held day from its evidence, each with whether it holds the day."""
-    record = read_evidence(table, stage.run)
-    audits: list[dict[str, Any]] = record["days"][day_key(stage.day)]["audits"] if record else []
-    return [
-        audit | {"holds": not audit["passed"] and (audit["severity"] == "blocking" or audit["error"])}
-        for audit in audits
-    ]
-
-
-def finding(audit: dict[str, Any]) -> str:
-    """Return what an audit found, in one line."""
-    if audit["error"]:
-        return f"{audit['audit']}: could not judge: {audit['error']}"
-    counted = f"{audit['failed']:,} of {audit['total']:,} rows"
-    if audit["measured"] is not None:
-        counted = f"measured {audit['measured']:g}"
-    return f"{audit['audit']}: {audit['describe']}: {counted}"
+def audits_of(table: IcebergTable, run: str, day: date | None) -> list[dict[str, Any]]:
+    """Return what the audits of a day found, from the evidence of its run."""
+    record = read_evidence(table, run)
+    audits: list[dict[str, Any]] = record["days"][day_key(day)]["audits"] if record else []
+    return audits

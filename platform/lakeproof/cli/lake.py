@@ -1,10 +1,14 @@
-"""The lake as commands see it that need no code location: they start in a second and work while the code is broken."""
+"""The lake as commands see it that look at it by table names, and work while the code is broken."""
 
 from __future__ import annotations
 
+from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lakeproof.errors import UnknownTableError, did_you_mean
+import click
+
+from lakeproof.errors import LakeproofError, UnknownTableError, did_you_mean
 from lakeproof.lake.catalog import Lake
 from lakeproof.lake.faults import lake_faults
 
@@ -12,9 +16,22 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table as IcebergTable
 
 
-def open_lake() -> Lake:
-    """Open the lake of this working directory, by the same configuration as the resource's defaults."""
-    return Lake.default()
+def open_lake(workspace: str) -> Lake:
+    """Open the lake that the workspace's tables live in; where that does not load, the one of this configuration.
+
+    Dagster is only imported where there is a workspace.
+    """
+    if not Path(workspace).is_file():
+        return Lake.default()
+    locations = import_module("lakeproof.cli.locations")
+    try:
+        loaded = locations.load_locations(workspace)
+    except LakeproofError as error:
+        lake = Lake.default()
+        click.echo(f"{error}\nLooking at {lake.where} meanwhile.", err=True)
+        return lake
+    lake_of: Lake = loaded[0].lake if loaded else Lake.default()
+    return lake_of
 
 
 def list_tables(lake: Lake) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from lakeproof.asset import TableAsset, table_assets
 from lakeproof.audit.kinds import References
 from lakeproof.contract import Input
 from lakeproof.errors import LakeproofError, UnknownTableError, UsageError, did_you_mean
+from lakeproof.lakehouse import KEY, Lakehouse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -43,11 +45,11 @@ class Location:
     origin: Any
     tables: tuple[TableAsset, ...]
 
-    @property
+    @cached_property
     def lake(self) -> Lake:
-        """The lake its tables live in."""
-        lake: Lake = (self.definitions.resources or {})["lakehouse"].lake
-        return lake
+        """The lake its tables live in, opened anew: the resource itself may have been opened for another folder."""
+        resource: Lakehouse = (self.definitions.resources or {})[KEY]
+        return Lakehouse(home=resource.home, catalog_name=resource.catalog_name).lake
 
 
 def load_locations(workspace: str) -> list[Location]:

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from lakeproof.contract import Table
     from lakeproof.outcome import DayOutcome, Outcome
 
-SHOWN = 5
-
 
 @dataclass(frozen=True)
 class TableRun:
@@ -82,6 +80,10 @@ def run(
     asked = _asked(day, first, last)
     chosen = find_tables(load_locations(workspace), tables)
     plan = [(location, made, _days_of(made, asked, strict=not every)) for location, made in chosen]
+    plan = [(location, made, days) for location, made, days in plan if days or made.table.partition is None]
+    if asked is not None and not any(days for _, _, days in plan):
+        msg = f"No table has any day of {asked}."
+        raise UsageError(msg, next_step="lakeproof status shows which days there are")
     runs: list[TableRun] = []
     begun = time.monotonic()
     with _progress(len(plan), hide=as_json) as (show, advance), dagster_instance() as instance:
@@ -126,8 +128,7 @@ def _days_of(made: TableAsset, asked: Window | None, *, strict: bool) -> list[da
         raise UsageError(msg, next_step=f"lakeproof run {table.name} --day {table.first_day}")
     if strict:
         return list(table.window(asked.first, asked.last).days)
-    days = [day for day in asked.days if table.has_day(day)]
-    return days or list(table.window(asked.first, asked.last).days)
+    return [day for day in asked.days if table.has_day(day)]
 
 
 def _exit_code(runs: Sequence[TableRun]) -> int:

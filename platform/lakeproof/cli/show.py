@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lakeproof.cli.held import finding, held_audits
+from lakeproof.cli.held import audits_of
 from lakeproof.cli.lake import open_lake, table_named
-from lakeproof.cli.options import as_json, console, grid, parse_target, print_json
+from lakeproof.cli.options import as_json, console, grid, parse_target, print_json, workspace
 from lakeproof.engine.duck import connect, files_relation, quoted
 from lakeproof.errors import LakeproofError, UnknownDayError, UsageError, did_you_mean
 from lakeproof.lake.catalog import columns_of
@@ -78,13 +78,22 @@ class Shown:
 @click.option("--rows", default=10, show_default=True, help="How many rows to print.")
 @click.option("--columns", help="Which columns to print, separated by commas.")
 @click.option("--sort", help="The column to sort by.")
+@workspace
 @as_json
 def show(
-    target: str, *, held: bool, evidence: bool, rows: int, columns: str | None, sort: str | None, as_json: bool
+    target: str,
+    *,
+    held: bool,
+    evidence: bool,
+    rows: int,
+    columns: str | None,
+    sort: str | None,
+    workspace: str,
+    as_json: bool,
 ) -> int:
     """Show rows and audits of a day that is published, or held."""
     name, day = parse_target(target)
-    table = table_named(open_lake(), name)
+    table = table_named(open_lake(workspace), name)
     view = View.of(table)
     stages = held_days(table, view.days)
     if day is None and table.spec().fields:
@@ -142,7 +151,7 @@ def _show_rows(shown: Shown, limit: int, columns: list[str] | None, sort: str | 
     ordered = relation.order(quoted(sort)) if sort else relation
     chosen = ordered.project(", ".join(quoted(column) for column in columns)) if columns else ordered
     sample = chosen.limit(limit).to_arrow_table()
-    audits = _audits(shown)
+    audits = audits_of(shown.table, shown.run, shown.day) if shown.run else []
     if as_json:
         document = {"table": shown.name, "day": shown.day, "state": shown.state, "run": shown.run, "rows": total}
         print_json(document | {"audits": audits, "sample": sample.to_pylist()})
@@ -152,7 +161,7 @@ def _show_rows(shown: Shown, limit: int, columns: list[str] | None, sort: str | 
     out.print(f"{shown.name}{at}: {shown.state}, {total:,} rows, run {shown.run or 'of another engine'}", markup=False)
     for audit in audits:
         if not audit["passed"]:
-            out.print(f"{'held by' if audit['holds'] else 'warning'} {finding(audit)}", markup=False)
+            out.print(f"{'held by' if audit['holds'] else 'warning'} {audit['finding']}", markup=False)
             if audit["sample"]:
                 _print_rows(out, _at_fault(shown, audit))
     _print_rows(out, sample.to_pylist())
@@ -160,12 +169,6 @@ def _show_rows(shown: Shown, limit: int, columns: list[str] | None, sort: str | 
         again = f"lakeproof run {shown.name}" + (f" --day {shown.day}" if shown.day else "")
         out.print(f"Readers do not see these rows. Next: mend the cause, then {again}", markup=False)
     return 0
-
-
-def _audits(shown: Shown) -> list[dict[str, Any]]:
-    if shown.run is None:
-        return []
-    return held_audits(shown.table, HeldDay(shown.day, shown.run, shown.files, 0, ""))
 
 
 def _at_fault(shown: Shown, audit: dict[str, Any]) -> list[dict[str, Any]]:
@@ -221,7 +224,7 @@ def _show_evidence(shown: Shown, *, as_json: bool) -> int:
     if as_json:
         print_json(document)
     else:
-        _print_evidence(document)
+        _print_evidence(document, shown.day)
     if not all(check["good"] for check in checks):
         msg = f"{shown.name} {shown.day or ''}: the evidence and the files do not agree: see the checks."
         raise EvidenceError(msg, readers="see files that are not the audited ones", next_step="run the day again")
@@ -244,9 +247,9 @@ def _check(shown: Shown, run: str, record: dict[str, Any]) -> list[dict[str, Any
     return checks
 
 
-def _print_evidence(document: dict[str, Any]) -> None:
+def _print_evidence(document: dict[str, Any], shown_day: date | None) -> None:
     out = console()
-    for key in ("evidence", "table", "output", "run", "dagster_run", "code", "lakeproof", "started", "audited"):
+    for key in ("evidence", "table", "output", "run", "dagster_run", "code", "versions", "started", "audited"):
         out.print(f"{key:12} {document[key]}", markup=False, soft_wrap=True)
     day = document["day"]
     out.print(f"{'content':12} {day['content']['digest']} ({day['content']['key']}), {day['content']['rows']:,} rows")
@@ -255,7 +258,7 @@ def _print_evidence(document: dict[str, Any]) -> None:
         for name, record in (document["inputs"] | document["referred"]).items()
     ]
     out.print(grid("inputs", ["name", "table or source", "snapshot", "days"], inputs, right=["days"]))
-    for what, reason in document["waived"].items():
+    for what, reason in document["waived"].get(day_key(shown_day), {}).items():
         out.print(f"waived {what}: {reason}", markup=False)
     audits = [
         [

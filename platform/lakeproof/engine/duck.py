@@ -1,7 +1,9 @@
-"""DuckDB in this process: connections that reach nothing but the files they are given."""
+"""DuckDB in this process: private connections, and a table's files as a relation."""
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -30,9 +32,16 @@ DUCK_TYPES = {
 
 
 def connect() -> duckdb.DuckDBPyConnection:
-    """Open a private, in-memory DuckDB: no extension is fetched, UTC is its zone, spills go to a temporary folder."""
+    """Open a private, in-memory DuckDB.
+
+    It fetches no extension, sees no variable of Python by name, has UTC as its zone, and spills to a temporary folder.
+    """
     connection = duckdb.connect(config={"autoinstall_known_extensions": False, "allow_community_extensions": False})
-    connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+    spill = quoted(str(Path(tempfile.gettempdir()) / "lakeproof-spill"), text=True)
+    connection.execute(
+        "SET TimeZone = 'UTC'; SET enable_progress_bar = false; SET python_enable_replacements = false; "
+        f"SET temp_directory = {spill}"
+    )
     return connection
 
 

@@ -15,6 +15,7 @@ import jinja2.sandbox
 import polars as pl
 import pyarrow as pa
 import sqlglot
+from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from lakeproof.engine.duck import connect, files_relation
@@ -22,7 +23,7 @@ from lakeproof.errors import ContractError, MakeError, RowsError, did_you_mean
 from lakeproof.forms import BATCH_ROWS, FORM_NAMES, FORMS, hand_over, parameters_of, take_back
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from lakeproof.contract import Table
     from lakeproof.parts import Column
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
 RESERVED = ("window", "context")
 """Parameters that are no inputs: the window, and Dagster's execution context."""
+
+
+GENERATORS = frozenset({"unnest", "explode", "generate_series", "generateseries", "range"})
+"""Table functions that read nothing."""
 
 
 class Rows(Protocol):
@@ -90,10 +95,6 @@ class Maker(Protocol):
         """What the UI shows it as."""
 
     @property
-    def wants_context(self) -> bool:
-        """Whether it takes Dagster's context."""
-
-    @property
     def one_day_at_a_time(self) -> bool:
         """Whether it can only be asked for one day."""
 
@@ -118,11 +119,6 @@ class FunctionMaker:
     def kind(self) -> str:
         """What the UI shows it as."""
         return "python"
-
-    @property
-    def wants_context(self) -> bool:
-        """Whether the function takes Dagster's context."""
-        return "context" in self.parameters
 
     @property
     def one_day_at_a_time(self) -> bool:
@@ -174,11 +170,6 @@ class SqlMaker:
     def kind(self) -> str:
         """What the UI shows it as."""
         return "sql"
-
-    @property
-    def wants_context(self) -> bool:
-        """Whether it takes Dagster's context: no."""
-        return False
 
     @property
     def one_day_at_a_time(self) -> bool:
@@ -233,11 +224,13 @@ def function_maker(table: Table, function: Callable[..., Any], inputs: Mapping[s
     return FunctionMaker(function, parameters)
 
 
-def sql_maker(table: Table, file: str, search_path: Sequence[Path], declared_in: Path) -> SqlMaker:
-    """Find a SQL file, and check that its template renders and its statement parses.
+def sql_maker(
+    table: Table, file: str, search_path: Sequence[Path], declared_in: Path, inputs: Collection[str]
+) -> SqlMaker:
+    """Find a SQL file, and check that its template renders, its statement parses, and that it reads only its inputs.
 
     Raises:
-        ContractError: It is not there, a template variable is not known, or it does not parse.
+        ContractError: It is not there, a template variable is not known, it does not parse, or it reads something else.
     """
     paths = [folder / file for folder in search_path]
     path = next((path for path in paths if path.is_file()), None)
@@ -247,14 +240,32 @@ def sql_maker(table: Table, file: str, search_path: Sequence[Path], declared_in:
     template = path.read_text()
     try:
         statement = render(template, table.window(table.first_day) if table.partition else None)
-        sqlglot.parse_one(statement, dialect="duckdb")
+        tree = sqlglot.parse_one(statement, dialect="duckdb")
     except MakeError as error:
         msg = f"{table.name}: {path.name}: {error.what}"
         raise ContractError(msg, next_step=error.next_step) from None
     except SqlglotError as error:
         msg = f"{table.name}: {path.name} does not parse: {str(error).splitlines()[0]}"
         raise ContractError(msg, next_step="write one SELECT in DuckDB's dialect") from None
+    _only_inputs(table, path.name, tree, inputs)
     return SqlMaker(template, path, declared_in)
+
+
+def _only_inputs(table: Table, file: str, tree: exp.Expr, inputs: Collection[str]) -> None:
+    """Refuse a statement that reads anything but its inputs: a file would be outside the window and the evidence."""
+    known = {*inputs, *(cte.alias_or_name for cte in tree.find_all(exp.CTE))}
+    for source in tree.find_all(exp.Table):
+        function = source.find(exp.Func)
+        if (
+            function is not None
+            and function.name.lower() not in GENERATORS
+            and function.sql_name().lower() not in GENERATORS
+        ):
+            msg = f"{table.name}: {file} reads {source.sql(dialect='duckdb')}, which is no input."
+            raise ContractError(msg, next_step="read tables by naming them as inputs of sql_table")
+        if function is None and (source.name not in known or source.db):
+            msg = f"{table.name}: {file} reads {source.sql(dialect='duckdb')}. {did_you_mean(source.name, known)}"
+            raise ContractError(msg, next_step=f"name it as an input of sql_table: {source.name}=…")
 
 
 def render(template: str, window: Window | None) -> str:

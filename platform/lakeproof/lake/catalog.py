@@ -122,7 +122,7 @@ class Lake:
         with lake_faults(f"opening the catalog under {home}"):
             home.mkdir(parents=True, exist_ok=True)
             uri = f"sqlite:///{home / 'catalog.db'}?timeout={LOCK_SECONDS}"
-            return cls(SqlCatalog("lakeproof", uri=uri, warehouse=(home / "warehouse").as_uri()), str(home))
+            return cls(SqlCatalog("lakeproof", uri=uri, warehouse=f"file://{home / 'warehouse'}"), str(home))
 
     @classmethod
     def default(cls) -> Lake:
@@ -137,7 +137,7 @@ class Lake:
         """
         table = self.find(contract.name)
         if table is not None:
-            _same_columns(contract, table)
+            _same_layout(contract, table)
         return table
 
     def find(self, name: str) -> IcebergTable | None:
@@ -178,7 +178,9 @@ class Lake:
                     },
                 )
             except (TableAlreadyExistsError, IntegrityError):
-                return self.catalog.load_table(contract.name)
+                table = self.catalog.load_table(contract.name)
+        _same_layout(contract, table)
+        return table
 
 
 def iceberg_type(name: str) -> PrimitiveType:
@@ -218,15 +220,21 @@ def local_path(location: str) -> str:
     return re.sub(r"^file:(//)?(?=/)", "", location)
 
 
-def _same_columns(contract: Table, table: IcebergTable) -> None:
+def _same_layout(contract: Table, table: IcebergTable) -> None:
+    """Refuse a contract whose columns or days are not the stored table's."""
     stored = {field.name: str(field.field_type) for field in table.schema().fields}
     declared = {column.name: str(iceberg_type(column.type)) for column in contract.columns}
-    if stored == declared:
-        return
+    spec = [(table.schema().find_column_name(field.source_id), str(field.transform)) for field in table.spec().fields]
+    days = [(contract.partition, "identity")] if contract.partition else []
     changes = [f"{name} is new" for name in declared if name not in stored]
     changes += [f"{name} is gone" for name in stored if name not in declared]
     changes += [f"{n} was {stored[n]}, is now {t}" for n, t in declared.items() if n in stored and stored[n] != t]
-    msg = f"{contract.name}: the contract's columns are not the published table's: {'; '.join(changes)}."
+    if spec != days:
+        was, now = (", ".join(f"{name}" for name, _ in fields) or "nothing" for fields in (spec, days))
+        changes.append(f"it was partitioned by {was}, is now by {now}")
+    if not changes:
+        return
+    msg = f"{contract.name}: the contract is not the published table's: {'; '.join(changes)}."
     raise LakeError(
         msg,
         readers=f"readers of {contract.name} see what they saw before",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -35,7 +36,7 @@ def write_evidence(table: IcebergTable, run: str, record: dict[str, Any]) -> dic
     Raises:
         LakeError: The storage refused, or the run already has evidence: it is never overwritten.
     """
-    data = json.dumps(record, default=_plain, indent=1, ensure_ascii=False).encode()
+    data = json.dumps(_strict(record), default=_plain, indent=1, ensure_ascii=False, allow_nan=False).encode()
     location = evidence_location(table, run)
     with lake_faults(f"writing the evidence {location}"), table.io.new_output(location).create() as out:
         out.write(data)
@@ -48,9 +49,17 @@ def evidence_location(table: IcebergTable, run: str) -> str:
 
 
 def read_evidence(table: IcebergTable, run: str) -> dict[str, Any] | None:
-    """Return a run's evidence as it is now, or None when the run left none."""
+    """Return a run's evidence as it is now, or None when the run left none, or none that can be read."""
     data = evidence_bytes(table, run)
-    return None if data is None else json.loads(data)
+    return None if data is None else _parsed(data)
+
+
+def _parsed(data: bytes) -> dict[str, Any] | None:
+    try:
+        record = json.loads(data)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) and isinstance(record.get("days"), dict) else None
 
 
 def evidence_bytes(table: IcebergTable, run: str) -> bytes | None:
@@ -60,20 +69,29 @@ def evidence_bytes(table: IcebergTable, run: str) -> bytes | None:
 
 
 def live_content(table: IcebergTable, day: LiveDay) -> Content | None:
-    """Return the content digest that the evidence has for a published day; None when another engine published it."""
+    """Return the content digest that the evidence has for a published day.
+
+    None when another engine published it, or when the evidence is gone, damaged, or not the one that its snapshot
+    names: then the digest must be computed from the files.
+    """
     if day.run is None:
         return None
     with lake_faults(f"reading the evidence of run {day.run}"):
-        contents = _contents(evidence_location(table, day.run), tuple(sorted(table.io.properties.items())))
-    return contents.get(day_key(day.day))
+        digest, contents = _contents(evidence_location(table, day.run), tuple(sorted(table.io.properties.items())))
+    named = snapshot_summary_of(table, day.run)
+    return contents.get(day_key(day.day)) if named is None or named[SHA256_KEY] == digest else None
 
 
-@lru_cache(maxsize=256)
-def _contents(location: str, properties: tuple[tuple[str, Any], ...]) -> dict[str, Content]:
-    """Return the content digest of each day of a run; kept, since evidence never changes and windows ask again."""
-    data = _read(load_file_io(dict(properties), location), location)
-    days = json.loads(data)["days"] if data else {}
-    return {day: Content(**entry["content"]) for day, entry in days.items()}
+@lru_cache(maxsize=4096)
+def _contents(location: str, properties: tuple[tuple[str, Any], ...]) -> tuple[str, dict[str, Content]]:
+    """Return a run's evidence digest, and its content digest of each day; kept, for evidence never changes."""
+    data = _read(load_file_io(dict(properties), location), location) or b""
+    record = _parsed(data) or {"days": {}}
+    try:
+        contents = {day: Content(**entry["content"]) for day, entry in record["days"].items()}
+    except (KeyError, TypeError):
+        contents = {}
+    return hashlib.sha256(data).hexdigest(), contents
 
 
 def _read(io: FileIO, location: str) -> bytes | None:
@@ -102,6 +120,15 @@ def day_key(day: Day) -> str:
 def key_day(key: str) -> Day:
     """Return the day that evidence names."""
     return None if key == "all" else date.fromisoformat(key)
+
+
+def _strict(value: Any) -> Any:
+    """Return the same values with what JSON has no word for (NaN, infinity) as text."""
+    if isinstance(value, dict):
+        return {str(name): _strict(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(entry) for entry in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _plain(value: object) -> object:

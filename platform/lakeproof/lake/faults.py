@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 LOCKED = "database is locked"
 """What SQLite says when another connection holds its lock."""
 
+DAMAGED = ("file is not a database", "malformed")
+"""What SQLite says of a file that is no longer one of its own."""
+
 READERS = "see each day as it was, or as a finished run made it, never a mix"
 """What readers see whenever storage fails: a publish is one commit."""
 
@@ -65,5 +68,10 @@ def lake_faults(doing: str) -> Iterator[None]:
 def _catalog_fault(doing: str, error: DatabaseError) -> LakeError:
     reason = str(error.orig or error).splitlines()[0]
     msg = f"The catalog cannot be used for {doing}: {reason}."
-    remedy = "restore the catalog from a backup: only it knows what is published"
+    damaged = any(word in reason for word in DAMAGED)
+    remedy = (
+        "restore the catalog from a backup: only it knows what is published"
+        if damaged
+        else "see whether the catalog's database is up and reachable, then run the same command again"
+    )
     return LakeError(msg, readers="can read nothing while the catalog cannot be used", next_step=remedy)

@@ -11,6 +11,7 @@ from pyarrow.fs import FileSelector
 from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.serializers import ToOutputFile
 
+from lakeproof.errors import LakeError
 from lakeproof.lake.catalog import local_path
 from lakeproof.lake.evidence import day_key, key_day
 from lakeproof.lake.faults import lake_faults
@@ -50,30 +51,54 @@ class HeldDay:
         return tuple(local_path(location) for location in self.locations)
 
 
-def keep_held(table: IcebergTable, staged: Staged, cleared: Collection[Day]) -> None:
-    """Remember the staged days that were refused, and which held days this run made good without a publish.
+def keep_held(table: IcebergTable, held: Staged) -> None:
+    """Remember the staged days of a run that were refused, before anything of it is published.
 
     Args:
         table: The Iceberg table.
-        staged: Only the held days of the run's stage.
-        cleared: Days whose published content the run confirmed; a publish needs no such word, its files tell.
+        held: Only the held days of the run's stage; with none, nothing is written.
     """
-    cleared = [day for day in cleared if day in _newest(table)]
-    if not staged.files and not cleared:
-        return
-    ledger = f"{table.location()}/staging/{staged.run}.json"
-    with lake_faults(f"writing the ledger {ledger}"):
-        record = {
-            "run": staged.run,
-            "candidate": _write_candidate(table, staged) if staged.files else "",
-            "cleared": [day_key(day) for day in cleared],
-            "days": {
-                day_key(day): {"files": [f.location for f in files], "rows": staged.rows(day)}
-                for day, files in staged.files.items()
-            },
-        }
-        with table.io.new_output(ledger).create() as out:
-            out.write(json.dumps(record, indent=1).encode())
+    if held.files:
+        _write_ledger(table, held, [])
+
+
+def finish_held(table: IcebergTable, held: Staged, unchanged: Collection[Day]) -> None:
+    """After the publish, write the candidate of what is held, and clear held days that the run made good.
+
+    A publish needs no clearing: its files tell. What fails here takes nothing from readers, who have what was published
+    and what was not, so it must not make the run look refused.
+
+    Args:
+        table: The Iceberg table, as it is after the publish.
+        held: Only the held days of the run's stage.
+        unchanged: Days whose published content the run confirmed.
+    """
+    with suppress(LakeError):
+        waiting = _newest(table) if unchanged else {}
+        if cleared := [day for day in unchanged if day in waiting]:
+            _write_ledger(table, held, cleared)
+        if held.files:
+            _write_candidate(table, held)
+
+
+def _write_ledger(table: IcebergTable, held: Staged, cleared: Collection[Day]) -> None:
+    ledger = f"{table.location()}/staging/{held.run}.json"
+    record = {
+        "format": 1,
+        "run": held.run,
+        "candidate": _candidate(table, held.run) if held.files else None,
+        "cleared": [day_key(day) for day in cleared],
+        "held": {
+            day_key(day): {"files": [f.location for f in files], "rows": held.rows(day)}
+            for day, files in held.files.items()
+        },
+    }
+    with lake_faults(f"writing the ledger {ledger}"), table.io.new_output(ledger).create(overwrite=True) as out:
+        out.write(json.dumps(record, indent=1).encode())
+
+
+def _candidate(table: IcebergTable, run: str) -> str:
+    return f"{table.location()}/staging/{run}.metadata.json"
 
 
 def held_days(table: IcebergTable, live: Mapping[Day, LiveDay]) -> dict[Day, HeldDay]:
@@ -92,7 +117,7 @@ def _newest(table: IcebergTable) -> dict[Day, HeldDay]:
     for record in _ledgers(table):
         for key in record["cleared"]:
             newest.pop(key_day(key), None)
-        for key, entry in record["days"].items():
+        for key, entry in record["held"].items():
             day = key_day(key)
             newest[day] = HeldDay(day, record["run"], tuple(entry["files"]), entry["rows"], record["candidate"])
     return newest
@@ -117,9 +142,10 @@ def _ledgers(table: IcebergTable) -> list[dict[str, Any]]:
         return records
 
 
-def _write_candidate(table: IcebergTable, staged: Staged) -> str:
-    location = f"{table.location()}/staging/{staged.run}.metadata.json"
-    transaction, producer = replacement(table, staged, None, {})
-    producer.commit()
-    ToOutputFile.table_metadata(transaction.table_metadata, table.io.new_output(location), overwrite=True)
-    return location
+def _write_candidate(table: IcebergTable, held: Staged) -> None:
+    """Write table metadata in which the held days are published, beside the table, without a commit."""
+    location = _candidate(table, held.run)
+    with lake_faults(f"writing the candidate {location}"):
+        transaction, producer = replacement(table, held, None, {})
+        producer.commit()
+        ToOutputFile.table_metadata(transaction.table_metadata, table.io.new_output(location), overwrite=True)

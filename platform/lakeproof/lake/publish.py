@@ -93,6 +93,7 @@ def publish(
             rest = staged.only([day for day in staged.days if day not in same | moved])
             done = Published(frozenset(rest.days), frozenset(same), frozenset(moved))
             expected = {day: paths for day, paths in base.items() if day in rest.days or day not in staged.days}
+            expected |= {day: _paths(live, day) for day in same}
             if not rest.days:
                 return done
             try:

@@ -113,6 +113,10 @@ class ReplaceDays(_SnapshotProducer["ReplaceDays"]):
 
     def _manifests(self) -> list[ManifestFile]:
         """Plan against the current head: keep what is untouched, fold what is touched."""
+        spec = self._transaction.table_metadata.default_spec_id
+        if any(data_file.spec_id != spec for data_file in self._added_data_files):
+            msg = "The table's partition layout changed after the days were staged."
+            raise LakeError(msg, next_step="run the same days again")
         self._deleted_data_files = set()
         days = [day for day in {**self._files, **(self._base or {})} if day is not None]
         kept: list[ManifestFile] = []

@@ -250,18 +250,19 @@ class StageWriter:
             stats_columns=compute_statistics_plan(schema, metadata.properties),
             parquet_column_mapping=parquet_path_to_id_mapping(schema),
         )
-        return DataFile.from_args(
+        data_file = DataFile.from_args(
             content=DataFileContent.DATA,
             file_path=location,
             file_format=FileFormat.PARQUET,
             partition=Record() if day is None else Record(date_to_days(day)),
             file_size_in_bytes=len(data),
             sort_order_id=None,
-            spec_id=metadata.default_spec_id,
             equality_ids=None,
             key_metadata=None,
             **statistics.to_serialized_dict(),
         )
+        data_file.spec_id = metadata.default_spec_id  # no column of a manifest, so no argument either
+        return data_file
 
 
 def _row_text(row: dict[str, object]) -> str:

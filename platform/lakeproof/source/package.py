@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -72,6 +74,11 @@ class PackageSource:
         counts = _days(self)
         return sum(counts.values()) if window is None or self.day is None else sum(counts[day] for day in window.days)
 
+    def version(self, window: Window | None) -> dict[str, str]:
+        """Return the package's version and the file's digest."""
+        del window
+        return {"package": version(self.package), "sha256": _sha256(self._path())}
+
     def read(self, window: Window | None) -> pa.RecordBatchReader:
         """Read exactly the rows of a window."""
         rows = connect().from_arrow(_rows(self))
@@ -100,6 +107,11 @@ def _open(path: Path) -> BinaryIO:
         archive = zipfile.ZipFile(path)
         return archive.open(archive.namelist()[0])  # type: ignore[return-value]  # reads like a binary file
     return path.open("rb")
+
+
+@lru_cache(maxsize=8)
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @lru_cache(maxsize=8)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from lakeproof.engine.function import StreamRows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pyarrow as pa
 
@@ -55,6 +55,9 @@ class Source(Protocol):
     def count(self, window: Window | None) -> int | None:
         """Count the rows of a window without reading them; None when the source cannot."""
 
+    def version(self, window: Window | None) -> Mapping[str, str]:
+        """Return what tells this state of the source from any other, as far as it can: digests, versions, marks."""
+
     def read(self, window: Window | None) -> pa.RecordBatchReader:
         """Read exactly the rows of a window; None stands for all that there is."""
 
@@ -65,9 +68,11 @@ class SourceReader:
 
     Args:
         source: The source.
+        window: All days of the run.
     """
 
     source: Source
+    window: Window | None
 
     def rows(self, window: Window | None) -> Rows:
         """Return the rows of a window, read when they are asked for."""
@@ -75,8 +80,5 @@ class SourceReader:
 
     def record(self) -> dict[str, Any]:
         """Return what was read, for the evidence."""
-        return {"source": self.source.name, "fields": {field.name: field.type for field in self.source.fields}}
-
-    def snapshot(self) -> int | None:
-        """Return nothing: a source has no snapshots."""
-        return None
+        fields = {field.name: field.type for field in self.source.fields}
+        return {"source": self.source.name, "fields": fields, "version": dict(self.source.version(self.window))}

@@ -170,7 +170,7 @@ def test_columns_in_another_order_are_the_same_content(lab: Any) -> None:
     """A contract whose columns were sorted anew makes no new snapshot of the rows that are there."""
     table = lab.table()
     lab.run(table, lab.rows(1, 2))
-    sorted_anew = table.but(columns=list(reversed(table.columns)))
+    sorted_anew = table._but(columns=list(reversed(table.columns)))
 
     assert lab.states(sorted_anew, lab.rows(1, 2)) == ["unchanged"]
 
@@ -183,7 +183,7 @@ def test_columns_that_another_engine_changed_are_matched_by_id(lab: Any) -> None
         update.delete_column("sensor")
     with lab.stored().update_schema() as update:
         update.add_column("sensor", StringType())
-    evolved = table.but(columns=[table.columns[0], table.columns[2], table.columns[1]])
+    evolved = table._but(columns=[table.columns[0], table.columns[2], table.columns[1]])
 
     try:
         assert lab.states(evolved, lab.rows(2, day=2), 2) == ["published"]

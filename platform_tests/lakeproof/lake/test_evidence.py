@@ -70,7 +70,8 @@ def test_evidence_says_what_was_published(lab: Any) -> None:
     assert {found["audit"]: found["passed"] for found in bad["audits"]} == {"not_empty": True, "between_value": False}
     assert bad["audits"][1]["sample"] == [{"reading_date": "2024-01-02", "sensor": "a", "value": -3}]
     assert record["code"]
-    assert record["lakeproof"]
+    assert record["versions"]["lakeproof"]
+    assert record["contract"]["partition"] == "reading_date"
     assert record["started"] <= record["audited"]
 
 
