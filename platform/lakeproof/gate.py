@@ -180,7 +180,7 @@ class _Gate:
 def _absent(how: Input, days: list[date], held: list[date]) -> list[Lack]:
     """Say which days of an input are missing, and the command that helps."""
     name = how.table.name
-    needed = {"day": "that day", "previous": "the day before"}.get(how.kind, "every day of its window")
+    needed = {"day": "that day", "previous": "the day before"}.get(how.kind, "some days of its window")
     lacks = []
     if waiting := tuple(day for day in days if day not in held):
         if how.kind == "previous":

@@ -22,7 +22,7 @@ from lakeproof.lake.evidence import PATH_KEY, day_key, write_evidence
 from lakeproof.lake.held import finish_held, keep_held
 from lakeproof.lake.live import View
 from lakeproof.lake.publish import Published, publish
-from lakeproof.lake.stage import Staged, StagedFile, StageWriter
+from lakeproof.lake.stage import Staged, StagedFile, StageWriter, discard
 from lakeproof.outcome import DayOutcome, Outcome, readers_see
 from lakeproof.progress import Step, report
 from lakeproof.reading import Referred, TableReader, content_of, contents_of
@@ -143,6 +143,7 @@ def write_audit_publish(lake: Lake, work: Work) -> Outcome:
                 chained=work.chain is not None,
             )
         table = table.refresh()
+        discard(table, staged.only([*done.unchanged, *done.moved]))
         finish_held(table, held, done.unchanged)
     live = View.of(table, _daily(work.days)).days
     days = tuple(_outcome(day, staged, verdicts, done, live) for day in work.days)

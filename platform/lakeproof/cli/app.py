@@ -43,10 +43,9 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="lakeproof")
 def lakeproof() -> None:
-    r"""Publish days of tables that no reader sees before every audit passed.
+    """Publish days of tables that no reader sees before every audit passed.
 
-    \b
-    Exit codes: 0 done · 1 error · 2 usage · 3 held · 4 not ready · 5 the base moved
+    Exit codes: 0 done · 1 error · 2 usage · 3 held · 4 not ready · 5 the base moved · 130 interrupted
     """
 
 
@@ -55,7 +54,7 @@ def main() -> None:
     try:
         sys.exit(lakeproof.main(standalone_mode=False))
     except LakeproofError as error:
-        fail(str(error), error.exit_code)
+        fail(str(error.with_traceback(None)), error.exit_code)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         sys.exit(UsageError.exit_code)
@@ -65,7 +64,7 @@ def main() -> None:
     except click.ClickException as error:
         fail(error.format_message(), 1)
     except (click.Abort, KeyboardInterrupt):
-        fail("Interrupted. Nothing is half-published: each day is as it was, or as the run made it.", 1)
+        fail("Interrupted before anything ran. Readers see what they saw before.", 130)
     except BrokenPipeError:
         sys.exit(1)
 

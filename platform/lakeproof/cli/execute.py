@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 from contextlib import contextmanager
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from lakeproof.asset import TableAsset
     from lakeproof.cli.locations import Location
 
+INTERRUPT = "DagsterExecutionInterruptedError"
+"""What Dagster makes of Ctrl-C while a step runs."""
+
 JOB = "__ASSET_JOB"
 """Dagster's name for the job that holds every asset of a location."""
 
@@ -50,9 +54,15 @@ def dagster_home() -> Path:
 @contextmanager
 def dagster_instance() -> Iterator[dg.DagsterInstance]:
     """Open Dagster's record."""
-    dagster_home()
-    with _record_faults(), dg.DagsterInstance.get() as instance:
-        yield instance
+    home = dagster_home()
+    with _record_faults():
+        # Two commands that make Dagster's databases at once get in each other's way.
+        with (home / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            instance = dg.DagsterInstance.get()
+            instance.get_runs_count()
+        with instance:
+            yield instance
 
 
 def execute(
@@ -89,13 +99,23 @@ def execute(
             tags=_tags(days),
             raise_on_error=False,
         )
+    if _interrupted(result):
+        raise KeyboardInterrupt
     if refusals:
-        raise refusals[0]
+        raise refusals[0].with_traceback(None)
     if not outcomes:
         raise _unexplained(made, result, "the run broke")
     if not result.success and outcomes[0].exit_code == 0:
         raise _unexplained(made, result, "published, but Dagster's record of it broke")
     return outcomes[0]
+
+
+def _interrupted(result: dg.ExecuteInProcessResult) -> bool:
+    """Whether a person stopped the run: Dagster records the interrupt as a failure of the step, and goes on."""
+    failures = [event.step_failure_data.error for event in result.all_events if event.is_step_failure]
+    return any(
+        INTERRUPT in (cause.cls_name or "") for error in failures if error for cause in (error, error.cause) if cause
+    )
 
 
 def _tags(days: Sequence[date]) -> dict[str, str]:

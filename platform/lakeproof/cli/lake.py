@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lakeproof.errors import LakeproofError, UnknownTableError, did_you_mean
-from lakeproof.lake.catalog import Lake
+from lakeproof.errors import LakeproofError, UnknownTableError, UsageError, did_you_mean
+from lakeproof.lake.catalog import Lake, default_home
 from lakeproof.lake.faults import lake_faults
 
 if TYPE_CHECKING:
@@ -22,16 +22,25 @@ def open_lake(workspace: str) -> Lake:
     Dagster is only imported where there is a workspace.
     """
     if not Path(workspace).is_file():
-        return Lake.default()
+        return _existing()
     locations = import_module("lakeproof.cli.locations")
     try:
         loaded = locations.load_locations(workspace)
     except LakeproofError as error:
-        lake = Lake.default()
+        lake = _existing()
         click.echo(f"{error}\nLooking at {lake.where} meanwhile.", err=True)
         return lake
     lake_of: Lake = loaded[0].lake if loaded else Lake.default()
     return lake_of
+
+
+def _existing() -> Lake:
+    """Open the lake of this configuration; to look at a lake must not make one."""
+    lake = Lake.configured()
+    if lake is None and not (default_home() / "catalog.db").exists():
+        msg = f"There is no lake at {default_home()}, and no workspace here that names one."
+        raise UsageError(msg, next_step="go where workspace.yaml is, or name it: -w PATH, or set LAKEPROOF_HOME")
+    return lake or Lake.default()
 
 
 def list_tables(lake: Lake) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
-from graphlib import TopologicalSorter
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +85,13 @@ def _load(origin: Any) -> Location:
     if len(found) != 1:
         msg = f"Code location {origin.location_name} has {len(found)} Definitions, not one."
         raise LocationError(msg, next_step=f"define exactly one in {what}")
-    keys = found[0].resolve_all_asset_keys()
+    try:
+        keys = found[0].resolve_all_asset_keys()
+        found[0].resolve_implicit_global_asset_job_def()
+    except dg.DagsterError as error:
+        msg = f"Code location {origin.location_name}: {str(error).strip().splitlines()[0]}"
+        remedy = f"mend the Definitions in {what}; tables need resources={{'lakehouse': Lakehouse()}}"
+        raise LocationError(msg, next_step=remedy) from error
     return Location(origin.location_name, found[0], origin, tuple(table_assets(keys)))
 
 
@@ -111,5 +117,9 @@ def _order(tables: Sequence[TableAsset]) -> list[str]:
         reads = {i.table.name for i in made.inputs.values() if isinstance(i, Input)}
         refers = {a.table for a in made.table.audits if isinstance(a, References)}
         upstream[made.table.name] = (reads | refers) - {made.table.name}
-    order = TopologicalSorter(upstream).static_order()
+    try:
+        order = list(TopologicalSorter(upstream).static_order())
+    except CycleError as error:
+        msg = f"Tables read each other in a circle: {' → '.join(reversed(error.args[1]))}."
+        raise LocationError(msg, next_step="break the circle; a table that needs itself reads previous()") from None
     return [name for name in order if name in upstream]

@@ -17,6 +17,7 @@ from lakeproof.cli.execute import dagster_instance, execute
 from lakeproof.cli.locations import find_tables, load_locations
 from lakeproof.cli.options import as_json, console, grid, print_json, workspace
 from lakeproof.errors import LakeproofError, UsageError
+from lakeproof.lake.faults import READERS
 from lakeproof.progress import Step
 from lakeproof.window import Window, as_day
 
@@ -27,6 +28,12 @@ if TYPE_CHECKING:
     from lakeproof.asset import TableAsset
     from lakeproof.contract import Table
     from lakeproof.outcome import DayOutcome, Outcome
+
+
+class InterruptedRunError(LakeproofError):
+    """A person stopped the command."""
+
+    exit_code = 130
 
 
 @dataclass(frozen=True)
@@ -54,9 +61,9 @@ class TableRun:
 @click.command()
 @click.argument("tables", nargs=-1)
 @click.option("--all", "every", is_flag=True, help="Every table of the workspace.")
-@click.option("--day", help="The day to make.")
-@click.option("--from", "first", help="The first day to make.")
-@click.option("--to", "last", help="The last day to make, included.")
+@click.option("--day", metavar="YYYY-MM-DD", help="The day to make.")
+@click.option("--from", "first", metavar="YYYY-MM-DD", help="The first day to make.")
+@click.option("--to", "last", metavar="YYYY-MM-DD", help="The last day to make, included.")
 @workspace
 @as_json
 def run(
@@ -94,6 +101,11 @@ def run(
                 outcome = execute(instance, location, made, days, _teller(show))
             except LakeproofError as error:
                 refusal = error
+            except KeyboardInterrupt:
+                done = ", ".join(run.table.name for run in runs) or "nothing"
+                msg = f"Interrupted while {made.table.name} ran; finished before: {done}."
+                remedy = "run the same command again: what is published is found unchanged"
+                raise InterruptedRunError(msg, readers=READERS, next_step=remedy) from None
             runs.append(TableRun(made.table, outcome, refusal, time.monotonic() - started))
             advance(runs[-1])
     _print(runs, time.monotonic() - begun, as_json=as_json)
@@ -125,7 +137,8 @@ def _days_of(made: TableAsset, asked: Window | None, *, strict: bool) -> list[da
         return []
     if asked is None:
         msg = f"{table.name} is a daily table: say which days."
-        raise UsageError(msg, next_step=f"lakeproof run {table.name} --day {table.first_day}")
+        again = table.name if strict else "--all"
+        raise UsageError(msg, next_step=f"lakeproof run {again} --from {table.first_day} --to {table.first_day}")
     if strict:
         return list(table.window(asked.first, asked.last).days)
     return [day for day in asked.days if table.has_day(day)]
@@ -196,29 +209,31 @@ def _print(runs: Sequence[TableRun], seconds: float, *, as_json: bool) -> None:
         print_json({"exit_code": _exit_code(runs), "seconds": round(seconds, 2), "tables": [_record(r) for r in runs]})
         return
     out = console()
-    columns = ["layer", "table", "published", "unchanged", "held", "not ready", "rows", "audits", "seconds"]
+    columns = ["layer", "table", "published", "unchanged", "held", "not ready", "rows", "audits", "warned", "seconds"]
     layers = list(dict.fromkeys(run.table.layer for run in runs))
     rows = [_row(run) for run in sorted(runs, key=lambda run: layers.index(run.table.layer))]
     out.print(grid("", columns, rows, right=columns[2:]))
     for run in runs:
         for line in _refusals(run):
             out.print(line, markup=False, soft_wrap=True)
-    out.print(f"{len(runs)} tables in {seconds:.1f} s.", markup=False)
+    out.print(f"{len(runs)} table{'s' if len(runs) != 1 else ''} in {seconds:.1f} s.", markup=False)
 
 
 def _row(run: TableRun) -> list[Any]:
     if run.outcome is None:
-        return [run.table.layer, run.table.name, "refused", "", "", "", "", "", f"{run.seconds:.1f}"]
+        return [run.table.layer, run.table.name, "refused", "", "", "", "", "", "", f"{run.seconds:.1f}"]
     states = _by_state(run.outcome)
     good = [day for day in run.outcome.days if day.state in {"published", "unchanged"}]
     results = [result for day in run.outcome.days if day.verdict for result in day.verdict.results]
     passed = sum(result.passed for result in results)
+    warned = sum(not result.passed and not result.holds for result in results)
     return [
         run.table.layer,
         run.table.name,
         *(len(states.get(state, [])) or None for state in ("published", "unchanged", "held", "not-ready")),
         f"{sum(day.rows for day in good):,}",
         f"{passed:,}/{len(results):,}",
+        f"{warned:,}" if warned else None,
         f"{run.seconds:.1f}",
     ]
 

@@ -104,7 +104,9 @@ def show(
     shown = _find(table, name, day, view.days.get(day), stages.get(day), held=held)
     if evidence:
         return _show_evidence(shown, as_json=as_json)
-    return _show_rows(shown, rows, columns.split(",") if columns else None, sort, as_json=as_json)
+    return _show_rows(
+        shown, rows, [name.strip() for name in columns.split(",")] if columns else None, sort, as_json=as_json
+    )
 
 
 def _find(

@@ -142,6 +142,14 @@ def sha256_of(table: IcebergTable, location: str) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]  # has readinto; typed narrower
 
 
+def discard(table: IcebergTable, staged: Staged) -> None:
+    """Remove staged files that were neither published nor held, as far as the storage lets: nobody needs them."""
+    for files in staged.files.values():
+        for file in files:
+            with suppress(OSError):
+                table.io.delete(file.location)
+
+
 class StageWriter:
     """Takes rows in any order of days and writes each day's files; memory is bounded whatever comes.
 
