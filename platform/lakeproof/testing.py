@@ -42,9 +42,10 @@ def given(lakehouse: Lakehouse, table: Table, rows: Rows | Sequence[Mapping[str,
         raise UsageError(msg, next_step="use Lakehouse.in_memory(); a real lake has one path in, and it has audits")
     schema = pl.DataFrame(arrow_schema(table.columns).empty_table()).schema
     frame = rows if isinstance(rows, pl.DataFrame) else pl.DataFrame(list(rows), schema=_partial(schema, rows))
-    if table.partition is not None and frame.height and (table.partition not in frame or frame[table.partition].null_count()):
-        msg = f"given(): each row of {table.name} needs {table.partition!r}, the day that it belongs to."
-        raise UsageError(msg, next_step=f"give every row a date as {table.partition!r}")
+    day = table.partition
+    if day is not None and frame.height and (day not in frame or frame[day].null_count()):
+        msg = f"given(): each row of {table.name} needs {day!r}, the day that it belongs to."
+        raise UsageError(msg, next_step=f"give every row a date as {day!r}")
     for name, dtype in schema.items():
         if name not in frame.columns:
             frame = frame.with_columns(pl.lit(None, dtype).alias(name))
