@@ -10,11 +10,11 @@ import polars as pl
 import pytest
 
 from lakeproof import Column, Lakehouse, Table, Window, audit
-from lakeproof.engine.function import FunctionMaker
+from lakeproof.engine.function import FunctionMaker, function_maker
 from lakeproof.lake.evidence import PATH_KEY, SHA256_KEY
 from lakeproof.lake.live import LiveDay, View
 from lakeproof.lake.publish import Published, publish
-from lakeproof.reading import content_of
+from lakeproof.reading import TableReader, content_of
 from lakeproof.wap import Docket, Work, base_of, new_run_id, stage, write_audit_publish
 from lakeproof.wap import audit as judge_stage
 
@@ -111,6 +111,20 @@ class Lab:
     def run(self, table: Table, rows: pl.DataFrame | Callable[[Window | None], Any], *days: int, **more: Any) -> Any:
         """Take numbered days through stage, audit and publish."""
         return write_audit_publish(self.lakehouse.lake, self.work(table, rows, *days, **more))
+
+    def chain(self, table: Table, added: dict[int, int], *days: int) -> Any:
+        """Run days of a table that reads itself: each is the day before and what is added to it."""
+
+        def add(window: Window, before: pl.DataFrame) -> pl.DataFrame:
+            number = (window.day - FIRST).days + 1
+            return self.rows((before["value"].sum() or 0) + added[number], day=number)
+
+        add.__annotations__ = {"window": Window, "before": pl.DataFrame}
+        how = table.previous()
+        windows = [Window.of(self.day(number)) for number in days]
+        readers = {"before": TableReader.open(self.lakehouse.lake, how, windows)}
+        maker = function_maker(table, add, {"before": how})
+        return self.run(table, self.rows(), *days, readers=readers, maker=maker, sequential=True)
 
     def attempt(self, rows: pl.DataFrame, *days: int, **changes: Any) -> Attempt:
         """Stage and audit numbered days, and stop before the publish."""

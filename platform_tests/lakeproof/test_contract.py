@@ -192,3 +192,29 @@ def test_bounds_of_different_kinds_are_refused() -> None:
     """A text and a number have no order."""
     with pytest.raises(ContractError, match="different kinds"):
         audit.between("value", 1, "b")
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "count(*) / sum(count(*)) over ()",
+        "max(sum(value)) over (order by sensor)",
+        "count(*) - (select count(*) from staged)",
+        "count(*) + (select count(*) from read_csv('/etc/passwd'))",
+    ],
+)
+def test_a_result_may_not_look_beyond_its_day(lab: Any, expression: str) -> None:
+    """A window or a subquery would see the other days of a range, or other files: a day alone would be judged anew."""
+    with pytest.raises(ContractError, match=r"lab\.readings.*audit share"):
+        lab.table(audits=[audit.sql_result("share", expression, at_most=1), audit.row_count(at_least=1)])
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["mad(value)", "product(value)", "kurtosis(value)", "entropy(value)", "bool_and(value > 1)::int", "max(value) - 1"],
+)
+def test_every_aggregate_of_the_engine_is_a_result(lab: Any, expression: str) -> None:
+    """Also one that the parser has no word for."""
+    table = lab.table(audits=[audit.sql_result("it", expression, at_least=-10_000)])
+
+    assert lab.states(table, lab.rows(2, 3, 4, 7)) == ["published"]

@@ -11,6 +11,7 @@ import pytest
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Status
 
 from lakeproof import Column, Lakehouse, Table, Window, audit, daily_table
+from lakeproof.lake import publish as publishing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -297,3 +298,47 @@ def test_several_hundred_days_are_all_recorded(instance: dg.DagsterInstance, lak
     assert len(materialized(instance)) == 22
     for name in ("not_empty", "between_value", "usual"):
         assert len([day for day in checks(instance, name) if day]) == 22
+
+
+def test_each_day_of_a_range_has_its_own_data_version(instance: dg.DagsterInstance, lakehouse: Lakehouse) -> None:
+    """A day's data version is of its content alone, so a rerun of that day by itself records the same one."""
+
+    def versions() -> dict[str, str]:
+        found = {}
+        for day in ("2024-01-01", "2024-01-02", "2024-01-03"):
+            event = instance.get_latest_data_version_record(make_recorded.key, partition_key=day)
+            found[day] = event.asset_materialization.tags["dagster/data_version"]
+        return found
+
+    values.update({date(2024, 1, day): day for day in (1, 2, 3)})
+    run(instance, lakehouse, "2024-01-01", "2024-01-03")
+    ranged = versions()
+    for day in ranged:
+        assert run(instance, lakehouse, day).success
+
+    assert len(set(ranged.values())) == 3
+    assert versions() == ranged
+
+
+def test_a_day_that_moved_gets_no_check(
+    instance: dg.DagsterInstance, lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Readers have another run's rows, so its checks stay: what this run found is about rows that nobody sees."""
+    demand, others = publishing._demand_verdicts, []
+
+    def another_first(*args: Any) -> None:
+        monkeypatch.setattr(publishing, "_demand_verdicts", demand)
+        values[date(2024, 1, 1)] = 70
+        others.append(run(instance, lakehouse, "2024-01-01"))
+        demand(*args)
+
+    monkeypatch.setattr(publishing, "_demand_verdicts", another_first)
+    result = run(instance, lakehouse, "2024-01-01")
+
+    assert others[0].success
+    assert not result.success
+    assert instance.get_run_by_id(result.run_id).tags["lakeproof/outcome"] == "moved"
+    assert result.get_asset_check_evaluations() == []
+    assert checks(instance, "usual")["2024-01-01"].status is Status.FAILED
+    assert checks(instance, "usual")["2024-01-01"].run_id == others[0].run_id
+    assert lakehouse.read(recorded)["value"].to_list() == [70]

@@ -6,10 +6,13 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import dagster as dg
 import polars as pl
 import pytest
 
+from lakeproof import asset, daily_table
 from lakeproof.errors import MakeError, RowsError
+from lakeproof.lake import publish as publishing
 from lakeproof.lake.catalog import local_path
 from lakeproof.progress import Step, listening
 from lakeproof.wap import new_run_id
@@ -136,3 +139,68 @@ def test_a_lake_reads_what_readers_see(lab: Any) -> None:
     assert lab.lakehouse.read(lab.table(), "2024-01-02").rows() == [(lab.day(2), "a", 1)]
     assert lab.lakehouse.read(lab.table(), "2024-01-09").height == 0
     assert lab.lakehouse.read(lab.table("lab.never")).columns == ["reading_date", "sensor", "value"]
+
+
+def test_a_day_published_after_the_inputs_were_opened_moved(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a run compares with is from before it opened its inputs: older inputs never replace a newer publish."""
+    source, table = lab.table("lab.source"), lab.table()
+    lab.run(source, lab.rows(1))
+    opening = asset._open
+
+    def open_then_another_publishes(*args: Any) -> Any:
+        opened = opening(*args)
+        lab.run(table, lab.rows(2))
+        return opened
+
+    @daily_table(table, source=source)
+    def copy(source: pl.DataFrame) -> pl.DataFrame:
+        return source
+
+    monkeypatch.setattr(asset, "_open", open_then_another_publishes)
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize(
+            [copy],
+            partition_key=lab.day(1).isoformat(),
+            resources={"lakehouse": lab.lakehouse},
+            instance=instance,
+            raise_on_error=False,
+        )
+        tags = instance.get_run_by_id(result.run_id).tags
+
+    assert not result.success
+    assert tags["lakeproof/outcome"] == "moved"
+    assert lab.values() == [2]
+
+
+def test_a_chain_drops_what_builds_on_a_day_that_was_replaced(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unchanged day that another run replaces just before the commit takes the days after it along."""
+    table, added = lab.table(), {1: 1, 2: 2, 3: 3}
+    lab.chain(table, added, 1, 2, 3)
+    commit, fired = publishing._commit, []
+
+    def commit_after_another(*args: Any) -> Any:
+        if not fired:
+            fired.append(True)
+            assert [day.state for day in lab.chain(table, added | {2: 20}, 2).days] == ["published"]
+        return commit(*args)
+
+    monkeypatch.setattr(publishing, "_commit", commit_after_another)
+    outcome = lab.chain(table, added | {3: 30}, 1, 2, 3)
+
+    assert fired
+    assert [day.state for day in outcome.days] == ["unchanged", "moved", "moved"]
+    assert [lab.values(number) for number in (1, 2, 3)] == [[1], [21], [6]]
+    assert outcome.exit_code == 5
+
+
+def test_an_unchanged_rerun_leaves_no_file_of_its_own(lab: Any) -> None:
+    """What was staged and is not needed goes again, so reruns fill no disk."""
+    table = lab.table()
+    lab.run(table, lab.days(2, 1), 1, 2)
+    data = Path(local_path(lab.stored().location())) / "data"
+    before = sorted(path for path in data.rglob("*") if path.is_file())
+
+    assert lab.states(table, lab.days(2, 1), 1, 2) == ["unchanged"] * 2
+    assert sorted(path for path in data.rglob("*") if path.is_file()) == before
+    assert lab.states(table, lab.days(1, 1).vstack(lab.rows(2, day=2)), 1, 2) == ["unchanged", "published"]
+    assert len([path for path in data.rglob("*") if path.is_file()]) == len(before) + 1

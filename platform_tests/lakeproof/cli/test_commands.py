@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +21,27 @@ if TYPE_CHECKING:
 
 FIRST, LAST = "2024-01-01", "2024-01-04"
 DAYS = ("--from", FIRST, "--to", LAST)
+COMMAND = Path(sys.executable).with_name("lakeproof")
+"""The command as it is installed, for what only a process of its own shows."""
+
+
+def start(*words: str) -> subprocess.Popen[str]:
+    """Start the installed command in the working directory."""
+    return subprocess.Popen([COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def when_read(fifo: Path, process: subprocess.Popen[str], seconds: float = 30) -> int:
+    """Wait until a process reads a FIFO, and return its other end."""
+    until = time.monotonic() + seconds
+    while process.poll() is None and time.monotonic() < until:
+        try:
+            return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            time.sleep(0.02)
+    process.kill()
+    raise AssertionError(process.communicate())
 
 
 def states(document: dict, table: str) -> list[str]:
@@ -229,3 +254,78 @@ def test_looking_at_the_lake_needs_no_code_location() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("damage", ["truncated", "no days", "of another run"])
+def test_damaged_evidence_is_refused_clearly(shell: Shell, damage: str) -> None:
+    """`--evidence` of a file that is not the one its snapshot names exits 1 and says so; rows can still be shown."""
+    shell("run", "--all", *DAYS)
+    told = shell("show", "small.readings@2024-01-02", "--evidence", "--json").json
+    path = Path(told["evidence"].removeprefix("file://"))
+    data = path.read_bytes()
+    changed = json.loads(data) | ({"days": {}} if damage == "no days" else {"run": "another"})
+    path.write_bytes(data[:100] if damage == "truncated" else json.dumps(changed).encode())
+
+    refused = shell("show", "small.readings@2024-01-02", "--evidence")
+
+    assert refused.code == 1
+    assert "small.readings 2024-01-02" in refused.err
+    assert "Next: run the day again" in refused.err
+    assert "Traceback" not in refused.err
+    assert shell("show", "small.readings@2024-01-02").code == 0
+    assert shell("held").code == 0
+
+
+def test_an_interrupted_run_exits_130_with_one_message(shell: Shell) -> None:
+    """Ctrl-C in the middle of a function says what stands and what is next, and prints no stack."""
+    (shell.folder / "values.json").unlink()
+    os.mkfifo(shell.folder / "values.json")
+    process = start("run", "small.readings", *DAYS)
+    other_end = when_read(shell.folder / "values.json", process)
+    try:
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    finally:
+        os.close(other_end)
+        process.kill()
+
+    assert process.returncode == 130
+    assert (out + err).count("Interrupted") == 1
+    assert "small.readings" in err
+    assert "Traceback" not in out + err
+    assert "nanobind" not in out + err
+
+
+def test_two_first_commands_in_a_new_home_both_work(shell: Shell) -> None:
+    """Two shells that make the catalog and Dagster's record at once do not get in each other's way."""
+    started = [start("run", "small.sensors"), start("run", "small.readings", *DAYS)]
+    ended = [process.communicate(timeout=60) for process in started]
+
+    assert [process.returncode for process in started] == [0, 0], ended
+    assert shell("show", "small.sensors", "--json").json["rows"] == 2
+    assert shell("show", "small.readings", "--json").json["rows"] == 4
+
+
+def test_looking_for_a_lake_where_none_is_makes_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`held` in an empty folder is a wrong command, exits 2, and leaves the folder empty."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LAKEPROOF_HOME", raising=False)
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    process = start("held")
+    _, err = process.communicate(timeout=60)
+
+    assert process.returncode == 2, err
+    assert "Next: " in err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("value", "code"), [("broken", 1), (-1, 3)], ids=["error", "held"])
+def test_a_refusal_is_the_last_thing_on_the_screen(shell: Shell, value: object, code: int) -> None:
+    """The process prints nothing of its libraries' after what it refused."""
+    (shell.folder / "values.json").write_text(json.dumps({"2024-01-02": value}))
+    process = start("run", "small.readings", *DAYS)
+    out, err = process.communicate(timeout=60)
+
+    assert process.returncode == code, err
+    assert "nanobind" not in out + err
+    assert "Traceback" not in out + err

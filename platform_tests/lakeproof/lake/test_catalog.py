@@ -191,3 +191,40 @@ def test_columns_that_another_engine_changed_are_matched_by_id(lab: Any) -> None
         assert sorted(rows, key=str) == [("a", 2), (None, 1)]
     except LakeError as refusal:
         assert "lab.readings" in str(refusal)  # noqa: PT017 - to refuse such a table is right as well
+
+
+@pytest.mark.parametrize("partition", ["loaded_date", None], ids=["another column", "none"])
+def test_a_contract_with_other_days_is_refused(lab: Any, partition: str | None) -> None:
+    """A table keeps its partition column: under another one, or none, a run would not know which rows are a day's."""
+    columns = [Column("reading_date", "date"), Column("loaded_date", "date"), Column("value", "int")]
+    rows = lab.rows(1).select("reading_date", "value", loaded_date=pl.lit(lab.day(5)))
+    lab.run(lab.table(columns=columns, key=["value"]), rows)
+    other = lab.table(columns=columns, key=["value"], partition=partition)
+
+    for use in (lambda: lab.run(other, rows, 5), lambda: lab.lakehouse.read(other)):
+        with pytest.raises(LakeError, match=r"lab\.readings") as refusal:
+            use()
+        assert f"it was partitioned by reading_date, is now by {partition or 'nothing'}" in str(refusal.value)
+    assert lab.values() == [1]
+
+
+def test_a_contract_that_gives_days_to_a_table_without_is_refused(lab: Any) -> None:
+    """A table that is replaced as a whole does not turn into a daily one."""
+    lab.run(lab.table(partition=None), lab.rows(1))
+
+    with pytest.raises(LakeError, match="it was partitioned by nothing, is now by reading_date"):
+        lab.run(lab.table(), lab.rows(2))
+    assert lab.values() == [1]
+
+
+@pytest.mark.parametrize("name", ["a b", "a%20b", "a+b", "é"])
+def test_a_home_of_any_name_keeps_its_data_below_it(lab: Any, tmp_path: Path, name: str) -> None:
+    """A space, or what looks like an escape, in the path of the home sends no file to another folder."""
+    here = type(lab)(Lakehouse(home=str(tmp_path / name)))
+
+    assert here.states(here.table(), here.rows(1)) == ["published"]
+    assert here.states(here.table(), here.rows(1)) == ["unchanged"]
+    assert here.states(here.table(), here.rows(-1)) == ["held"]
+    assert here.values() == [1]
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert list((tmp_path / name / "warehouse").rglob("*.parquet"))

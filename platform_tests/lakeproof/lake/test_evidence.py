@@ -10,10 +10,11 @@ from typing import Any
 import polars as pl
 import pytest
 
-from lakeproof import Input, Window, audit
+from lakeproof import Column, Input, Window, audit
 from lakeproof.engine.function import FunctionMaker
 from lakeproof.errors import LakeError
 from lakeproof.lake.catalog import columns_of, local_path
+from lakeproof.lake import evidence as evidence_module
 from lakeproof.lake.evidence import evidence_bytes, live_content, read_evidence, snapshot_summary_of, write_evidence
 from lakeproof.reading import TableReader, digest_files
 
@@ -139,3 +140,66 @@ def test_the_recorded_content_is_of_the_rows(lab: Any) -> None:
 
     for live in lab.live().values():
         assert live_content(lab.stored(), live) == digest_files(columns_of(lab.stored()), live)
+
+
+def test_a_chain_names_as_inputs_only_what_it_read_of_main(lab: Any) -> None:
+    """Days that a chain read from its own stage are not recorded with the digests that were published before."""
+    table, added = lab.table(), {1: 1, 2: 2, 3: 3}
+    lab.chain(table, added, 1, 2, 3)
+    before = live_content(lab.stored(), lab.live()[lab.day(1)])
+
+    part = evidence(lab.chain(table, added | {2: 20}, 2, 3))["inputs"]["before"]
+    whole = evidence(lab.chain(table, added | {1: 5}, 1, 2, 3))["inputs"]["before"]
+
+    assert before is not None
+    assert part["days"] == {"2024-01-01": vars(before)}
+    assert whole["days"] == {}
+
+
+@pytest.mark.parametrize("damage", ["truncated", "emptied", "no object", "no days", "another's", "of another day"])
+def test_damaged_evidence_is_not_believed(lab: Any, damage: str) -> None:
+    """Evidence that cannot be read, or is not the one that its snapshot names, neither blocks a rerun nor decides it.
+
+    Another's is what a forger would write: it says that readers have the rows of the rerun already.
+    """
+    table = lab.table()
+    published = lab.run(table, lab.rows(1))
+    evidence_of_rerun = evidence(lab.run(lab.table("lab.other"), lab.rows(2)))
+    path = Path(local_path(published.evidence))
+    data = {
+        "truncated": path.read_bytes()[:100],
+        "emptied": b"",
+        "no object": b"[]",
+        "no days": json.dumps({"days": {}}).encode(),
+        "another's": json.dumps(evidence(published) | {"days": evidence_of_rerun["days"]}).encode(),
+        "of another day": json.dumps({"days": {"2024-01-02": {}}}).encode(),
+    }[damage]
+    path.write_bytes(data)
+    evidence_module._contents.cache_clear()  # as in another process
+
+    assert live_content(lab.stored(), lab.live()[lab.day(1)]) is None
+    reader = TableReader.open(lab.lakehouse.lake, Input(table), [Window.of(lab.day(1))])
+    digest = digest_files(columns_of(lab.stored()), lab.live()[lab.day(1)])
+    assert reader.record()["days"] == {"2024-01-01": vars(digest)}
+    assert lab.states(table, lab.rows(1)) == ["unchanged"]
+    assert lab.states(table, lab.rows(2)) == ["published"]
+    assert lab.values() == [2]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")], ids=str)
+def test_evidence_is_strictly_valid_json(lab: Any, value: float) -> None:
+    """A number that JSON has no word for, in a row at fault or a measure, is told as text: any parser reads the rest."""
+    columns = [Column("reading_date", "date"), Column("value", "double")]
+    audits = [audit.between("value", 0, 1), audit.sql_result("mean", "avg(value)", at_most=1, at_least=0)]
+    outcome = lab.run(
+        lab.table(columns=columns, key=[], audits=audits),
+        pl.DataFrame({"reading_date": [lab.day(1)], "value": [value]}),
+    )
+
+    def refuse(word: str) -> None:
+        raise AssertionError(word)
+
+    record = json.loads(Path(local_path(outcome.evidence)).read_bytes(), parse_constant=refuse)
+    found = {result["audit"]: result for result in record["days"]["2024-01-01"]["audits"]}
+    assert outcome.days[0].state == "held"
+    assert found["between_value"]["sample"] == [{"reading_date": "2024-01-01", "value": str(value)}]

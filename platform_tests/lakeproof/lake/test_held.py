@@ -9,6 +9,7 @@ import pytest
 from pyiceberg.table import StaticTable
 
 from lakeproof import audit
+from lakeproof.errors import LakeError
 from lakeproof.lake.held import held_days
 
 pytestmark = pytest.mark.filterwarnings(
@@ -132,3 +133,22 @@ def test_an_unpartitioned_table_can_be_held(lab: Any) -> None:
     assert lab.values() == [1]
     assert held(lab)[None].rows == 2
     assert StaticTable.from_metadata(held(lab)[None].candidate).scan().to_arrow()["value"].to_pylist() == [-1, -1]
+
+
+def test_a_held_day_is_listed_though_the_publish_broke(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What audits refused is kept before anything is published, so that a storage that fails then hides no held day."""
+
+    def fail(*_: Any) -> None:
+        message = "no space left on device"
+        raise OSError(message)
+
+    table = lab.table()
+    lab.run(table, lab.rows(7))
+    monkeypatch.setattr("lakeproof.lake.publish._commit", fail)
+
+    with pytest.raises(LakeError, match="no space left"):
+        lab.run(table, pl.concat([lab.rows(8), lab.rows(-1, -2, day=2)]), 1, 2)
+
+    assert list(held(lab)) == [lab.day(2)]
+    assert sorted(pl.read_parquet(list(held(lab)[lab.day(2)].paths))["value"]) == [-2, -1]
+    assert lab.values() == [7]

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownException
 
-from lakeproof import audit
+from lakeproof import Column, audit
 from lakeproof.errors import AuditError, LakeError, LakeproofError
 from lakeproof.verdict import SEAL, AuditResult, Content, Verdict
 
@@ -143,6 +143,24 @@ def test_a_value_in_another_column_is_other_content(lab: Any) -> None:
     swapped = pl.DataFrame(columns | {"sensor": ["2"], "value": pl.Series([1], dtype=pl.Int32)})
 
     assert lab.states(table, swapped) == ["published"]
+
+
+def test_two_rows_that_swap_a_value_are_other_content(lab: Any) -> None:
+    """A correction that gives each of two rows the other's last value is published; a digest of sums took it for none.
+
+    The numbers are chosen: with one 64-bit hash a row that is only added up, these two contents are one.
+    """
+    columns = [Column("key", "int"), Column("reading_date", "date"), Column("value", "int")]
+    table = lab.table(columns=columns, key=["key"])
+
+    def rows(values: dict[int, int]) -> pl.DataFrame:
+        schema = {"key": pl.Int32, "reading_date": pl.Date, "value": pl.Int32}
+        return pl.DataFrame([(key, lab.day(1), value) for key, value in values.items()], schema, orient="row")
+
+    lab.run(table, rows({496: 40, 1830: 71}))
+
+    assert lab.states(table, rows({496: 71, 1830: 40})) == ["published"]
+    assert sorted(lab.lakehouse.read(table).select("key", "value").rows()) == [(496, 71), (1830, 40)]
 
 
 def test_only_the_days_that_changed_are_published(lab: Any) -> None:
