@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,6 +18,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from lakeproof.engine.code import code_digest
 from lakeproof.engine.duck import connect, files_relation
 from lakeproof.errors import ContractError, MakeError, RowsError, did_you_mean
 from lakeproof.forms import BATCH_ROWS, FORM_NAMES, FORMS, hand_over, parameters_of, take_back
@@ -125,10 +126,10 @@ class FunctionMaker:
         """Whether the function can only be asked for one day: no, its inputs decide."""
         return False
 
-    @property
+    @cached_property
     def code(self) -> str:
-        """The digest of the function's file, where its contract is too."""
-        return _digest(Path(inspect.getfile(self.function)).read_bytes())
+        """The digest of the function's file and of what it imports from its package, as first asked: at declaration."""
+        return code_digest(Path(inspect.getfile(self.function)))
 
     def make(
         self, window: Window | None, inputs: Mapping[str, Rows], connection: duckdb.DuckDBPyConnection, context: object
@@ -176,10 +177,10 @@ class SqlMaker:
         """Whether the statement can only be asked for one day: when it uses `{{ ds }}`."""
         return "ds" in _variables(self.template)
 
-    @property
+    @cached_property
     def code(self) -> str:
-        """The digest of the statement and of the file that declares it, where its contract is."""
-        return _digest(self.template.encode() + self.declared_in.read_bytes())
+        """The digest of the statement, of the file that declares it, and of what that imports from its package."""
+        return code_digest(self.path, self.declared_in)
 
     def make(
         self, window: Window | None, inputs: Mapping[str, Rows], connection: duckdb.DuckDBPyConnection, context: object
@@ -261,7 +262,7 @@ def _only_inputs(table: Table, file: str, tree: exp.Expr, inputs: Collection[str
             and function.name.lower() not in GENERATORS
             and function.sql_name().lower() not in GENERATORS
         ):
-            msg = f"{table.name}: {file} reads {source.sql(dialect='duckdb')}, which is no input."
+            msg = f"{table.name}: {file} reads {source.sql(dialect='duckdb', normalize_functions=False)}, which is no input."
             raise ContractError(msg, next_step="read tables by naming them as inputs of sql_table")
         if function is None and (source.name not in known or source.db):
             msg = f"{table.name}: {file} reads {source.sql(dialect='duckdb')}. {did_you_mean(source.name, known)}"
@@ -308,7 +309,3 @@ _ENVIRONMENT = jinja2.sandbox.ImmutableSandboxedEnvironment(undefined=jinja2.Str
 
 def _variables(template: str) -> set[str]:
     return set(jinja2.meta.find_undeclared_variables(_ENVIRONMENT.parse(template)))
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()[:16]

@@ -1,0 +1,47 @@
+"""Which code made rows: a digest of a file and of what it imports from its own package."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def code_digest(*files: Path) -> str:
+    """Return the SHA-256 of files and, for Python ones, of every module of the same package that they import.
+
+    A constant that another module of the package holds decides about rows as much as the function itself. Installed
+    libraries are told by their versions, in the evidence.
+    """
+    found: dict[Path, bytes] = {}
+    waiting = [file.resolve() for file in files]
+    while waiting:
+        file = waiting.pop()
+        if file not in found:
+            found[file] = file.read_bytes()
+            waiting += _imports(file, found[file]) if file.suffix == ".py" else []
+    digest = hashlib.sha256()
+    for file in sorted(found, key=lambda file: (file.name, found[file])):
+        digest.update(f"{file.name}\n".encode() + hashlib.sha256(found[file]).digest())
+    return digest.hexdigest()
+
+
+def _imports(file: Path, source: bytes) -> list[Path]:
+    """Return the files of the modules that a file imports from its own package."""
+    package = file.parent
+    while (package / "__init__.py").exists():
+        package = package.parent
+    names = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = file.parents[node.level - 1].relative_to(package).parts if node.level else ()
+            module = [*base, *(node.module.split(".") if node.module else [])]
+            names += [".".join(module), *(".".join([*module, alias.name]) for alias in node.names)]
+    paths = [package.joinpath(*name.split(".")).with_suffix(".py") for name in names if name]
+    own = file.relative_to(package).parts[0]
+    return [path for path in paths if path.is_file() and path.relative_to(package).parts[0] == own]
