@@ -256,16 +256,12 @@ def _only_inputs(table: Table, file: str, tree: exp.Expr, inputs: Collection[str
     """Refuse a statement that reads anything but its inputs: a file would be outside the window and the evidence."""
     known = {*inputs, *(cte.alias_or_name for cte in tree.find_all(exp.CTE))}
     for source in tree.find_all(exp.Table):
-        function = source.find(exp.Func)
-        if (
-            function is not None
-            and function.name.lower() not in GENERATORS
-            and function.sql_name().lower() not in GENERATORS
-        ):
-            msg = f"{table.name}: {file} reads {source.sql(dialect='duckdb', normalize_functions=False)}, which is no input."
+        function, written = source.find(exp.Func), source.sql(dialect="duckdb", normalize_functions=False)
+        if function is not None and not {function.name.lower(), function.sql_name().lower()} & GENERATORS:
+            msg = f"{table.name}: {file} reads {written}, which is no input."
             raise ContractError(msg, next_step="read tables by naming them as inputs of sql_table")
         if function is None and (source.name not in known or source.db):
-            msg = f"{table.name}: {file} reads {source.sql(dialect='duckdb')}. {did_you_mean(source.name, known)}"
+            msg = f"{table.name}: {file} reads {written}. {did_you_mean(source.name, known)}"
             raise ContractError(msg, next_step=f"name it as an input of sql_table: {source.name}=…")
 
 

@@ -13,8 +13,8 @@ import pytest
 from lakeproof import Column, Input, Window, audit
 from lakeproof.engine.function import FunctionMaker
 from lakeproof.errors import LakeError
-from lakeproof.lake.catalog import columns_of, local_path
 from lakeproof.lake import evidence as evidence_module
+from lakeproof.lake.catalog import columns_of, local_path
 from lakeproof.lake.evidence import evidence_bytes, live_content, read_evidence, snapshot_summary_of, write_evidence
 from lakeproof.reading import TableReader, digest_files
 
@@ -188,7 +188,7 @@ def test_damaged_evidence_is_not_believed(lab: Any, damage: str) -> None:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")], ids=str)
 def test_evidence_is_strictly_valid_json(lab: Any, value: float) -> None:
-    """A number that JSON has no word for, in a row at fault or a measure, is told as text: any parser reads the rest."""
+    """A number that JSON has no word for, in a row at fault or a measure, is told as text: any parser reads it."""
     columns = [Column("reading_date", "date"), Column("value", "double")]
     audits = [audit.between("value", 0, 1), audit.sql_result("mean", "avg(value)", at_most=1, at_least=0)]
     outcome = lab.run(
