@@ -8,7 +8,7 @@ import click
 
 from lakeproof.cli.lake import list_tables, open_lake, table_named
 from lakeproof.cli.options import as_json, console, grid, print_json, workspace
-from lakeproof.lake.evidence import day_key, read_evidence
+from lakeproof.lake.evidence import day_evidence, read_evidence
 from lakeproof.lake.held import HeldDay, held_days
 from lakeproof.lake.live import View
 
@@ -57,6 +57,5 @@ def holding(table: IcebergTable, stage: HeldDay) -> list[str]:
 
 def audits_of(table: IcebergTable, run: str, day: date | None) -> list[dict[str, Any]]:
     """Return what the audits of a day found, from the evidence of its run."""
-    record = read_evidence(table, run)
-    audits: list[dict[str, Any]] = record["days"][day_key(day)]["audits"] if record else []
-    return audits
+    entry = day_evidence(read_evidence(table, run), day)
+    return list(entry["audits"]) if entry else []

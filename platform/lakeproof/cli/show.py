@@ -16,6 +16,7 @@ from lakeproof.errors import LakeproofError, UnknownDayError, UsageError, did_yo
 from lakeproof.lake.catalog import columns_of
 from lakeproof.lake.evidence import (
     SHA256_KEY,
+    day_evidence,
     day_key,
     evidence_bytes,
     evidence_location,
@@ -211,17 +212,16 @@ def _print_rows(out: Console, rows: list[dict[str, Any]]) -> None:
 def _show_evidence(shown: Shown, *, as_json: bool) -> int:
     """Print the evidence, and check it: its own digest against the snapshot's, and each file's bytes against it."""
     record = read_evidence(shown.table, shown.run) if shown.run else None
-    if record is None or shown.run is None:
-        msg = (
-            f"{shown.name} {shown.day or ''}: no evidence; its files were written by another engine, or it was removed."
-        )
+    entry = day_evidence(record, shown.day)
+    if record is None or entry is None or shown.run is None:
+        msg = f"{shown.name} {shown.day or ''}: no evidence; another engine wrote its files, or it was removed or damaged."
         raise EvidenceError(msg, next_step="run the day again, so that what readers see has evidence")
-    checks = _check(shown, shown.run, record)
+    checks = _check(shown, shown.run, entry)
     document = {
         "evidence": evidence_location(shown.table, shown.run),
         "checks": checks,
         **{key: value for key, value in record.items() if key != "days"},
-        "day": record["days"][day_key(shown.day)],
+        "day": entry,
     }
     if as_json:
         print_json(document)
@@ -233,14 +233,14 @@ def _show_evidence(shown: Shown, *, as_json: bool) -> int:
     return 0
 
 
-def _check(shown: Shown, run: str, record: dict[str, Any]) -> list[dict[str, Any]]:
+def _check(shown: Shown, run: str, entry: dict[str, Any]) -> list[dict[str, Any]]:
     summary = snapshot_summary_of(shown.table, run)
     data = evidence_bytes(shown.table, run) or b""
     digest = hashlib.sha256(data).hexdigest()
     checks = []
     if summary is not None:
         checks.append({"what": "evidence file against its snapshot", "good": summary[SHA256_KEY] == digest})
-    told = {file["location"]: file["sha256"] for file in record["days"][day_key(shown.day)]["files"]}
+    told = {file["location"]: file["sha256"] for file in entry["files"]}
     checks.append({"what": "live files are the audited ones", "good": set(told) == set(shown.files)})
     checks += [
         {"what": f"bytes of {location}", "good": sha256_of(shown.table, location) == told.get(location)}

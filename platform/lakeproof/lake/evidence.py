@@ -54,6 +54,12 @@ def read_evidence(table: IcebergTable, run: str) -> dict[str, Any] | None:
     return None if data is None else _parsed(data)
 
 
+def day_evidence(record: dict[str, Any] | None, day: Day) -> dict[str, Any] | None:
+    """Return what a run's evidence says of a day; None when it says nothing, or not all of it."""
+    entry = record["days"].get(day_key(day)) if record else None
+    return entry if isinstance(entry, dict) and entry.keys() >= {"content", "audits", "files"} else None
+
+
 def _parsed(data: bytes) -> dict[str, Any] | None:
     try:
         record = json.loads(data)

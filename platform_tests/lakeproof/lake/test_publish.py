@@ -146,9 +146,9 @@ def test_a_value_in_another_column_is_other_content(lab: Any) -> None:
 
 
 def test_two_rows_that_swap_a_value_are_other_content(lab: Any) -> None:
-    """A correction that gives each of two rows the other's last value is published; a digest of sums took it for none.
+    """A correction that gives each of two rows the other's last value is published.
 
-    The numbers are chosen: with one 64-bit hash a row that is only added up, these two contents are one.
+    The numbers are chosen: DuckDB's hash of several columns, taken once, gives both contents the same XOR and sum.
     """
     columns = [Column("key", "int"), Column("reading_date", "date"), Column("value", "int")]
     table = lab.table(columns=columns, key=["key"])
