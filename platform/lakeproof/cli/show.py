@@ -214,8 +214,10 @@ def _show_evidence(shown: Shown, *, as_json: bool) -> int:
     record = read_evidence(shown.table, shown.run) if shown.run else None
     entry = day_evidence(record, shown.day)
     if record is None or entry is None or shown.run is None:
-        msg = f"{shown.name} {shown.day or ''}: no evidence; another engine wrote its files, or it was removed or damaged."
-        raise EvidenceError(msg, next_step="run the day again, so that what readers see has evidence")
+        at = f"{shown.name} {shown.day or ''}".strip()
+        msg = f"{at}: no evidence; another engine wrote its files, or it was removed or damaged."
+        remedy = "restore the evidence folder from a backup; a run of the day with other content leaves evidence anew"
+        raise EvidenceError(msg, next_step=remedy)
     checks = _check(shown, shown.run, entry)
     document = {
         "evidence": evidence_location(shown.table, shown.run),
