@@ -278,7 +278,7 @@ def test_damaged_evidence_is_refused_clearly(shell: Shell, how: str) -> None:
 
     assert refused.code == 1
     assert "small.readings 2024-01-02" in refused.err
-    assert "Next: run the day again" in refused.err
+    assert "Next: restore the evidence folder from a backup" in refused.err
 
 
 @pytest.mark.parametrize("how", DAMAGES)
