@@ -231,7 +231,8 @@ def _show_evidence(shown: Shown, *, as_json: bool) -> int:
         _print_evidence(document, shown.day)
     if not all(check["good"] for check in checks):
         msg = f"{shown.name} {shown.day or ''}: the evidence and the files do not agree: see the checks."
-        raise EvidenceError(msg, readers="see files that are not the audited ones", next_step="run the day again")
+        remedy = "restore the evidence folder from a backup, and the files whose bytes differ"
+        raise EvidenceError(msg, readers="may see files that are not the audited ones", next_step=remedy)
     return 0
 
 
