@@ -143,9 +143,11 @@ def write_audit_publish(lake: Lake, work: Work) -> Outcome:
                 chained=work.chain is not None,
             )
         table = table.refresh()
-        discard(table, staged.only([*done.unchanged, *done.moved]))
+        live = View.of(table, _daily(work.days)).days
+        discard(
+            table, staged.only(done.unchanged | done.moved), keep={f for day in live.values() for f in day.locations}
+        )
         finish_held(table, held, done.unchanged)
-    live = View.of(table, _daily(work.days)).days
     days = tuple(_outcome(day, staged, verdicts, done, live) for day in work.days)
     inputs = tuple(record["inputs"].values())
     return Outcome(work.table.name, run, days, done.snapshot, pointer[PATH_KEY], clock.seconds, inputs)

@@ -142,12 +142,19 @@ def sha256_of(table: IcebergTable, location: str) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]  # has readinto; typed narrower
 
 
-def discard(table: IcebergTable, staged: Staged) -> None:
-    """Remove staged files that were neither published nor held, as far as the storage lets: nobody needs them."""
+def discard(table: IcebergTable, staged: Staged, keep: Collection[str]) -> None:
+    """Remove staged files that were neither published nor held, as far as the storage lets: nobody needs them.
+
+    Args:
+        table: The Iceberg table.
+        staged: The days to remove.
+        keep: Files that readers have, which are never removed, whatever a run believes of them.
+    """
     for files in staged.files.values():
         for file in files:
-            with suppress(OSError):
-                table.io.delete(file.location)
+            if file.location not in keep:
+                with suppress(OSError):
+                    table.io.delete(file.location)
 
 
 class StageWriter:
