@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakValueDictionary
 
 from lakeproof.errors import ContractError, UnknownDayError, UsageError, did_you_mean
+from lakeproof.layout import FileLayout
 from lakeproof.parts import NAME, Audit, Column, Sla, Value, check_timezone
 from lakeproof.window import ONE_DAY, Window, as_day
 
@@ -67,6 +68,8 @@ class Table:
         end: The day after the last one; None when there is none yet.
         timezone: The zone in which the table's days begin and end.
         key: Columns that identify a row.
+        sort: Columns by which the rows of a day are sorted, for readers that filter on them; `"delay desc"` from the
+            highest down.
         allow_empty: Whether a day without rows is a good day.
         write: `replace`, the only way: a day (or an unpartitioned table) is replaced as a whole.
         gaps: Days that will never come, each with its reason. What depends on them runs without them.
@@ -90,6 +93,7 @@ class Table:
     end: str | date | None = field(kw_only=True, default=None)
     timezone: str = field(kw_only=True, default="UTC")
     key: Sequence[str] = field(kw_only=True, default=())
+    sort: Sequence[str] = field(kw_only=True, default=())
     allow_empty: bool = field(kw_only=True, default=False)
     write: Literal["replace"] = field(kw_only=True, default="replace")
     gaps: Mapping[str | date, str] = field(kw_only=True, default_factory=dict)
@@ -110,7 +114,7 @@ class Table:
 
     def _normalise(self) -> None:
         """Store every field in one form."""
-        self._set(columns=tuple(self.columns), key=tuple(self.key))
+        self._set(columns=tuple(self.columns), key=tuple(self.key), sort=tuple(self.sort))
         for edge in ("start", "end"):
             if (given := getattr(self, edge)) is not None:
                 self._set(**{edge: as_day(given)})
@@ -143,7 +147,21 @@ class Table:
                 f"write={self.write!r} is not known; days and tables are replaced whole", "use write='replace'"
             )
         check_timezone(self.name, self.timezone)
+        self._check_files()
         self._check_days()
+
+    def _check_files(self) -> None:
+        """Refuse files that cannot be written so."""
+        for text, (column, _) in zip(self.sort, self.sort_columns, strict=True):
+            if column not in self.column_names or text not in {column, f"{column} asc", f"{column} desc"}:
+                self._refuse(
+                    f"sort {text!r} is no column. {did_you_mean(column, self.column_names)}",
+                    "write a column, or a column and desc",
+                )
+        try:
+            FileLayout.of(self.properties)
+        except ContractError as error:
+            self._refuse(error.what.rstrip("."), error.next_step)
 
     def _check_days(self) -> None:
         """Refuse days without a partition column and a partition column without days."""
@@ -201,6 +219,12 @@ class Table:
     def column(self, name: str) -> Column:
         """Return the column of that name."""
         return next(column for column in self.columns if column.name == name)
+
+    @property
+    def sort_columns(self) -> tuple[tuple[str, bool], ...]:
+        """The columns that rows are sorted by, each with whether it goes from the highest down."""
+        words = (text.split(" ") for text in self.sort)
+        return tuple((name, order[:1] == ["desc"]) for name, *order in words)
 
     @property
     def first_day(self) -> date:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lakeproof.audit.judge import CONTENT_KEY, digest_rows, empty_content
-from lakeproof.engine.duck import connect, files_relation, quoted
+from lakeproof.engine.duck import BOUNDED, connect, files_relation, quoted
 from lakeproof.engine.function import FileRows
 from lakeproof.lake.catalog import columns_of
 from lakeproof.lake.evidence import day_key, live_content
@@ -110,7 +110,7 @@ def digest_files(columns: Mapping[int, Column], live: LiveDay) -> Content:
     """Compute a published day's content digest from its files."""
     if live.rows == 0:
         return empty_content()
-    connection = connect()
+    connection = connect(BOUNDED)
     return digest_rows([c.name for c in columns.values()], connection, files_relation(connection, columns, live.paths))
 
 

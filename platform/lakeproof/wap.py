@@ -15,7 +15,8 @@ import duckdb
 from lakeproof.audit.judge import Known, judge
 from lakeproof.audit.kinds import References, Volume
 from lakeproof.engine.cast import fit
-from lakeproof.engine.duck import connect, files_relation
+from lakeproof.engine.duck import BOUNDED, connect, files_relation
+from lakeproof.engine.sort import in_order
 from lakeproof.errors import MakeError
 from lakeproof.lake.catalog import columns_of
 from lakeproof.lake.evidence import PATH_KEY, day_key, write_evidence
@@ -171,7 +172,7 @@ def _fill(writer: StageWriter, work: Work, run: str) -> Staged:
         where = f"{work.table.name} {window or ''}".strip()
         try:
             made = work.maker.make(window, inputs, connection, work.context)
-            writer.write(fit(made, work.table, where), days)
+            writer.write(in_order(fit(made, work.table, where), work.table, where), days)
         except MakeError as error:
             error.what = f"{where}: {error.what}"
             raise
@@ -216,7 +217,7 @@ class Docket:
 
 def audit(table: Table, staged: Staged, docket: Docket) -> dict[Day, Verdict]:
     """Audit the staged files of all days in one scan; the verdict of each day is bound to its files."""
-    connection = connect()
+    connection = connect(BOUNDED)
     references: dict[str, duckdb.DuckDBPyRelation] = {}
     broken: dict[str, str] = {}
     for condition in table.audits:

@@ -22,7 +22,7 @@ ROOT = LAKEPROOF.parent
 FLOORS = [
     ["errors"],
     ["window"],
-    ["parts"],
+    ["parts", "layout"],
     ["contract"],
     ["progress", "forms", "verdict"],
     ["audit", "lake", "engine"],

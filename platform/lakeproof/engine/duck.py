@@ -31,10 +31,17 @@ DUCK_TYPES = {
 }
 
 
-def connect() -> duckdb.DuckDBPyConnection:
+BOUNDED = "384MiB"
+"""Memory for what the platform itself does with rows: audits, digests, sorting. What needs more spills to disk."""
+
+
+def connect(memory: str | None = None) -> duckdb.DuckDBPyConnection:
     """Open a private, in-memory DuckDB.
 
     It fetches no extension, sees no variable of Python by name, has UTC as its zone, and spills to a temporary folder.
+
+    Args:
+        memory: The most it may hold, such as `BOUNDED`; None for DuckDB's own default, most of the machine's.
     """
     connection = duckdb.connect(config={"autoinstall_known_extensions": False, "allow_community_extensions": False})
     spill = quoted(str(Path(tempfile.gettempdir()) / "lakeproof-spill"), text=True)
@@ -42,6 +49,8 @@ def connect() -> duckdb.DuckDBPyConnection:
         "SET TimeZone = 'UTC'; SET enable_progress_bar = false; SET python_enable_replacements = false; "
         f"SET temp_directory = {spill}"
     )
+    if memory is not None:
+        connection.execute(f"SET memory_limit = {quoted(memory, text=True)}")
     return connection
 
 

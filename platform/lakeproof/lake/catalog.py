@@ -14,6 +14,7 @@ from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC, PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
+from pyiceberg.table.sorting import NullOrder, SortDirection, SortField, SortOrder
 from pyiceberg.transforms import IdentityTransform
 from pyiceberg.types import (
     BinaryType,
@@ -168,6 +169,7 @@ class Lake:
                     contract.name,
                     schema=iceberg_schema(contract),
                     partition_spec=partition_spec(contract),
+                    sort_order=sort_order(contract),
                     properties={
                         **PROPERTIES,
                         "comment": contract.description,
@@ -206,6 +208,27 @@ def partition_spec(contract: Table) -> PartitionSpec:
         return UNPARTITIONED_PARTITION_SPEC
     source = contract.column_names.index(contract.partition) + 1
     return PartitionSpec(PartitionField(source, PARTITION_FIELD_ID, IdentityTransform(), contract.partition))
+
+
+def sort_order(contract: Table) -> SortOrder:
+    """Return the contract's sort order; nulls come first, whichever way a column goes."""
+    return SortOrder(
+        *(
+            SortField(
+                source_id=contract.column_names.index(name) + 1,
+                transform=IdentityTransform(),
+                direction=SortDirection.DESC if down else SortDirection.ASC,
+                null_order=NullOrder.NULLS_FIRST,
+            )
+            for name, down in contract.sort_columns
+        )
+    )
+
+
+def stored_sort(table: IcebergTable) -> tuple[str, ...]:
+    """Return a stored table's sort order in the form of a contract's."""
+    named = [(table.schema().find_column_name(f.source_id), f.direction) for f in table.sort_order().fields]
+    return tuple(f"{name} desc" if direction is SortDirection.DESC else f"{name}" for name, direction in named)
 
 
 def columns_of(table: IcebergTable) -> dict[int, Column]:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from pyiceberg.io.pyarrow import (
     compute_statistics_plan,
     data_file_statistics_from_parquet_metadata,
@@ -25,8 +22,10 @@ from pyiceberg.typedef import Record
 from pyiceberg.utils.datetime import date_to_days
 
 from lakeproof.errors import LakeError, RowsError
-from lakeproof.lake.catalog import local_path
+from lakeproof.lake.catalog import local_path, stored_sort
 from lakeproof.lake.faults import lake_faults
+from lakeproof.lake.parquet import ParquetFile, Target, Written
+from lakeproof.layout import FileLayout
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -37,11 +36,14 @@ if TYPE_CHECKING:
     from lakeproof.contract import Table
     from lakeproof.lake.replace import Day
 
-FILE_BYTES = 128 * 2**20
-"""Rows of a day are written out when they fill this much Arrow memory, which is some 30 MiB of Parquet."""
+STREAM_BYTES = 48 * 2**20
+"""A day that fills this much Arrow memory goes to storage as it comes."""
 
-STAGE_BYTES = 384 * 2**20
-"""How much Arrow memory a stage may hold, over all its days, before it writes the largest out."""
+HELD_BYTES = 256 * 2**20
+"""How much Arrow memory a stage may hold, over all its days, before it closes the largest file."""
+
+MOST_STREAMS = 2
+"""How many files are written at once as their rows come: each holds a row group and what its encoder needs."""
 
 SAMPLE_ROWS = 3
 
@@ -160,19 +162,30 @@ def discard(table: IcebergTable, staged: Staged, keep: Collection[str]) -> None:
 class StageWriter:
     """Takes rows in any order of days and writes each day's files; memory is bounded whatever comes.
 
+    A day that stays small is encoded when the stage closes; a large one goes to storage as it comes, in files of the
+    table's target size. Where the rows of many large days come mixed, their files are smaller.
+
     Args:
         table: The Iceberg table the days are for.
         contract: Its contract.
         run: The run's id.
+
+    Raises:
+        ContractError: The table's properties ask for files that cannot be written.
     """
 
     def __init__(self, table: IcebergTable, contract: Table, run: str) -> None:
         self._table = table
         self._contract = contract
         self._run = run
-        self._schema = schema_to_pyarrow(table.schema(), include_field_ids=True)
-        self._held: dict[Day, list[pa.RecordBatch]] = defaultdict(list)
-        self._bytes: dict[Day, int] = defaultdict(int)
+        self._target = Target(
+            table.io,
+            schema_to_pyarrow(table.schema(), include_field_ids=True),
+            FileLayout.of({**table.properties, **contract.properties}),
+        )
+        # Files have the order that the contract declares; Iceberg can be told so only when the table declares it too.
+        self._sort_order_id = table.sort_order().order_id if contract.sort == stored_sort(table) else None
+        self._open: dict[Day, ParquetFile] = {}
         self._files: dict[Day, list[StagedFile]] = defaultdict(list)
         self._locations: list[str] = []
 
@@ -191,25 +204,54 @@ class StageWriter:
             if batch.num_rows == 0:
                 continue
             for day, part in self._by_day(batch, days):
-                self._held[day].append(part.select(self._schema.names))
-                self._bytes[day] += part.nbytes
-                if self._bytes[day] >= FILE_BYTES:
-                    self._flush(day)
-            while sum(self._bytes.values()) >= STAGE_BYTES:
-                self._flush(max(self._bytes, key=self._bytes.__getitem__))
+                with lake_faults(f"writing a data file of {self._contract.name}"):
+                    self._add(day, part.select(self._target.schema.names))
 
     def close(self, days: Collection[Day]) -> Staged:
         """Write what is still held, and an empty file for each of `days` that got no row."""
         for day in days:
-            if self._bytes.get(day) or not self._files.get(day):
-                self._flush(day)
+            if day in self._open or not self._files.get(day):
+                with lake_faults(f"writing a data file of {self._contract.name}"):
+                    self._file_of(day)
+                    self._finish(day)
         return Staged(self._contract.name, self._run, {day: tuple(self._files[day]) for day in days})
 
     def discard(self) -> None:
         """Remove what was written, half-written files included, as far as the storage lets: the run is over."""
+        for file in self._open.values():
+            with suppress(OSError):
+                file.abandon()
         for location in self._locations:
             with suppress(OSError):
                 self._table.io.delete(location)
+
+    def _add(self, day: Day, rows: pa.RecordBatch) -> None:
+        file = self._file_of(day)
+        file.write(rows)
+        if not file.is_streaming and file.held_bytes >= STREAM_BYTES:
+            streaming = [other for other, opened in self._open.items() if opened.is_streaming]
+            if len(streaming) >= MOST_STREAMS:
+                self._finish(streaming[0])
+            file.stream()
+        if file.written_bytes >= self._target.layout.file_bytes:
+            self._finish(day)
+        while sum(opened.held_bytes for opened in self._open.values()) >= HELD_BYTES:
+            self._finish(max(self._open, key=lambda other: self._open[other].held_bytes))
+
+    def _file_of(self, day: Day) -> ParquetFile:
+        """Return the day's open file, as the one that was used last."""
+        if (file := self._open.pop(day, None)) is None:
+            folder = "" if day is None else f"{self._contract.partition}={day}/"
+            location = f"{self._table.location()}/data/{folder}{self._run}-{len(self._locations):05d}.parquet"
+            self._locations.append(location)
+            file = ParquetFile(self._target, location)
+        self._open[day] = file
+        return file
+
+    def _finish(self, day: Day) -> None:
+        written = self._open[day].close()
+        del self._open[day]
+        self._files[day].append(StagedFile(self._data_file(day, written), written.sha256))
 
     def _by_day(self, batch: pa.RecordBatch, days: Collection[Day]) -> Iterable[tuple[Day, pa.RecordBatch]]:
         partition = self._contract.partition
@@ -238,40 +280,20 @@ class StageWriter:
         )
         raise RowsError(msg, next_step=f"return only rows whose {self._contract.partition} is a day of the window")
 
-    def _flush(self, day: Day) -> None:
-        batches = self._held.pop(day, [])
-        self._bytes.pop(day, None)
-        rows = pa.Table.from_batches(batches) if batches else self._schema.remove_metadata().empty_table()
-        with lake_faults(f"writing a data file of {self._contract.name}"):
-            self._files[day].append(self._write_file(day, rows))
-
-    def _write_file(self, day: Day, rows: pa.Table) -> StagedFile:
-        """Write one Parquet file: encoded in memory, so that what is digested is what was meant to be written."""
-        folder = "" if day is None else f"{self._contract.partition}={day}/"
-        location = f"{self._table.location()}/data/{folder}{self._run}-{len(self._locations):05d}.parquet"
-        self._locations.append(location)
-        buffer = io.BytesIO()
-        frame = pl.from_arrow(rows, rechunk=False)
-        frame.write_parquet(buffer, compression="zstd", arrow_schema=self._schema)  # type: ignore[union-attr]  # a frame
-        data = buffer.getvalue()
-        with self._table.io.new_output(location).create() as out:
-            out.write(data)
-        return StagedFile(self._data_file(location, day, data), hashlib.sha256(data).hexdigest())
-
-    def _data_file(self, location: str, day: Day, data: bytes) -> DataFile:
+    def _data_file(self, day: Day, written: Written) -> DataFile:
         schema, metadata = self._table.schema(), self._table.metadata
         statistics = data_file_statistics_from_parquet_metadata(
-            parquet_metadata=pq.read_metadata(io.BytesIO(data)),
+            parquet_metadata=written.metadata,
             stats_columns=compute_statistics_plan(schema, metadata.properties),
             parquet_column_mapping=parquet_path_to_id_mapping(schema),
         )
         data_file = DataFile.from_args(
             content=DataFileContent.DATA,
-            file_path=location,
+            file_path=written.location,
             file_format=FileFormat.PARQUET,
             partition=Record() if day is None else Record(date_to_days(day)),
-            file_size_in_bytes=len(data),
-            sort_order_id=None,
+            file_size_in_bytes=written.bytes,
+            sort_order_id=self._sort_order_id,
             equality_ids=None,
             key_metadata=None,
             **statistics.to_serialized_dict(),

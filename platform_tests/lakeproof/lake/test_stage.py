@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from lakeproof.engine.cast import fit
-from lakeproof.errors import RowsError
+from lakeproof.errors import MakeError, RowsError
+from lakeproof.lake import parquet as parquet_module
 from lakeproof.lake import stage as stage_module
 from lakeproof.lake.stage import StageWriter, digest_of, verify_files
 from lakeproof.wap import stage
+
+if TYPE_CHECKING:
+    from lakeproof import Table
 
 RUN = "20240101T000000-00000000"
 
@@ -77,23 +84,121 @@ def test_rows_outside_the_window_are_refused(lab: Any, stray: int | None, said: 
         assert words in str(refusal.value)
 
 
-def test_many_rows_are_several_files_of_bounded_memory(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A day that is larger than what is held in memory is written in pieces, and none of it is lost."""
-    monkeypatch.setattr(stage_module, "FILE_BYTES", 4_000)
-    monkeypatch.setattr(stage_module, "STAGE_BYTES", 6_000)
+def many_batches(lab: Any, table: Table, *, mixed: bool, count: int = 1000) -> list[pa.RecordBatch]:
+    """Return many rows of each of two days, in small batches, the days apart or mixed."""
+    values = pl.int_range(count, dtype=pl.Int32, eager=True)
+    day = [
+        pl.DataFrame({"value": values}).select(
+            pl.lit(lab.day(n)).alias("reading_date"), pl.lit("a").alias("sensor"), "value"
+        )
+        for n in (1, 2)
+    ]
+    rows = pl.concat(day)
+    rows = rows.sample(fraction=1, shuffle=True, seed=2) if mixed else rows
+    return [
+        batch
+        for part in rows.iter_slices(max(100, count // 200))
+        for batch in fit(part.to_arrow().to_reader(), table, "")
+    ]
+
+
+def test_many_days_that_fill_the_memory_are_written_in_pieces(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is held over all days is bounded; a day that is written in pieces loses no row."""
+    monkeypatch.setattr(stage_module, "HELD_BYTES", 6_000)
     table = lab.table()
     writer = StageWriter(lab.lakehouse.lake.ensure(table), table, RUN)
-    rows = pl.concat([lab.rows(*range(1000)), lab.rows(*range(1000), day=2)]).sample(fraction=1, shuffle=True, seed=2)
-    batches = [batch for part in rows.iter_slices(100) for batch in fit(part.to_arrow().to_reader(), table, "")]
 
-    for batch in batches:
+    for batch in many_batches(lab, table, mixed=True):
         writer.write([batch], [lab.day(1), lab.day(2)])
-        assert sum(writer._bytes.values()) < 6_000 + batch.nbytes
+        assert sum(file.held_bytes for file in writer._open.values()) < 6_000 + batch.nbytes
     found = writer.close([lab.day(1), lab.day(2)])
 
     assert min(len(found.files[day]) for day in found.days) > 2
     for day in found.days:
         assert sorted(pl.read_parquet(list(found.paths(day)))["value"].to_list()) == list(range(1000))
+
+
+def test_a_large_day_goes_to_storage_as_it_comes(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A day that outgrows the memory it may fill is written while it comes, in files of the table's target size."""
+    monkeypatch.setattr(stage_module, "STREAM_BYTES", 100_000)
+    monkeypatch.setattr(parquet_module, "ROW_GROUP_BYTES", 50_000)
+    table = lab.table(properties={"write.target-file-size-bytes": "300000"})
+    writer = StageWriter(lab.lakehouse.lake.ensure(table), table, RUN)
+
+    for batch in many_batches(lab, table, mixed=False, count=400_000):
+        writer.write([batch], [lab.day(1), lab.day(2)])
+        assert sum(file.held_bytes for file in writer._open.values()) < 100_000 + batch.nbytes
+    found = writer.close([lab.day(1), lab.day(2)])
+
+    for day in found.days:
+        assert len(found.files[day]) > 1
+        for file, path in zip(found.files[day], found.paths(day), strict=True):
+            assert file.sha256 == hashlib.sha256(Path(path).read_bytes()).hexdigest()
+            assert (file.bytes, file.rows) == (Path(path).stat().st_size, pq.read_metadata(path).num_rows)
+        assert pl.read_parquet(list(found.paths(day)))["value"].to_list() == list(range(400_000))
+    assert all(file.bytes >= 300_000 for day in found.days for file in found.files[day][:-1])
+    assert pq.read_metadata(found.paths(lab.day(1))[0]).num_row_groups > 1
+
+
+def test_large_days_whose_rows_come_mixed_are_not_all_open(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many large days come mixed, no more than a few files are written at once, and no row is lost."""
+    monkeypatch.setattr(stage_module, "STREAM_BYTES", 2_000)
+    monkeypatch.setattr(stage_module, "MOST_STREAMS", 1)
+    table = lab.table()
+    writer = StageWriter(lab.lakehouse.lake.ensure(table), table, RUN)
+
+    for batch in many_batches(lab, table, mixed=True):
+        writer.write([batch], [lab.day(1), lab.day(2)])
+        assert sum(file.is_streaming for file in writer._open.values()) <= 1
+    found = writer.close([lab.day(1), lab.day(2)])
+
+    for day in found.days:
+        assert len(found.files[day]) > 1
+        assert sorted(pl.read_parquet(list(found.paths(day)))["value"].to_list()) == list(range(1000))
+
+
+def test_a_large_day_that_breaks_leaves_no_file(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A function that breaks while its day goes to storage leaves no file, and nothing that still writes."""
+    monkeypatch.setattr(stage_module, "STREAM_BYTES", 4_000)
+    table = lab.table()
+    schema = lab.rows(1).to_arrow().schema
+
+    def batches() -> Any:
+        for number in range(100):
+            yield from lab.rows(*range(100)).to_arrow().to_batches()
+            if number == 50:
+                msg = "the source went away"
+                raise OSError(msg)
+
+    with pytest.raises(MakeError, match="the source went away"):
+        staged(lab, lambda _: pa.RecordBatchReader.from_batches(schema, batches()), 1)
+
+    assert list(Path(lab.lakehouse.home).rglob("*.parquet")) == []
+    assert not any(thread.name == parquet_module.THREAD for thread in threading.enumerate())
+    assert lab.states(table, lab.rows(1)) == ["published"]
+
+
+def test_files_are_written_as_the_contract_says(lab: Any) -> None:
+    """Codec, row groups and sort order are the contract's; Iceberg knows the order, and that a file has it."""
+    table = lab.table(
+        sort=["sensor", "value desc"],
+        properties={"write.parquet.compression-codec": "gzip", "write.parquet.row-group-limit": "4"},
+    )
+    rows = pl.concat([lab.rows(3, 1, 2, sensor="b"), lab.rows(6, None, 5, sensor="a"), lab.rows(9, day=2)])
+
+    lab.run(table, rows, 1, 2)
+
+    path = lab.live()[lab.day(1)].paths[0]
+    footer = pq.read_metadata(path)
+    assert (footer.num_row_groups, footer.row_group(0).column(2).compression) == (2, "GZIP")
+    found = pl.read_parquet(path, hive_partitioning=False)
+    assert list(zip(found["sensor"], found["value"], strict=True)) == [
+        ("a", None), ("a", 6), ("a", 5), ("b", 3), ("b", 2), ("b", 1),
+    ]  # fmt: skip
+    stored = lab.stored()
+    order = [(stored.schema().find_column_name(f.source_id), f.direction.value) for f in stored.sort_order().fields]
+    assert order == [("sensor", "asc"), ("value", "desc")]
+    assert {task.file.sort_order_id for task in stored.scan().plan_files()} == {stored.sort_order().order_id}
 
 
 def test_a_stage_knows_its_files(lab: Any) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from lakeproof import audit
 from lakeproof.errors import LakeError
+from lakeproof.lake import stage as stage_module
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +34,26 @@ def test_storage_that_refuses_a_write_leaves_readers_and_no_files(lab: Any) -> N
     table = lab.table(audits=[audit.row_count(at_least=1)], key=[])
     lab.run(table, lab.rows(1))
     many = pl.DataFrame({"value": range(ROWS)}).select(
+        reading_date=pl.lit(lab.day(1)), sensor=pl.lit("a"), value=pl.col("value").shuffle(seed=7).cast(pl.Int32)
+    )
+    before = set(Path(lab.lakehouse.home).rglob("*.parquet"))
+
+    with storage_for(100_000), pytest.raises(LakeError, match=r"Storage refused writing a data file of lab\.readings"):
+        lab.run(table, many)
+
+    assert lab.values() == [1]
+    assert set(Path(lab.lakehouse.home).rglob("*.parquet")) == before
+    assert lab.states(table, many) == ["published"]
+
+
+def test_storage_that_refuses_a_large_day_halfway_leaves_readers_and_no_files(
+    lab: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A day that is written as it comes, and then refused, is the same one refusal, and nothing of it is left."""
+    monkeypatch.setattr(stage_module, "STREAM_BYTES", 10_000)
+    table = lab.table(audits=[audit.row_count(at_least=1)], key=[])
+    lab.run(table, lab.rows(1))
+    many = pl.DataFrame({"value": range(ROWS * 10)}).select(
         reading_date=pl.lit(lab.day(1)), sensor=pl.lit("a"), value=pl.col("value").shuffle(seed=7).cast(pl.Int32)
     )
     before = set(Path(lab.lakehouse.home).rglob("*.parquet"))
