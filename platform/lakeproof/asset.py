@@ -36,11 +36,13 @@ class TableAsset:
 
     Args:
         table: The contract.
+        maker: What makes its rows.
         inputs: What it reads, by name.
         asset: The Dagster asset.
     """
 
     table: Table
+    maker: Maker
     inputs: Mapping[str, Input | Source]
     asset: dg.AssetsDefinition
 
@@ -158,7 +160,7 @@ def _asset(
             required_resource_keys={KEY},
             output_required=False,  # a declared gap is neither a failure nor a materialization
         )(_named(body, table))
-    _MADE[asset.key] = TableAsset(table, inputs, asset)
+    _MADE[asset.key] = TableAsset(table, maker, inputs, asset)
     return asset
 
 

@@ -68,7 +68,8 @@ class TableReader:
         else:
             needed = self.input.window(window)
             days = needed.days if needed else ()
-        return FileRows(_columns(self.view, self.input.table), tuple(path for day in days for path in self._paths(day)))
+        paths = tuple(path for day in days for path in self._paths(day))
+        return FileRows(columns_in(self.view, self.input.table), paths)
 
     def _paths(self, day: Day) -> tuple[str, ...]:
         if self.staged is not None and day in self.staged.files:
@@ -76,7 +77,7 @@ class TableReader:
         return self.view.days[day].paths if day in self.view.days else ()
 
     def record(self) -> dict[str, Any]:
-        """Return the table, how it was read, the snapshot, and the content digest of each day that was read from it.
+        """Return the table, how it was read, the snapshot, and the content and run of each day that was read from it.
 
         Days that a chain read from its own stage are not among them: their digests are the run's verdicts.
         """
@@ -88,7 +89,7 @@ class TableReader:
             "kind": self.input.kind,
             "trailing_days": self.input.days,
             "snapshot": self.view.snapshot,
-            "days": {day_key(day): vars(content) for day, content in contents.items()},
+            "days": {day_key(day): vars(content) | {"run": read[day].run} for day, content in contents.items()},
         }
 
 
@@ -117,10 +118,10 @@ def digest_files(columns: Mapping[int, Column], live: LiveDay) -> Content:
 def read_table(lake: Lake, table: Table, days: Sequence[Day] | None = None) -> FileRows:
     """Return published rows of a table: all, or those of some days."""
     view = View.open(lake, table, None if days is None or None in days else [d for d in days if d is not None])
-    return FileRows(_columns(view, table), tuple(path for live in view.days.values() for path in live.paths))
+    return FileRows(columns_in(view, table), tuple(path for live in view.days.values() for path in live.paths))
 
 
-def _columns(view: View, table: Table) -> dict[int, Column]:
+def columns_in(view: View, table: Table) -> dict[int, Column]:
     """Return a table's columns by field id; by place where it was never staged, and so has no file."""
     return dict(enumerate(table.columns, start=1)) if view.table is None else columns_of(view.table)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import secrets
 import time
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from lakeproof.engine.duck import BOUNDED, connect, files_relation
 from lakeproof.engine.sort import in_order
 from lakeproof.errors import MakeError
 from lakeproof.lake.catalog import columns_of
-from lakeproof.lake.evidence import PATH_KEY, day_key, write_evidence
+from lakeproof.lake.evidence import PATH_KEY, day_key, publisher, write_evidence
 from lakeproof.lake.held import finish_held, keep_held
 from lakeproof.lake.live import View
 from lakeproof.lake.publish import Published, publish
@@ -33,10 +34,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import date
 
+    import pyarrow as pa
     from pyiceberg.table import Table as IcebergTable
 
     from lakeproof.contract import Table
-    from lakeproof.engine.function import Maker
+    from lakeproof.engine.function import Maker, Rows
     from lakeproof.lake.catalog import Lake
     from lakeproof.lake.live import LiveDay
     from lakeproof.lake.replace import Day
@@ -169,17 +171,39 @@ def _fill(writer: StageWriter, work: Work, run: str) -> Staged:
     connection = connect()
     for window, days in _calls(work):
         inputs = {name: reader.rows(window) for name, reader in work.readers.items()}
-        where = f"{work.table.name} {window or ''}".strip()
-        try:
-            made = work.maker.make(window, inputs, connection, work.context)
-            writer.write(in_order(fit(made, work.table, where), work.table, where), days)
-        except MakeError as error:
-            error.what = f"{where}: {error.what}"
-            raise
+        rows = make(work.table, work.maker, window, inputs, connection, work.context)
+        writer.write(in_order(rows, work.table, window_text(work.table, window)), days)
         if work.chain is not None:
             done |= writer.close(days).files
             work.chain.staged = Staged(work.table.name, run, done)
     return writer.close(work.days)
+
+
+def window_text(table: Table, window: Window | None) -> str:
+    """Return a table and its days as a refusal names them."""
+    return f"{table.name} {window or ''}".strip()
+
+
+def make(
+    table: Table,
+    maker: Maker,
+    window: Window | None,
+    inputs: Mapping[str, Rows],
+    connection: duckdb.DuckDBPyConnection,
+    context: object,
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a window as a table's maker makes them of its inputs, cast to the contract.
+
+    Raises:
+        MakeError: The function or SQL failed.
+        RowsError: The rows do not fit the contract.
+    """
+    where = window_text(table, window)
+    try:
+        yield from fit(maker.make(window, inputs, connection, context), table, where)
+    except MakeError as error:
+        error.what = f"{where}: {error.what}"
+        raise
 
 
 @dataclass(frozen=True)
@@ -309,6 +333,12 @@ def _outcome(
     return DayOutcome(day, "not-ready", "a day before it in the chain is held", readers, rows, size, verdict)
 
 
+def versions() -> dict[str, str]:
+    """Return the versions of what decides about rows besides the table's own code."""
+    packages = ("lakeproof", "duckdb", "polars", "pyarrow", "pyiceberg")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+
+
 def _record(
     work: Work,
     staged: Staged,
@@ -330,7 +360,8 @@ def _record(
         "output": "main",
         "run": run,
         "dagster_run": work.dagster_run,
-        "versions": {name: version(name) for name in ("lakeproof", "duckdb", "polars", "pyarrow", "pyiceberg")},
+        "publisher": publisher(),
+        "versions": versions(),
         "code": work.maker.code,
         "contract": work.table.record(),
         "started": started,

@@ -26,11 +26,12 @@ FLOORS = [
     ["contract"],
     ["progress", "forms", "verdict"],
     ["audit", "lake", "engine"],
-    ["reading", "outcome", "wap"],
+    ["reading", "outcome", "wap", "difference", "recorded"],
     ["source"],
     ["gate"],
     ["lakehouse"],
     ["record", "recording", "spec", "asset"],
+    ["verify"],
     ["testing"],
     ["cli"],
 ]

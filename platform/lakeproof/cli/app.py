@@ -14,6 +14,7 @@ COMMANDS = {
     "status": "which days of each table are published, held or missing",
     "show": "a published day, a held one, or its evidence",
     "held": "the days that audits refused, and why",
+    "verify": "whether published days are what their recorded inputs make",
     "doctor": "whether this machine, lake and workspace are in order",
 }
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from lakeproof.errors import UsageError
-from lakeproof.window import as_day
+from lakeproof.window import Window, as_day
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -55,6 +55,28 @@ def grid(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], righ
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
     return table
+
+
+def asked_days(day: str | None, first: str | None, last: str | None) -> Window | None:
+    """Return the days that `--day`, or `--from` and `--to`, ask for; None when none were given.
+
+    Raises:
+        UsageError: They contradict each other, or one is missing.
+    """
+    if day and (first or last):
+        msg = "Give --day, or --from and --to, not both."
+        raise UsageError(msg)
+    if day:
+        return Window.of(day)
+    if bool(first) != bool(last):
+        msg = f"Give --from and --to together; only --{'from' if first else 'to'} was given."
+        raise UsageError(msg, next_step="for one day, use --day")
+    if not first:
+        return None
+    if last and as_day(last) < as_day(first):
+        msg = f"--to {last} lies before --from {first}."
+        raise UsageError(msg, next_step="swap them")
+    return Window.of(first, last)
 
 
 def parse_target(target: str) -> tuple[str, date | None]:

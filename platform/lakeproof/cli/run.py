@@ -15,11 +15,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from lakeproof.cli.execute import dagster_instance, execute
 from lakeproof.cli.locations import find_tables, load_locations
-from lakeproof.cli.options import as_json, console, grid, print_json, workspace
+from lakeproof.cli.options import as_json, asked_days, console, grid, print_json, workspace
 from lakeproof.errors import LakeproofError, UsageError
 from lakeproof.lake.faults import READERS
 from lakeproof.progress import Step
-from lakeproof.window import Window, as_day
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from lakeproof.asset import TableAsset
     from lakeproof.contract import Table
     from lakeproof.outcome import DayOutcome, Outcome
+    from lakeproof.window import Window
 
 
 class InterruptedRunError(LakeproofError):
@@ -84,7 +84,7 @@ def run(
     if bool(tables) == every:
         msg = "Name the tables to run, or --all."
         raise UsageError(msg, next_step="lakeproof run --all --from 2013-01-01 --to 2013-01-31")
-    asked = _asked(day, first, last)
+    asked = asked_days(day, first, last)
     chosen = find_tables(load_locations(workspace), tables)
     plan = [(location, made, _days_of(made, asked, strict=not every)) for location, made in chosen]
     plan = [(location, made, days) for location, made, days in plan if days or made.table.partition is None]
@@ -110,24 +110,6 @@ def run(
             advance(runs[-1])
     _print(runs, time.monotonic() - begun, as_json=as_json)
     return _exit_code(runs)
-
-
-def _asked(day: str | None, first: str | None, last: str | None) -> Window | None:
-    """Return the days that were asked for; None when none were."""
-    if day and (first or last):
-        msg = "Give --day, or --from and --to, not both."
-        raise UsageError(msg)
-    if day:
-        return Window.of(day)
-    if bool(first) != bool(last):
-        msg = f"Give --from and --to together; only --{'from' if first else 'to'} was given."
-        raise UsageError(msg, next_step="for one day, use --day")
-    if not first:
-        return None
-    if last and as_day(last) < as_day(first):
-        msg = f"--to {last} lies before --from {first}."
-        raise UsageError(msg, next_step="swap them")
-    return Window.of(first, last)
 
 
 def _days_of(made: TableAsset, asked: Window | None, *, strict: bool) -> list[date]:

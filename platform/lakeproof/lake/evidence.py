@@ -6,9 +6,12 @@ A live day always leads to it: the run's id is in the day's file names, and the 
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import json
 import math
+import os
+import socket
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -52,6 +55,23 @@ def read_evidence(table: IcebergTable, run: str) -> dict[str, Any] | None:
     """Return a run's evidence as it is now, or None when the run left none, or none that can be read."""
     data = evidence_bytes(table, run)
     return None if data is None else _parsed(data)
+
+
+def sound_evidence(table: IcebergTable, run: str) -> dict[str, Any] | None:
+    """Return a run's evidence; None when it is gone, damaged, or not the file that its snapshot names."""
+    data, named = evidence_bytes(table, run) or b"", snapshot_summary_of(table, run)
+    if named is not None and named[SHA256_KEY] != hashlib.sha256(data).hexdigest():
+        return None
+    return _parsed(data)
+
+
+def publisher() -> str:
+    """Return who runs this process, and where, as `user@host`; nothing else of a machine is evidence."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):  # a container whose user has no name
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
 
 
 def day_evidence(record: dict[str, Any] | None, day: Day) -> dict[str, Any] | None:

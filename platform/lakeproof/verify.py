@@ -1,0 +1,177 @@
+"""Is a published day what its inputs make? It is made again from what its evidence says was read, and compared."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import pyarrow as pa
+
+from lakeproof.audit.judge import digest_rows
+from lakeproof.difference import Difference, compare
+from lakeproof.engine.cast import arrow_schema
+from lakeproof.engine.conditions import reversed_rows, set_clock
+from lakeproof.engine.duck import connect, files_relation
+from lakeproof.engine.lint import lint
+from lakeproof.errors import LakeproofError, UnknownDayError
+from lakeproof.lake.catalog import columns_of
+from lakeproof.lake.evidence import day_evidence
+from lakeproof.recorded import GoneError, Recorded
+from lakeproof.wap import make, versions
+from lakeproof.window import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from lakeproof.asset import TableAsset
+    from lakeproof.engine.function import Rows
+    from lakeproof.lake.catalog import Lake
+    from lakeproof.lake.live import LiveDay
+    from lakeproof.lake.replace import Day
+
+State = Literal["identical", "differs", "failed", "inputs-gone"]
+EXIT_CODES: dict[State, int] = {"identical": 0, "differs": 1, "failed": 1, "inputs-gone": 4}
+"""What a day alone exits with: only a proof exits 0, and an input that is not there is an upstream that is not."""
+
+ANOTHER_TIME = datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC)
+"""What DuckDB's clock tells a statement that looks at it: no table has a reason to hold it."""
+
+
+@dataclass(frozen=True)
+class DayVerified:
+    """What became of verifying a day.
+
+    Args:
+        day: The day; None for an unpartitioned table.
+        state: `identical`; `differs`; `failed`, today's code cannot make it; or `inputs-gone`.
+        run: The run that published it; None when another engine did.
+        reasons: Why, a line each: which inputs are gone, what failed, what makes rows differ.
+        notes: What is not today what it was then: the code, the contract, versions of libraries.
+        difference: What differs.
+    """
+
+    day: Day
+    state: State
+    run: str | None
+    reasons: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    difference: Difference | None = None
+
+
+def verify(lake: Lake, made: TableAsset, days: Sequence[Day] | None = None) -> Iterator[DayVerified]:
+    """Make published days again, one at a time, from the inputs that their evidence records, and compare the contents.
+
+    Nothing is published and nothing is left behind. The rows of the inputs come in the opposite order, and DuckDB's
+    clock tells another time, so that one pass proves that neither decides.
+
+    Args:
+        lake: The lake.
+        made: The table, with what makes it today.
+        days: Only these, of those that are published; None for all.
+
+    Yields:
+        What became of each published day, in order.
+
+    Raises:
+        UnknownDayError: None of the days is published.
+        LakeError: The catalog or warehouse cannot be read.
+    """
+    recorded = Recorded(lake, made.table)
+    live = recorded.view(made.table).days
+    chosen = [day for day in live if days is None or day in days]
+    if not chosen:
+        msg = f"{made.table.name}: none of the days asked for is published, so there is nothing to verify."
+        raise UnknownDayError(msg, next_step=f"lakeproof show {made.table.name} lists the days that are")
+    for day in chosen:
+        yield _Verification(recorded, made, live[day]).verified()
+
+
+@dataclass(frozen=True)
+class _Verification:
+    """One day, and what it is verified with."""
+
+    recorded: Recorded
+    made: TableAsset
+    live: LiveDay
+
+    def verified(self) -> DayVerified:
+        """Return what became of it."""
+        day, run = self.live.day, self.live.run
+        table = self.recorded.view(self.made.table).table
+        record = self.recorded.evidence(table, run) if table is not None and run is not None else None
+        if record is None or day_evidence(record, day) is None:
+            why = "its evidence is gone or damaged" if run else "another engine wrote it, and left no evidence"
+            return DayVerified(day, "inputs-gone", run, (f"{why}, so nothing tells what it was made from",))
+        notes = tuple(_changes(record, self.made))
+        inputs: dict[str, Rows] = {}
+        gone = []
+        for name, how in self.made.inputs.items():
+            try:
+                inputs[name] = self.recorded.rows(name, how, record, day)
+            except GoneError as error:
+                gone.append(error.what)
+        if gone:
+            return DayVerified(day, "inputs-gone", run, tuple(gone), notes)
+        try:
+            difference = self._compared(inputs, reverse=True)
+            reasons = tuple(self._causes(inputs)) if difference else ()
+        except LakeproofError as error:
+            return DayVerified(day, "failed", run, tuple(self._failure(error)), notes)
+        return DayVerified(day, "differs" if difference else "identical", run, reasons, notes, difference)
+
+    def _compared(self, inputs: Mapping[str, Rows], *, reverse: bool) -> Difference | None:
+        """Make the day, and compare it with what readers see of it."""
+        connection, table = connect(), self.recorded.view(self.made.table).table
+        assert table is not None  # noqa: S101 - a table with a live day is there
+        stored = columns_of(table)
+        with tempfile.TemporaryDirectory(prefix="lakeproof-verify-") as folder:
+            self._make(connection, "made", inputs, Path(folder) if reverse else None)
+        names = [column.name for column in stored.values() if column.name in self.made.table.column_names]
+        old, new = files_relation(connection, stored, self.live.paths), connection.table("made")
+        if digest_rows(names, connection, old) == digest_rows(names, connection, new):
+            return None  # a tenth of what matching the rows costs
+        return compare(connection, old, new, names, self.made.table.key) or None
+
+    def _make(self, connection: Any, name: str, inputs: Mapping[str, Rows], folder: Path | None) -> None:
+        """Make the day into a temporary table, of inputs as they are, or reversed by way of a folder."""
+        table, day, own = self.made.table, self.live.day, connect()
+        set_clock(own, ANOTHER_TIME)
+        given = inputs if folder is None else {n: reversed_rows(rows, folder) for n, rows in inputs.items()}
+        window = None if day is None else Window.of(day, timezone=table.timezone)
+        connection.from_arrow(arrow_schema(table.columns).empty_table()).create(name)
+        for batch in make(table, self.made.maker, window, given, own, None):
+            connection.from_arrow(pa.Table.from_batches([batch])).insert_into(name)
+
+    def _causes(self, inputs: Mapping[str, Rows]) -> Iterator[str]:
+        """Yield what makes the rows differ, as far as making them again tells."""
+        if not self._compared(inputs, reverse=False):
+            yield "it is identical when the rows of its inputs come in the order in which they were read"
+        else:
+            connection = connect()
+            for name in ("once", "twice"):
+                self._make(connection, name, inputs, None)
+            names, key = self.made.table.column_names, self.made.table.key
+            if compare(connection, connection.table("once"), connection.table("twice"), names, key):
+                yield "made twice in a row, it differs from itself: it looks at a clock or at chance"
+        yield from lint(self.made.table, self.made.maker)
+
+    def _failure(self, error: LakeproofError) -> Iterator[str]:
+        yield error.what
+        if "context" in getattr(self.made.maker, "parameters", {}):
+            yield "its function takes Dagster's context, and there is none outside of a run"
+
+
+def _changes(record: Mapping[str, Any], made: TableAsset) -> Iterator[str]:
+    """Yield what decides about rows and is not today what it was when the day was made."""
+    if record["code"] != made.maker.code:
+        yield f"the code has changed since: its digest was {record['code'][:12]}, is {made.maker.code[:12]}"
+    if record["contract"] != made.table.record():
+        names = [name for name, value in made.table.record().items() if record["contract"].get(name) != value]
+        yield f"the contract has changed since: {', '.join(names)}"
+    now = versions()
+    for name, version in record["versions"].items():
+        if now.get(name) != version:
+            yield f"{name} was {version}, is {now.get(name)}"
