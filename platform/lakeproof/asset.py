@@ -188,7 +188,7 @@ def run(
         work = Work(
             table=table,
             maker=maker,
-            readers=_open(lake, table, inputs, readiness.ready),
+            readers=open_inputs(lake, table, inputs, readiness.ready),
             days=readiness.ready,
             base=base,
             sequential=any(isinstance(i, Input) and i.kind in {"last", "previous"} for i in inputs.values()),
@@ -235,7 +235,10 @@ def _precheck(table: Table, inputs: Mapping[str, Input | Source], days: Sequence
             )
 
 
-def _open(lake: Lake, table: Table, inputs: Mapping[str, Input | Source], days: Sequence[Any]) -> dict[str, Reader]:
+def open_inputs(
+    lake: Lake, table: Table, inputs: Mapping[str, Input | Source], days: Sequence[Any]
+) -> dict[str, Reader]:
+    """Open what a table reads for some days, each input at one snapshot."""
     windows = [Window.of(day, timezone=table.timezone) for day in days if day is not None]
     whole = Window.of(days[0], days[-1], table.timezone) if windows else None
     return {

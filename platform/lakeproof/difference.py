@@ -155,7 +155,8 @@ def _as_multisets(connection: duckdb.DuckDBPyConnection, columns: list[str]) -> 
             f"CREATE OR REPLACE TEMP TABLE {name} AS "  # noqa: S608 - quoted
             f"SELECT {listed} FROM {one}_content EXCEPT ALL SELECT {listed} FROM {other}_content"
         )
-    totals = [_count(connection, side) for side in ("old_content", "new_content", *sides)]
+    total_old, total_new = (_count(connection, side) for side in ("old_content", "new_content"))
+    only_old, only_new = (_count(connection, side) for side in sides)
     differing = {}
     for name in columns:
         lacking = f"(SELECT {quoted(name)} FROM only_old EXCEPT ALL SELECT {quoted(name)} FROM only_new)"  # noqa: S608 - quoted
@@ -168,7 +169,7 @@ def _as_multisets(connection: duckdb.DuckDBPyConnection, columns: list[str]) -> 
         for row in rows:
             values = dict(zip(columns, row, strict=True))
             samples.append(Sample({}, values, None) if side == "only_old" else Sample({}, None, values))
-    return Difference(*totals, 0, differing, tuple(samples))
+    return Difference(total_old, total_new, only_old, only_new, 0, differing, tuple(samples))
 
 
 def _count(connection: duckdb.DuckDBPyConnection, side: str) -> int:

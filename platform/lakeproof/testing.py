@@ -1,4 +1,4 @@
-"""What tests of tables need: upstream days, put where the table will look for them."""
+"""What tests of tables need: upstream days, put where the table will look for them; proof that only they decide."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from lakeproof import audit
 from lakeproof.engine.cast import arrow_schema
 from lakeproof.engine.function import FunctionMaker
 from lakeproof.errors import UsageError
+from lakeproof.idempotence import assert_idempotent
 from lakeproof.wap import Work, base_of, write_audit_publish
 from lakeproof.window import Window
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from lakeproof.contract import Table
     from lakeproof.lakehouse import Lakehouse
+
+__all__ = ["assert_idempotent", "given"]
 
 Rows = pl.DataFrame | list[dict[str, Any]]
 

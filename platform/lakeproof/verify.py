@@ -26,6 +26,8 @@ from lakeproof.window import Window
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    import duckdb
+
     from lakeproof.asset import TableAsset
     from lakeproof.engine.function import Rows
     from lakeproof.lake.catalog import Lake
@@ -89,6 +91,36 @@ def verify(lake: Lake, made: TableAsset, days: Sequence[Day] | None = None) -> I
         yield _Verification(recorded, made, live[day]).verified()
 
 
+def make_day(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    made: TableAsset,
+    day: Day,
+    inputs: Mapping[str, Rows],
+    clock: datetime,
+) -> None:
+    """Make one day as a run makes it, into a temporary table, and nowhere else.
+
+    Args:
+        connection: Where the table is made.
+        name: Its name there.
+        made: The table, with what makes it.
+        day: The day; None for an unpartitioned table.
+        inputs: What it reads, by name.
+        clock: What DuckDB's clock tells.
+
+    Raises:
+        MakeError: The function or SQL failed.
+        RowsError: The rows do not fit the contract.
+    """
+    own, table = connect(), made.table  # a stream that is still read from a connection ends when it is asked again
+    set_clock(own, clock)
+    window = None if day is None else Window.of(day, timezone=table.timezone)
+    connection.from_arrow(arrow_schema(table.columns).empty_table()).create(name)
+    for batch in make(table, made.maker, window, inputs, own, None):
+        connection.from_arrow(pa.Table.from_batches([batch])).insert_into(name)
+
+
 @dataclass(frozen=True)
 class _Verification:
     """One day, and what it is verified with."""
@@ -128,22 +160,13 @@ class _Verification:
         assert table is not None  # noqa: S101 - a table with a live day is there
         stored = columns_of(table)
         with tempfile.TemporaryDirectory(prefix="lakeproof-verify-") as folder:
-            self._make(connection, "made", inputs, Path(folder) if reverse else None)
+            given = {n: reversed_rows(rows, Path(folder)) for n, rows in inputs.items()} if reverse else inputs
+            make_day(connection, "made", self.made, self.live.day, given, ANOTHER_TIME)
         names = [column.name for column in stored.values() if column.name in self.made.table.column_names]
         old, new = files_relation(connection, stored, self.live.paths), connection.table("made")
         if digest_rows(names, connection, old) == digest_rows(names, connection, new):
             return None  # a tenth of what matching the rows costs
         return compare(connection, old, new, names, self.made.table.key) or None
-
-    def _make(self, connection: Any, name: str, inputs: Mapping[str, Rows], folder: Path | None) -> None:
-        """Make the day into a temporary table, of inputs as they are, or reversed by way of a folder."""
-        table, day, own = self.made.table, self.live.day, connect()
-        set_clock(own, ANOTHER_TIME)
-        given = inputs if folder is None else {n: reversed_rows(rows, folder) for n, rows in inputs.items()}
-        window = None if day is None else Window.of(day, timezone=table.timezone)
-        connection.from_arrow(arrow_schema(table.columns).empty_table()).create(name)
-        for batch in make(table, self.made.maker, window, given, own, None):
-            connection.from_arrow(pa.Table.from_batches([batch])).insert_into(name)
 
     def _causes(self, inputs: Mapping[str, Rows]) -> Iterator[str]:
         """Yield what makes the rows differ, as far as making them again tells."""
@@ -152,7 +175,7 @@ class _Verification:
         else:
             connection = connect()
             for name in ("once", "twice"):
-                self._make(connection, name, inputs, None)
+                make_day(connection, name, self.made, self.live.day, inputs, ANOTHER_TIME)
             names, key = self.made.table.column_names, self.made.table.key
             if compare(connection, connection.table("once"), connection.table("twice"), names, key):
                 yield "made twice in a row, it differs from itself: it looks at a clock or at chance"

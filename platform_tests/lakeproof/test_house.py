@@ -32,7 +32,7 @@ FLOORS = [
     ["lakehouse"],
     ["record", "recording", "spec", "asset"],
     ["verify"],
-    ["testing"],
+    ["testing", "idempotence"],
     ["cli"],
 ]
 SIDE_BY_SIDE = {"audit", "lake", "engine"}

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from lakeproof import Column, Window, audit, daily_table, sql_table
-from lakeproof.asset import TableAsset, _open, table_assets
+from lakeproof.asset import TableAsset, open_inputs, table_assets
 from lakeproof.lake import evidence as evidence_module
 from lakeproof.lake.catalog import local_path
 from lakeproof.verify import DayVerified, verify
@@ -48,7 +48,7 @@ class Bench:
         kinds = {getattr(how, "kind", "source") for how in made.inputs.values()}
         base = base_of(lake, table, days, chained="previous" in kinds)
         sequential = bool(kinds & {"last", "previous"})
-        readers = _open(lake, table, made.inputs, days)
+        readers = open_inputs(lake, table, made.inputs, days)
         return write_audit_publish(
             lake,
             Work(table=table, maker=made.maker, readers=readers, days=days, base=base, sequential=sequential),
