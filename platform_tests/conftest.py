@@ -2,12 +2,42 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from lakeproof import Lakehouse
+from lakeproof.asset import open_inputs
+from lakeproof.wap import Work, base_of, write_audit_publish
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import date
+
+    from lakeproof.asset import TableAsset
+    from lakeproof.outcome import Outcome
 
 
 @pytest.fixture
 def lakehouse() -> Lakehouse:
     """Return an empty lake of the test's own."""
     return Lakehouse.in_memory()
+
+
+@pytest.fixture(scope="session")
+def publish() -> Callable[[Lakehouse, TableAsset, Sequence[date | None]], Outcome]:
+    """Return what takes days of an asset, with its inputs, through the real path, without Dagster's record of it."""
+
+    def run(lakehouse: Lakehouse, made: TableAsset, days: Sequence[date | None]) -> Outcome:
+        kinds = {getattr(how, "kind", "source") for how in made.inputs.values()}
+        work = Work(
+            table=made.table,
+            maker=made.maker,
+            readers=open_inputs(lakehouse.lake, made.table, made.inputs, days),
+            days=tuple(days),
+            base=base_of(lakehouse.lake, made.table, days, chained="previous" in kinds),
+            sequential=bool(kinds & {"last", "previous"}),
+        )
+        return write_audit_publish(lakehouse.lake, work)
+
+    return run

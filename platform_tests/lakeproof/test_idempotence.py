@@ -14,11 +14,10 @@ import pytest
 import time_machine
 
 from lakeproof import Column, Window, audit, daily_table, sql_table
-from lakeproof.asset import open_inputs, table_assets
+from lakeproof.asset import table_assets
 from lakeproof.errors import UsageError
 from lakeproof.testing import assert_idempotent
 from lakeproof.verify import verify
-from lakeproof.wap import Work, base_of, write_audit_publish
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,16 +106,6 @@ def declare(lab: Any, function: Callable[..., Any], *columns: Column) -> Any:
     return daily_table(table, readings=lab.table())(function)
 
 
-def publish(lab: Any, asset: Any) -> Any:
-    """Publish the day, and return what the asset was made from."""
-    (made,) = table_assets([asset.key])
-    lake, days = lab.lakehouse.lake, (lab.day(1),)
-    readers = open_inputs(lake, made.table, made.inputs, days)
-    base = base_of(lake, made.table, days)
-    write_audit_publish(lake, Work(table=made.table, maker=made.maker, readers=readers, days=days, base=base))
-    return made
-
-
 @pytest.mark.parametrize(("function", "why"), FAULTS, ids=lambda value: getattr(value, "__name__", ""))
 def test_what_depends_on_more_than_its_inputs_is_found(lab: Any, function: Callable[..., Any], why: str) -> None:
     """The failure names table, day, both conditions, the column, the key and both values, and what to do."""
@@ -131,9 +120,10 @@ def test_what_depends_on_more_than_its_inputs_is_found(lab: Any, function: Calla
 
 
 @pytest.mark.parametrize(("function", "why"), FAULTS, ids=lambda value: getattr(value, "__name__", ""))
-def test_verify_finds_it_in_what_is_published(lab: Any, function: Callable[..., Any], why: str) -> None:
+def test_verify_finds_it_in_what_is_published(lab: Any, publish: Any, function: Callable[..., Any], why: str) -> None:
     """A day that depended on more than its inputs is not what they make; only the zone is the same as it was."""
-    made = publish(lab, declare(lab, function))
+    (made,) = table_assets([declare(lab, function).key])
+    publish(lab.lakehouse, made, [lab.day(1)])
 
     (found,) = verify(lab.lakehouse.lake, made)
     if function is local_hour:
@@ -156,15 +146,16 @@ def test_what_depends_on_its_inputs_alone_passes(lab: Any) -> None:
 
 
 @pytest.mark.parametrize("digits", [None, 3])
-def test_a_sum_of_doubles_needs_digits(lab: Any, digits: int | None) -> None:
+def test_a_sum_of_doubles_needs_digits(lab: Any, publish: Any, digits: int | None) -> None:
     """Its last places depend on the order in which it adds up; rounded to declared digits, they do not."""
 
     def mean(readings: pl.DataFrame) -> pl.DataFrame:
-        return readings.group_by("reading_date", "sensor").agg(mean=(pl.col("value") / 7 + 1e9).sum())
+        return readings.group_by("reading_date", "sensor").agg(mean=(pl.col("value").sin() * 1e8).sum())
 
     mean.__annotations__ = {"readings": pl.DataFrame}
     asset = declare(lab, mean, *COLUMNS[:2], Column("mean", "double", digits=digits))
-    made = publish(lab, asset)
+    (made,) = table_assets([asset.key])
+    publish(lab.lakehouse, made, [lab.day(1)])
 
     if digits is None:
         with pytest.raises(AssertionError, match="declare digits= on sums of doubles"):
@@ -222,7 +213,7 @@ def test_the_extra_is_named_when_it_is_missing(lab: Any, monkeypatch: pytest.Mon
         assert_idempotent(declare(lab, good), lab.day(1), lakehouse=lab.lakehouse)
 
 
-def test_a_day_made_by_a_clock_differs_on_another_day(lab: Any) -> None:
+def test_a_day_made_by_a_clock_differs_on_another_day(lab: Any, publish: Any) -> None:
     """What only tells the date is the same all day long, and found by who verifies on another."""
 
     def today(readings: pl.DataFrame) -> pl.DataFrame:
@@ -230,6 +221,7 @@ def test_a_day_made_by_a_clock_differs_on_another_day(lab: Any) -> None:
 
     today.__annotations__ = {"readings": pl.DataFrame}
     with time_machine.travel(datetime(2024, 1, 2, tzinfo=UTC)):
-        made = publish(lab, declare(lab, today))
+        (made,) = table_assets([declare(lab, today).key])
+        publish(lab.lakehouse, made, [lab.day(1)])
 
     assert [day.state for day in verify(lab.lakehouse.lake, made)] == ["differs"]

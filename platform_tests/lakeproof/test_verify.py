@@ -13,11 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from lakeproof import Column, Window, audit, daily_table, sql_table
-from lakeproof.asset import TableAsset, open_inputs, table_assets
+from lakeproof.asset import TableAsset, table_assets
 from lakeproof.lake import evidence as evidence_module
 from lakeproof.lake.catalog import local_path
 from lakeproof.verify import DayVerified, verify
-from lakeproof.wap import Work, base_of, write_audit_publish
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +29,7 @@ class Bench:
     """A lab, and short ways to publish tables with inputs and to verify them."""
 
     lab: Any
+    run: Any
 
     def table(self, name: str = "lab.totals", **changes: Any) -> Table:
         """Declare a table of a number a day and sensor."""
@@ -43,16 +43,8 @@ class Bench:
 
     def publish(self, made: TableAsset, *numbers: int) -> Any:
         """Run days of an asset through the real path."""
-        lake, table = self.lab.lakehouse.lake, made.table
-        days = tuple(self.lab.day(number) for number in numbers or (1,)) if table.partition else (None,)
-        kinds = {getattr(how, "kind", "source") for how in made.inputs.values()}
-        base = base_of(lake, table, days, chained="previous" in kinds)
-        sequential = bool(kinds & {"last", "previous"})
-        readers = open_inputs(lake, table, made.inputs, days)
-        return write_audit_publish(
-            lake,
-            Work(table=table, maker=made.maker, readers=readers, days=days, base=base, sequential=sequential),
-        )
+        days = [self.lab.day(number) for number in numbers or (1,)] if made.table.partition else [None]
+        return self.run(self.lab.lakehouse, made, days)
 
     def verify(self, made: TableAsset, *numbers: int) -> list[DayVerified]:
         """Verify days, all by default."""
@@ -65,10 +57,10 @@ class Bench:
 
 
 @pytest.fixture
-def bench(lab: Any) -> Bench:
+def bench(lab: Any, publish: Any) -> Bench:
     """Return a lab whose readings of three days are published."""
     lab.run(lab.table(), lab.days(3, 1, 2, 3), 1, 2, 3)
-    return Bench(lab)
+    return Bench(lab, publish)
 
 
 def add_up(readings: pl.DataFrame) -> pl.DataFrame:
