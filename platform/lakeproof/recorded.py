@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +9,8 @@ from lakeproof.contract import Input
 from lakeproof.engine.function import FileRows, StreamRows
 from lakeproof.errors import LakeproofError
 from lakeproof.lake.catalog import columns_of, local_path
-from lakeproof.lake.evidence import day_evidence, key_day, sound_evidence
+from lakeproof.lake.evidence import day_evidence, key_day, sha256_if_there, sound_evidence
 from lakeproof.lake.live import View
-from lakeproof.lake.stage import sha256_of
 from lakeproof.reading import columns_in, digest_files
 from lakeproof.verdict import Content
 from lakeproof.window import Window
@@ -147,9 +145,7 @@ class Recorded:
 
     def _sha256(self, table: IcebergTable, location: str) -> str | None:
         if location not in self._digests:
-            self._digests[location] = None
-            with suppress(FileNotFoundError):
-                self._digests[location] = sha256_of(table, location)
+            self._digests[location] = sha256_if_there(table, location)
         return self._digests[location]
 
 

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from lakeproof.cli.evidence import Shown, show_evidence
 from lakeproof.cli.held import audits_of
 from lakeproof.cli.lake import open_lake, table_named
 from lakeproof.cli.options import as_json, console, grid, parse_target, print_json, workspace
 from lakeproof.engine.duck import connect, files_relation, quoted
-from lakeproof.errors import LakeproofError, UnknownDayError, UsageError, did_you_mean
+from lakeproof.errors import UnknownDayError, UsageError, did_you_mean
 from lakeproof.lake.catalog import columns_of
-from lakeproof.lake.evidence import (
-    SHA256_KEY,
-    day_evidence,
-    day_key,
-    evidence_bytes,
-    evidence_location,
-    read_evidence,
-    snapshot_summary_of,
-)
 from lakeproof.lake.held import HeldDay, held_days
 from lakeproof.lake.live import LiveDay, View
-from lakeproof.lake.stage import sha256_of
 from lakeproof.window import days_text
 
 if TYPE_CHECKING:
@@ -43,33 +32,6 @@ WIDEST = 40
 
 WARNED_ROWS = 3
 """How many rows at fault a mere warning shows."""
-
-
-class EvidenceError(LakeproofError):
-    """Evidence is gone, or is not what the table says it is."""
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A day that is being looked at.
-
-    Args:
-        table: The Iceberg table.
-        name: Its name.
-        day: The day; None for an unpartitioned table.
-        files: Where its data files are.
-        paths: The same, as other libraries take them.
-        run: The run that wrote them.
-        state: `published` or `held`.
-    """
-
-    table: IcebergTable
-    name: str
-    day: date | None
-    files: tuple[str, ...]
-    paths: tuple[str, ...]
-    run: str | None
-    state: str
 
 
 @click.command()
@@ -104,7 +66,7 @@ def show(
         raise UsageError(msg, next_step=f"lakeproof show {name}")
     shown = _find(table, name, day, view.days.get(day), stages.get(day), held=held)
     if evidence:
-        return _show_evidence(shown, as_json=as_json)
+        return show_evidence(shown, as_json=as_json)
     return _show_rows(
         shown, rows, [name.strip() for name in columns.split(",")] if columns else None, sort, as_json=as_json
     )
@@ -207,77 +169,3 @@ def _print_rows(out: Console, rows: list[dict[str, Any]]) -> None:
             "", ["column", *(f"row {n}" for n, _ in enumerate(shown, 1))], [[n, *(r[n] for r in shown)] for n in names]
         )
     )
-
-
-def _show_evidence(shown: Shown, *, as_json: bool) -> int:
-    """Print the evidence, and check it: its own digest against the snapshot's, and each file's bytes against it."""
-    record = read_evidence(shown.table, shown.run) if shown.run else None
-    entry = day_evidence(record, shown.day)
-    if record is None or entry is None or shown.run is None:
-        at = f"{shown.name} {shown.day or ''}".strip()
-        msg = f"{at}: no evidence; another engine wrote its files, or it was removed or damaged."
-        remedy = "restore the evidence folder from a backup; a run of the day with other content leaves evidence anew"
-        raise EvidenceError(msg, next_step=remedy)
-    checks = _check(shown, shown.run, entry)
-    document = {
-        "evidence": evidence_location(shown.table, shown.run),
-        "checks": checks,
-        **{key: value for key, value in record.items() if key != "days"},
-        "day": entry,
-    }
-    if as_json:
-        print_json(document)
-    else:
-        _print_evidence(document, shown.day)
-    if not all(check["good"] for check in checks):
-        msg = f"{shown.name} {shown.day or ''}: the evidence and the files do not agree: see the checks."
-        remedy = "restore the evidence folder from a backup, and the files whose bytes differ"
-        raise EvidenceError(msg, readers="may see files that are not the audited ones", next_step=remedy)
-    return 0
-
-
-def _check(shown: Shown, run: str, entry: dict[str, Any]) -> list[dict[str, Any]]:
-    summary = snapshot_summary_of(shown.table, run)
-    data = evidence_bytes(shown.table, run) or b""
-    digest = hashlib.sha256(data).hexdigest()
-    checks = []
-    if summary is not None:
-        checks.append({"what": "evidence file against its snapshot", "good": summary[SHA256_KEY] == digest})
-    told = {file["location"]: file["sha256"] for file in entry["files"]}
-    checks.append({"what": "live files are the audited ones", "good": set(told) == set(shown.files)})
-    checks += [
-        {"what": f"bytes of {location}", "good": sha256_of(shown.table, location) == told.get(location)}
-        for location in shown.files
-    ]
-    return checks
-
-
-def _print_evidence(document: dict[str, Any], shown_day: date | None) -> None:
-    out = console()
-    for key in ("evidence", "table", "output", "run", "dagster_run", "code", "versions", "started", "audited"):
-        out.print(f"{key:12} {document[key]}", markup=False, soft_wrap=True)
-    day = document["day"]
-    out.print(f"{'content':12} {day['content']['digest']} ({day['content']['key']}), {day['content']['rows']:,} rows")
-    inputs = [
-        [name, record.get("table") or f"source {record['source']}", record.get("snapshot"), len(record.get("days", ()))]
-        for name, record in (document["inputs"] | document["referred"]).items()
-    ]
-    out.print(grid("inputs", ["name", "table or source", "snapshot", "days"], inputs, right=["days"]))
-    for what, reason in document["waived"].get(day_key(shown_day), {}).items():
-        out.print(f"waived {what}: {reason}", markup=False)
-    audits = [
-        [
-            a["audit"],
-            a["severity"],
-            "passed" if a["passed"] else "failed",
-            f"{a['failed']:,}",
-            f"{a['total']:,}",
-            a["describe"],
-        ]
-        for a in day["audits"]
-    ]
-    out.print(
-        grid("audits", ["audit", "severity", "result", "failed", "of", "condition"], audits, right=["failed", "of"])
-    )
-    checks = [["✓" if check["good"] else "✗", check["what"]] for check in document["checks"]]
-    out.print(grid("checks", ["", "what"], checks))

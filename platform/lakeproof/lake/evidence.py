@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from pyiceberg.io import load_file_io
 
 from lakeproof.lake.faults import lake_faults
+from lakeproof.lake.stage import sha256_of
 from lakeproof.verdict import Content
 
 if TYPE_CHECKING:
@@ -63,6 +64,15 @@ def sound_evidence(table: IcebergTable, run: str) -> dict[str, Any] | None:
     if named is not None and named[SHA256_KEY] != hashlib.sha256(data).hexdigest():
         return None
     return _parsed(data)
+
+
+def sha256_if_there(table: IcebergTable, location: str) -> str | None:
+    """Return the SHA-256 of a file's bytes, or None when there is no such file."""
+    with lake_faults(f"reading {location}"):
+        try:
+            return sha256_of(table, location)
+        except FileNotFoundError:
+            return None
 
 
 def publisher() -> str:

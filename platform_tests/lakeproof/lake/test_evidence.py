@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +76,7 @@ def test_evidence_says_what_was_published(lab: Any) -> None:
     assert record["versions"]["lakeproof"]
     assert record["contract"]["partition"] == "reading_date"
     assert record["started"] <= record["audited"]
+    assert record["publisher"] == f"{getpass.getuser()}@{socket.gethostname()}"
 
 
 def test_evidence_says_what_was_read(lab: Any) -> None:
@@ -94,7 +97,8 @@ def test_evidence_says_what_was_read(lab: Any) -> None:
     assert set(record["days"]) == {"2024-01-02", "2024-01-03"}
     for number in (2, 3):
         digest = digest_files(columns_of(lab.stored(source.name)), live[lab.day(number)])
-        assert record["days"][lab.day(number).isoformat()] == vars(digest)
+        run = live[lab.day(number)].run
+        assert record["days"][lab.day(number).isoformat()] == vars(digest) | {"run": run}
     assert outcome.days[0].state == "published"
 
 
@@ -146,13 +150,14 @@ def test_a_chain_names_as_inputs_only_what_it_read_of_main(lab: Any) -> None:
     """Days that a chain read from its own stage are not recorded with the digests that were published before."""
     table, added = lab.table(), {1: 1, 2: 2, 3: 3}
     lab.chain(table, added, 1, 2, 3)
-    before = live_content(lab.stored(), lab.live()[lab.day(1)])
+    first = lab.live()[lab.day(1)]
+    before = live_content(lab.stored(), first)
 
     part = evidence(lab.chain(table, added | {2: 20}, 2, 3))["inputs"]["before"]
     whole = evidence(lab.chain(table, added | {1: 5}, 1, 2, 3))["inputs"]["before"]
 
     assert before is not None
-    assert part["days"] == {"2024-01-01": vars(before)}
+    assert part["days"] == {"2024-01-01": vars(before) | {"run": first.run}}
     assert whole["days"] == {}
 
 
@@ -180,7 +185,7 @@ def test_damaged_evidence_is_not_believed(lab: Any, damage: str) -> None:
     assert live_content(lab.stored(), lab.live()[lab.day(1)]) is None
     reader = TableReader.open(lab.lakehouse.lake, Input(table), [Window.of(lab.day(1))])
     digest = digest_files(columns_of(lab.stored()), lab.live()[lab.day(1)])
-    assert reader.record()["days"] == {"2024-01-01": vars(digest)}
+    assert reader.record()["days"] == {"2024-01-01": vars(digest) | {"run": published.run}}
     assert lab.states(table, lab.rows(1)) == ["unchanged"]
     assert lab.states(table, lab.rows(2)) == ["published"]
     assert lab.values() == [2]
