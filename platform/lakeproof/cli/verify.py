@@ -46,7 +46,7 @@ def verify(target: str, *, day: str | None, first: str | None, last: str | None,
     name, at = parse_target(target)
     if at is not None and (day or first or last):
         msg = "Give TABLE@DAY, or --day, or --from and --to, not several of them."
-        raise UsageError(msg)
+        raise UsageError(msg, next_step="lakeproof verify --help")
     asked = Window.of(at) if at is not None else asked_days(day, first, last)
     ((location, made),) = find_tables(load_locations(workspace), [name])
     if asked is not None and made.table.partition is None:
