@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 
 from lakeproof.asset import open_inputs, table_assets
 from lakeproof.contract import Table
-from lakeproof.difference import compare
 from lakeproof.engine.conditions import reversed_rows, shuffled_rows
 from lakeproof.engine.duck import connect
 from lakeproof.engine.function import FileRows, StreamRows
@@ -21,7 +20,7 @@ from lakeproof.errors import UsageError
 from lakeproof.forms import BATCH_ROWS
 from lakeproof.reading import TableReader
 from lakeproof.spec import asset_key
-from lakeproof.verify import make_day
+from lakeproof.verify import differ, make_day
 from lakeproof.window import Window, as_day
 
 if TYPE_CHECKING:
@@ -118,7 +117,7 @@ def assert_idempotent(
             name = f"made_{number}"
             _make(connection, name, made, at, inputs, condition, Path(folder), traveller)
             one, other = connection.table("first"), connection.table(name)
-            if difference := compare(connection, one, other, made.table.column_names, made.table.key):
+            if difference := differ(connection, one, other, made.table.column_names, made.table.key):
                 msg = (
                     f"{where} is not idempotent: {condition.advice}.\n"
                     f"  old: {FIRST}\n  new: {condition}\n"

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
+import duckdb
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,6 +18,7 @@ import pytest
 
 from lakeproof import Column, Window, audit, daily_table, sql_table
 from lakeproof.asset import TableAsset, table_assets
+from lakeproof.engine.cast import arrow_type
 from lakeproof.lake import evidence as evidence_module
 from lakeproof.lake.catalog import local_path
 from lakeproof.verify import DayVerified, verify
@@ -78,6 +83,48 @@ def test_identical(bench: Bench) -> None:
     assert bench.states(made) == ["identical"] * 3
     assert bench.states(made, 2) == ["identical"]
     assert {path: path.stat().st_mtime_ns for path in home.rglob("*")} == before
+
+
+def test_every_type_is_the_same_again(bench: Bench) -> None:
+    """A value comes back from a file as it was made, of every type, with what is null and what is no number."""
+    moment, short = datetime(2024, 1, 1, 12, 30, 15, 123456, tzinfo=UTC), b"\x00\xff"
+    values = {
+        "boolean": True,
+        "int": -1,
+        "long": 2**62,
+        "float": 0.1,
+        "double": float("nan"),
+        "decimal(38, 9)": Decimal("12345678901234567890.123456789"),
+        "date": moment.date(),
+        "time": moment.time(),
+        "timestamp": moment.replace(tzinfo=None),
+        "timestamptz": moment,
+        "string": "ä\n",
+        "uuid": UUID(int=2**127 + 1),
+        "binary": short,
+    }
+    names = {kind: f"c_{number}" for number, kind in enumerate(values)}
+    columns = [Column("reading_date", "date"), *(Column(names[kind], kind) for kind in values)]
+    upstream, table = (
+        bench.lab.table(name, columns=columns, key=[], audits=[audit.row_count(at_least=2)])
+        for name in ("lab.typed", "lab.copied")
+    )
+    made_of = pa.schema([(column.name, arrow_type(column.type)) for column in columns])
+
+    def give(window: Window) -> pa.Table:
+        row = {names[kind]: value.bytes if kind == "uuid" else value for kind, value in values.items()}
+        return pa.Table.from_pylist([{"reading_date": window.day} | row, {"reading_date": window.day}], schema=made_of)
+
+    def copy(typed: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+        return typed
+
+    give.__annotations__, copy.__annotations__ = {"window": Window}, {"typed": duckdb.DuckDBPyRelation}
+    first, second = bench.made(upstream, give), bench.made(table, copy, typed=upstream)
+    bench.publish(first, 1)
+    bench.publish(second, 1)
+
+    assert [found.reasons for found in (*bench.verify(first), *bench.verify(second))] == [(), ()]
+    assert bench.states(first) + bench.states(second) == ["identical"] * 2
 
 
 def test_a_value_that_readers_see_and_inputs_do_not_make(bench: Bench) -> None:
@@ -315,6 +362,25 @@ def test_code_that_changed_is_told_and_compared(bench: Bench, tmp_path: Path) ->
     assert (same.state, other.state) == ("identical", "differs")
     assert "the code has changed since" in same.notes[0]
     assert "the code has changed since" in other.notes[0]
+
+
+def test_a_function_that_needs_an_order_failed(bench: Bench) -> None:
+    """What only works on rows in the order in which they once came is told as that."""
+
+    def needs_order(readings: pl.DataFrame) -> pl.DataFrame:
+        if not readings["value"].is_sorted():
+            message = "not sorted"
+            raise ValueError(message)
+        return add_up(readings)
+
+    needs_order.__annotations__ = {"readings": pl.DataFrame}
+    made = bench.made(bench.table(), needs_order, readings=bench.lab.table())
+    bench.publish(made, 1)
+
+    (found,) = bench.verify(made)
+    assert found.state == "failed"
+    assert "ValueError: not sorted" in found.reasons[0]
+    assert found.reasons[1] == "it is made when the rows of its inputs come in the order in which they were read"
 
 
 def test_what_cannot_be_made_today_failed(bench: Bench) -> None:

@@ -38,7 +38,8 @@ def verify(target: str, *, day: str | None, first: str | None, last: str | None,
     """Make published days of TABLE again from the inputs that their evidence records, and compare the contents.
 
     All published days, or those that are named. Nothing is published and nothing is left behind. An input is found
-    again by its content, as long as that is live, or its files are kept.
+    again by its content, as long as that is live, or its files are kept. Its rows come in the opposite order, and
+    DuckDB's clock tells another time: a day that depends on either differs.
 
     Exits 0 when every day is identical; 1 when one differs, or cannot be made; else 4 when the inputs of one are gone,
     for then nothing is known of it.
