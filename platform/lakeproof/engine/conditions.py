@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lakeproof.engine.duck import connect, quoted
@@ -48,19 +49,29 @@ def set_clock(connection: duckdb.DuckDBPyConnection, at: datetime) -> None:
 
 
 def reversed_rows(rows: Rows, folder: Path) -> Rows:
-    """Return an input's rows in the opposite order: of any two, the last comes first."""
-    return _ordered(rows, folder, ["_place DESC"], "true")
+    """Return an input's rows in the opposite order: of any two, the last comes first.
+
+    Args:
+        rows: The input.
+        folder: Where files are written; they are needed for as long as the rows are.
+    """
+    return _ordered(rows, folder, "_place DESC", ["true"])
 
 
 def shuffled_rows(rows: Rows, folder: Path, seed: int) -> Rows:
-    """Return an input's rows in another order, within and across files; the same seed gives the same order."""
+    """Return an input's rows in another order, within and across files.
+
+    Args:
+        rows: The input.
+        folder: Where files are written; they are needed for as long as the rows are.
+        seed: The same seed gives the same order.
+    """
     place = f"hash(_place * 1_000_003 + {seed})"
-    return _ordered(rows, folder, [place], *(f"{place} % {FILES} = {part}" for part in range(FILES)))
+    return _ordered(rows, folder, place, [f"{place} % {FILES} = {part}" for part in range(FILES)])
 
 
-def _ordered(rows: Rows, folder: Path, order: list[str], *parts: str) -> Rows:
+def _ordered(rows: Rows, folder: Path, by: str, parts: list[str]) -> Rows:
     """Return the same rows, written by DuckDB as files of the same form, or as one stream."""
-    by = ", ".join(order)
     if not isinstance(rows, FileRows):
         return StreamRows(lambda: _stream(rows, by))
     if not rows.paths:
@@ -76,7 +87,7 @@ def _ordered(rows: Rows, folder: Path, order: list[str], *parts: str) -> Rows:
             f"TO {quoted(str(path), text=True)} (FORMAT parquet, FIELD_IDS {{{ids}}})"
         )
         paths.append(str(path))
-    return FileRows(rows.columns, tuple(paths))
+    return replace(rows, paths=tuple(paths))
 
 
 def _stream(rows: Rows, by: str) -> pa.RecordBatchReader:

@@ -183,26 +183,6 @@ def test_status_counts_what_readers_have(shell: Shell) -> None:
     assert "small.readings" in shell("status").out
 
 
-def test_evidence_is_shown_and_checked(shell: Shell) -> None:
-    """`--evidence` names inputs, audits and files, and finds a file that was changed afterwards."""
-    shell("run", "--all", *DAYS)
-    target = ("show", "small.totals@2024-01-02", "--evidence")
-    told = shell(*target, "--json").json
-    (file,) = told["day"]["files"]
-
-    assert all(check["good"] for check in told["checks"])
-    assert told["inputs"]["readings"]["table"] == "small.readings"
-    assert "2024-01-02" in told["inputs"]["readings"]["days"]
-    assert shell(*target).code == 0
-
-    with Path(file["location"].removeprefix("file://")).open("ab") as stream:
-        stream.write(b" ")
-    changed = shell(*target)
-
-    assert changed.code == 1
-    assert "do not agree" in changed.err
-
-
 def test_a_table_without_a_day_shows_which_days_it_has(shell: Shell) -> None:
     """`show TABLE` of a daily table is an overview; of another, its rows."""
     shell("run", "--all", *DAYS)
@@ -254,48 +234,6 @@ def test_looking_at_the_lake_needs_no_code_location() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "False"
-
-
-DAMAGES = ("truncated", "no days", "of another run")
-
-
-def damage_evidence(shell: Shell, day: str, how: str) -> None:
-    """Change the evidence of a published day of the readings."""
-    told = shell("show", f"small.readings@{day}", "--evidence", "--json").json
-    path = Path(told["evidence"].removeprefix("file://"))
-    data = path.read_bytes()
-    changed = json.loads(data) | ({"days": {}} if how == "no days" else {"run": "another"})
-    path.write_bytes(data[:100] if how == "truncated" else json.dumps(changed).encode())
-
-
-@pytest.mark.parametrize("how", DAMAGES)
-def test_damaged_evidence_is_refused_clearly(shell: Shell, how: str) -> None:
-    """`--evidence` of a file that is not the one its snapshot names exits 1, says so, and what is next."""
-    shell("run", "--all", *DAYS)
-    damage_evidence(shell, "2024-01-02", how)
-
-    refused = shell("show", "small.readings@2024-01-02", "--evidence")
-
-    assert refused.code == 1
-    assert "small.readings 2024-01-02" in refused.err
-    assert "Next: restore the evidence folder from a backup" in refused.err
-
-
-@pytest.mark.parametrize("how", DAMAGES)
-def test_damaged_evidence_hides_no_row_and_stops_no_rerun(shell: Shell, how: str) -> None:
-    """Published and held days are shown and listed, and the day is run again, as if there were no evidence."""
-    shell.values(_2024_01_03=-1)
-    shell("run", "--all", *DAYS)
-    damage_evidence(shell, "2024-01-02", how)
-
-    shown = shell("show", "small.readings@2024-01-02", "--json")
-    held = shell("show", "small.readings@2024-01-03", "--held")
-    listed = shell("held", "--json")
-    again = shell("run", "small.readings", "--day", "2024-01-02")
-
-    assert (shown.code, held.code, listed.code, again.code) == (0, 0, 0, 0)
-    assert shown.json["rows"] == 1
-    assert [found["day"] for found in listed.json] == ["2024-01-03"]
 
 
 def test_an_interrupted_run_exits_130_with_one_message(shell: Shell) -> None:
