@@ -67,13 +67,17 @@ class Difference:
         """Whether anything differs."""
         return bool(self.only_old or self.only_new or self.changed)
 
-    def __str__(self) -> str:
-        """Return the counts in one line."""
-        parts = [f"{self.changed:,} rows changed"] if self.changed else []
-        parts += [f"{self.only_old:,} rows only in the old"] if self.only_old else []
-        parts += [f"{self.only_new:,} rows only in the new"] if self.only_new else []
+    def describe(self, old: str = "only in the old", new: str = "only in the new") -> str:
+        """Return the counts in one line.
+
+        Args:
+            old: What to say of rows that only the old content has.
+            new: What to say of rows that only the new content has.
+        """
+        counts = {"changed": self.changed, old: self.only_old, new: self.only_new}
+        rows = ", ".join(f"{count:,} row{'s' * (count != 1)} {what}" for what, count in counts.items() if count)
         columns = ", ".join(f"{name} ({count:,})" for name, count in self.columns.items())
-        return "; ".join(parts or ["no row differs"]) + (f"; columns: {columns}" if columns else "")
+        return (rows or "no row differs") + (f"; by column: {columns}" if columns else "")
 
 
 def compare(

@@ -121,7 +121,7 @@ def assert_idempotent(
                 msg = (
                     f"{where} is not idempotent: {condition.advice}.\n"
                     f"  old: {FIRST}\n  new: {condition}\n"
-                    f"  {difference}\n  first: {difference.samples[0]}"
+                    f"  {difference.describe()}\n  first: {difference.samples[0]}"
                 )
                 raise AssertionError(msg)
 

@@ -15,7 +15,7 @@ from lakeproof.audit.judge import digest_rows
 from lakeproof.difference import Difference, compare
 from lakeproof.engine.cast import arrow_schema
 from lakeproof.engine.conditions import reversed_rows, set_clock
-from lakeproof.engine.duck import connect, files_relation
+from lakeproof.engine.duck import BOUNDED, connect, files_relation
 from lakeproof.engine.lint import lint
 from lakeproof.errors import LakeproofError, UnknownDayError
 from lakeproof.lake.catalog import columns_of
@@ -173,7 +173,7 @@ class _Verification:
 
     def _compared(self, inputs: Mapping[str, Rows], *, reverse: bool) -> Difference | None:
         """Make the day, and compare it with what readers see of it."""
-        connection, table = connect(), self.recorded.view(self.made.table).table
+        connection, table = connect(BOUNDED), self.recorded.view(self.made.table).table
         assert table is not None  # noqa: S101 - a table with a live day is there
         stored = columns_of(table)
         with tempfile.TemporaryDirectory(prefix="lakeproof-verify-") as folder:
@@ -188,7 +188,7 @@ class _Verification:
         if not self._compared(inputs, reverse=False):
             yield "it is identical when the rows of its inputs come in the order in which they were read"
         else:
-            connection = connect()
+            connection = connect(BOUNDED)
             for name in ("once", "twice"):
                 make_day(connection, name, self.made, self.live.day, inputs, ANOTHER_TIME)
             names, key = self.made.table.column_names, self.made.table.key

@@ -99,7 +99,9 @@ def _print(name: str, found: Sequence[DayVerified]) -> None:
 def _print_day(out: Console, verified: DayVerified) -> None:
     at = f"{verified.day}: " if verified.day else ""
     if verified.difference is not None:
-        out.print(f"  {at}{verified.difference}", markup=False, soft_wrap=True)
+        out.print(
+            f"  {at}{verified.difference.describe('only published', 'only made again')}", markup=False, soft_wrap=True
+        )
     for reason in verified.reasons:
         out.print(f"  {at}{reason}", markup=False, soft_wrap=True)
     if verified.difference is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lakeproof.engine.duck import connect, quoted
+from lakeproof.engine.duck import BOUNDED, connect, quoted
 from lakeproof.engine.function import FileRows, StreamRows
 from lakeproof.forms import BATCH_ROWS
 
@@ -76,7 +76,7 @@ def _ordered(rows: Rows, folder: Path, by: str, parts: list[str]) -> Rows:
         return StreamRows(lambda: _stream(rows, by))
     if not rows.paths:
         return rows
-    connection = connect()
+    connection = connect(BOUNDED)
     rows.relation(connection).create_view("stored_rows")
     ids = ", ".join(f"{quoted(column.name)}: {number}" for number, column in rows.columns.items())
     paths = []
@@ -91,7 +91,7 @@ def _ordered(rows: Rows, folder: Path, by: str, parts: list[str]) -> Rows:
 
 
 def _stream(rows: Rows, by: str) -> pa.RecordBatchReader:
-    connection = connect()
+    connection = connect(BOUNDED)
     rows.relation(connection).create_view("stored_rows")
     return connection.sql(_placed("stored_rows", by, "true")).to_arrow_reader(BATCH_ROWS)
 

@@ -41,7 +41,7 @@ def test_a_day_that_differs_exits_1_and_shows_both_values(made: Shell) -> None:
     assert (done.code, told.code) == (1, 1)
     assert "small.readings 2024-01-01, 2024-01-03: identical" in done.out
     assert "small.readings 2024-01-02: differs" in done.out
-    assert "1 rows changed; columns: value (1)" in done.out
+    assert "1 row changed; by column: value (1)" in done.out
     assert ["day 2024-01-02, sensor a", "value", "1", "7"] in [
         [cell.strip() for cell in line.split("  ") if cell.strip()] for line in done.out.splitlines()
     ]
