@@ -145,7 +145,7 @@ def test_a_day_published_after_the_inputs_were_opened_moved(lab: Any, monkeypatc
     """What a run compares with is from before it opened its inputs: older inputs never replace a newer publish."""
     source, table = lab.table("lab.source"), lab.table()
     lab.run(source, lab.rows(1))
-    opening = asset._open
+    opening = asset.open_inputs
 
     def open_then_another_publishes(*args: Any) -> Any:
         opened = opening(*args)
@@ -156,7 +156,7 @@ def test_a_day_published_after_the_inputs_were_opened_moved(lab: Any, monkeypatc
     def copy(source: pl.DataFrame) -> pl.DataFrame:
         return source
 
-    monkeypatch.setattr(asset, "_open", open_then_another_publishes)
+    monkeypatch.setattr(asset, "open_inputs", open_then_another_publishes)
     with dg.DagsterInstance.ephemeral() as instance:
         result = dg.materialize(
             [copy],
