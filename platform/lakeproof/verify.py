@@ -52,7 +52,8 @@ class DayVerified:
         state: `identical`; `differs`; `failed`, today's code cannot make it; or `inputs-gone`.
         run: The run that published it; None when another engine did.
         reasons: Why, a line each: which inputs are gone, what failed, what makes rows differ.
-        notes: What is not today what it was then: the code, the contract, versions of libraries.
+        notes: What is not today what it was then: the code, the contract, versions of libraries; and what of its SQL
+            can make a rerun differ, whether or not it did.
         difference: What differs.
     """
 
@@ -88,8 +89,9 @@ def verify(lake: Lake, made: TableAsset, days: Sequence[Day] | None = None) -> I
     if not chosen:
         msg = f"{made.table.name}: none of the days asked for is published, so there is nothing to verify."
         raise UnknownDayError(msg, next_step=f"lakeproof show {made.table.name} lists the days that are")
+    suspects = tuple(lint(made.table, made.maker))
     for day in chosen:
-        yield _Verification(recorded, made, live[day]).verified()
+        yield _Verification(recorded, made, live[day], suspects).verified()
 
 
 def make_day(
@@ -145,6 +147,7 @@ class _Verification:
     recorded: Recorded
     made: TableAsset
     live: LiveDay
+    suspects: tuple[str, ...]
 
     def verified(self) -> DayVerified:
         """Return what became of it."""
@@ -154,7 +157,7 @@ class _Verification:
         if record is None or day_evidence(record, day) is None:
             why = "its evidence is gone or damaged" if run else "another engine wrote it, and left no evidence"
             return DayVerified(day, "inputs-gone", run, (f"{why}, so nothing tells what it was made from",))
-        notes = tuple(_changes(record, self.made))
+        notes = (*_changes(record, self.made), *self.suspects)
         inputs: dict[str, Rows] = {}
         gone = []
         for name, how in self.made.inputs.items():
@@ -194,7 +197,6 @@ class _Verification:
             names, key = self.made.table.column_names, self.made.table.key
             if differ(connection, connection.table("once"), connection.table("twice"), names, key):
                 yield "made twice in a row, it differs from itself: it looks at a clock or at chance"
-        yield from lint(self.made.table, self.made.maker)
 
     def _failure(self, error: LakeproofError, inputs: Mapping[str, Rows]) -> Iterator[str]:
         """Yield why today's code cannot make the day, and whether only the order of its inputs is in its way."""

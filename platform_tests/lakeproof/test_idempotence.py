@@ -179,8 +179,10 @@ def test_a_sum_of_doubles_needs_digits(lab: Any, publish: Any, digits: int | Non
         ("count(*) / count(value)", None),
     ],
 )
-def test_sql_is_read_for_what_can_differ(lab: Any, tmp_path: Path, expression: str, fault: str | None) -> None:
-    """A statement shows its clocks, its chance and its sums, through subqueries too, before it runs once."""
+def test_sql_is_read_for_what_can_differ(
+    lab: Any, publish: Any, tmp_path: Path, expression: str, fault: str | None
+) -> None:
+    """A statement shows its clocks, its chance and its sums, through subqueries too; verify notes them in any case."""
     inner = f"SELECT reading_date, sensor, {expression} AS total FROM readings GROUP BY ALL"  # noqa: S608 - of this test
     statement = f"WITH inner_ AS ({inner}) SELECT reading_date, sensor, total / 2 AS mean FROM inner_"  # noqa: S608 - as above
     (tmp_path / "made.sql").write_text(statement)
@@ -188,11 +190,17 @@ def test_sql_is_read_for_what_can_differ(lab: Any, tmp_path: Path, expression: s
     table = lab.table("lab.made", columns=columns, key=["reading_date", "sensor"], audits=AUDITS)
     asset = sql_table(table, "made.sql", search_path=[tmp_path], readings=lab.table())
 
+    (made,) = table_assets([asset.key])
+    publish(lab.lakehouse, made, [lab.day(1)])
+    (found,) = verify(lab.lakehouse.lake, made)
+
     if fault is None:
         assert_idempotent(asset, lab.day(1), lakehouse=lab.lakehouse)
+        assert (found.state, found.notes) == ("identical", ())
     else:
         with pytest.raises(AssertionError, match=fault):
             assert_idempotent(asset, lab.day(1), lakehouse=lab.lakehouse)
+        assert fault in found.notes[0]
 
 
 def test_a_proof_needs_rows(lab: Any) -> None:
