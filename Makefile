@@ -49,6 +49,7 @@ run: .venv/run.stamp  ## Publish January 2013 of the flights example through all
 	@echo "  . .venv/bin/activate                                         so that the commands below are found"
 	@echo "  lakeproof status                                             what readers have, and what is missing"
 	@echo "  lakeproof show flights.departures@2013-01-05 --evidence      what was read, made and judged"
+	@echo "  lakeproof verify flights.departures@2013-01-05               whether its inputs make it again"
 	@echo "  lakeproof run --all --from 2013-01-01 --to 2013-12-31        the whole year"
 
 .PHONY: ui
