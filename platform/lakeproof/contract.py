@@ -18,7 +18,8 @@ from lakeproof.window import ONE_DAY, Window, as_day
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-WRITES = ("replace",)
+WRITES = ("replace", "merge")
+ABSENT = ("keep", "delete")
 
 InputKind = Literal["day", "last", "previous", "latest"]
 
@@ -71,7 +72,9 @@ class Table:
         sort: Columns by which the rows of a day are sorted, for readers that filter on them; `"delay desc"` from the
             highest down.
         allow_empty: Whether a day without rows is a good day.
-        write: `replace`, the only way: a day (or an unpartitioned table) is replaced as a whole.
+        write: `replace`: the rows that are made replace a day, or an unpartitioned table, as a whole. `merge`, for an
+            unpartitioned table with a key: they are inserted, or update the row that has their key.
+        absent: What a merge does with rows whose key is not among the made ones: `keep` or `delete`.
         gaps: Days that will never come, each with its reason. What depends on them runs without them.
         sla: By when a day is promised.
         value: What the table is worth.
@@ -95,7 +98,8 @@ class Table:
     key: Sequence[str] = field(kw_only=True, default=())
     sort: Sequence[str] = field(kw_only=True, default=())
     allow_empty: bool = field(kw_only=True, default=False)
-    write: Literal["replace"] = field(kw_only=True, default="replace")
+    write: Literal["replace", "merge"] = field(kw_only=True, default="replace")
+    absent: Literal["keep", "delete"] = field(kw_only=True, default="keep")
     gaps: Mapping[str | date, str] = field(kw_only=True, default_factory=dict)
     sla: Sla | None = field(kw_only=True, default=None)
     value: Value | None = field(kw_only=True, default=None)
@@ -142,10 +146,8 @@ class Table:
                 "no audit that can judge every day is blocking, so bad days could be published",
                 "add one, such as audit.not_null(…), audit.unique() or audit.row_count(at_least=…)",
             )
-        if self.write not in WRITES:
-            self._refuse(
-                f"write={self.write!r} is not known; days and tables are replaced whole", "use write='replace'"
-            )
+        self._check_names()
+        self._check_write()
         check_timezone(self.name, self.timezone)
         self._check_files()
         self._check_days()
@@ -162,6 +164,33 @@ class Table:
             FileLayout.of(self.properties)
         except ContractError as error:
             self._refuse(error.what.rstrip("."), error.next_step)
+
+    def _check_names(self) -> None:
+        """Refuse renamed columns whose old name is not free: which data is whose must never be in doubt."""
+        olds = [column.renamed_from for column in self.columns if column.renamed_from is not None]
+        for column in self.columns:
+            if column.renamed_from is not None and not NAME.fullmatch(column.renamed_from):
+                self._refuse(f"column {column.name}: renamed_from={column.renamed_from!r} is no column name")
+            if column.name in olds:
+                remedy = "give the new column a name that no column ever had"
+                self._refuse(f"column {column.name} is declared, and another column is renamed from it", remedy)
+            if column.renamed_from is not None and olds.count(column.renamed_from) > 1:
+                self._refuse(f"two columns are renamed from {column.renamed_from}", "a column is renamed to one")
+
+    def _check_write(self) -> None:
+        """Refuse a way of writing that is not known, or that this table cannot have."""
+        for what, value, known in (("write", self.write, WRITES), ("absent", self.absent, ABSENT)):
+            if value not in known:
+                self._refuse(f"{what}={value!r} is not known. {did_you_mean(value, known)}")
+        if self.write == "replace":
+            if self.absent != "keep":
+                remedy = "drop absent, or use write='merge'"
+                self._refuse("absent is for write='merge'; what is replaced keeps no row", remedy)
+            return
+        if self.partition is not None:
+            self._refuse("a day is replaced whole, never merged", "use write='replace', or leave out the partition")
+        if not self.key:
+            self._refuse("a merge needs the key that tells which row is updated", "declare key=[…]")
 
     def _check_days(self) -> None:
         """Refuse days without a partition column and a partition column without days."""
@@ -267,6 +296,8 @@ class Table:
             "timezone": self.timezone,
             "key": list(self.key),
             "allow_empty": self.allow_empty,
+            "write": self.write,
+            "absent": self.absent,
         }
 
     # How other tables read it.

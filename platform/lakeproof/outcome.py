@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lakeproof.lake.live import LiveDay
+    from lakeproof.merge import Merged
     from lakeproof.verdict import Verdict
 
 Day = date | None
@@ -61,6 +62,7 @@ class DayOutcome:
         bytes: The size of the staged files.
         verdict: What the audits said, when they were asked.
         steps: What to do before the day is run again.
+        merged: What the merge does to the table, for one that is merged.
     """
 
     day: Day
@@ -71,6 +73,7 @@ class DayOutcome:
     bytes: int = 0
     verdict: Verdict | None = None
     steps: tuple[NextStep, ...] = ()
+    merged: Merged | None = None
 
     @property
     def good(self) -> bool:

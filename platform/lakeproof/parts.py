@@ -49,12 +49,14 @@ class Column:
         description: What a value means, with its unit.
         digits: Decimal places a `double` or `float` is rounded to as it is stored. Declare it on every aggregate of
             doubles: sums in parallel engines differ in the last places from run to run.
+        renamed_from: What the column was called before; the stored column of that name becomes this one, with its data.
     """
 
     name: str
     type: str
     description: str = ""
     digits: int | None = None
+    renamed_from: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse a name or type that Iceberg does not have."""
@@ -72,6 +74,9 @@ class Column:
             raise ContractError(msg, next_step="use an Iceberg type name")
         if self.digits is not None and self.type not in {"double", "float"}:
             msg = f"Column {self.name}: digits are for double and float, not for {self.type}."
+            raise ContractError(msg)
+        if self.renamed_from == self.name:
+            msg = f"Column {self.name} is renamed from itself."
             raise ContractError(msg)
 
 

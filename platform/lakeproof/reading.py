@@ -5,18 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lakeproof.audit.judge import CONTENT_KEY, digest_rows, empty_content
+from lakeproof.audit.judge import CONTENT_KEY, content_key, digest_rows, empty_content
 from lakeproof.engine.duck import BOUNDED, connect, files_relation, quoted
 from lakeproof.engine.function import FileRows
 from lakeproof.lake.catalog import columns_of
 from lakeproof.lake.evidence import day_key, live_content
 from lakeproof.lake.live import View
+from lakeproof.lake.schema import columns_by_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date
 
     import duckdb
+    from pyiceberg.table import Table as IcebergTable
 
     from lakeproof.audit.kinds import References
     from lakeproof.contract import Input, Table
@@ -94,25 +96,48 @@ class TableReader:
 
 
 def contents_of(view: View) -> dict[Day, Content]:
-    """Return the content digest of each day in a view."""
-    return {day: content_of(view, live) for day, live in view.days.items()}
+    """Return what each day in a view is told by: the content digest in its evidence, over the columns it was made with.
+
+    It is computed anew only where the evidence has none of today's algorithm. To compare days, use `content_of`.
+    """
+    return {day: _recorded(view, live, CONTENT_KEY) or content_of(view, live) for day, live in view.days.items()}
 
 
-def content_of(view: View, live: LiveDay) -> Content:
-    """Return a published day's content digest: from its evidence, or computed when that has none of today's key."""
+def content_of(view: View, live: LiveDay, columns: Mapping[int, Column] | None = None) -> Content:
+    """Return a published day's content digest over some columns.
+
+    It is that of the day's evidence, or computed when that is of another key: of another algorithm or other columns.
+
+    Args:
+        view: The table.
+        live: The day.
+        columns: The columns by field id; by default those that the table has now.
+    """
+    assert view.table is not None  # noqa: S101 - a view with a day has a table
+    columns = columns_of(view.table) if columns is None else columns
+    return _recorded(view, live, content_key(columns.values())) or digest_files(columns, live)
+
+
+def _recorded(view: View, live: LiveDay, key: str) -> Content | None:
     assert view.table is not None  # noqa: S101 - a view with a day has a table
     recorded = live_content(view.table, live)
-    if recorded is not None and recorded.key == CONTENT_KEY:
-        return recorded
-    return digest_files(columns_of(view.table), live)
+    return recorded if recorded is not None and f"{recorded.key}/".startswith(f"{key}/") else None
 
 
 def digest_files(columns: Mapping[int, Column], live: LiveDay) -> Content:
     """Compute a published day's content digest from its files."""
     if live.rows == 0:
-        return empty_content()
-    connection = connect(BOUNDED)
-    return digest_rows([c.name for c in columns.values()], connection, files_relation(connection, columns, live.paths))
+        return empty_content(columns.values())
+    connection, names = connect(BOUNDED), [column.name for column in columns.values()]
+    rows = files_relation(connection, columns, live.paths)
+    return digest_rows(names, connection, rows, content_key(columns.values()))
+
+
+def columns_digested(table: IcebergTable, key: str) -> dict[int, Column] | None:
+    """Return the columns, of those that a table ever had, that a content digest of a key is over; None when none is."""
+    schemas = [table.schema(), *table.metadata.schemas]
+    known = ((columns, content_key(columns.values())) for columns in map(columns_by_id, schemas))
+    return next((columns for columns, told in known if told == key), None)
 
 
 def read_table(lake: Lake, table: Table, days: Sequence[Day] | None = None) -> FileRows:
@@ -149,7 +174,7 @@ class Referred:
             audit: The audit.
             days: The staged days; a daily table is read on the same ones, another as a whole.
         """
-        table = lake.find(audit.table)
+        table = lake.find(audit.table) if audit.contract is None else lake.load(audit.contract)
         if table is None:
             return None
         return cls(audit.table, audit.column, View.of(table, days if table.spec().fields else None))
@@ -158,9 +183,10 @@ class Referred:
         """Return the values as `_value`, each with the day it is of as `_of_day`, or null for any day."""
         assert self.view.table is not None  # noqa: S101 - opened from a table
         paths = [path for live in self.view.days.values() for path in live.paths]
-        rows = files_relation(connection, columns_of(self.view.table), paths)
-        spec = self.view.table.spec()
-        day = quoted(spec.fields[0].name) if spec.fields else "NULL::DATE"
+        columns = columns_of(self.view.table)
+        rows = files_relation(connection, columns, paths)
+        days = [columns[field.source_id].name for field in self.view.table.spec().fields]
+        day = quoted(days[0]) if days else "NULL::DATE"
         return rows.project(f"{quoted(self.column)} AS _value, {day} AS _of_day")
 
     def record(self) -> dict[str, Any]:

@@ -239,6 +239,8 @@ class _Shown:
         metadata |= {f"seconds: {step}": seconds for step, seconds in self.outcome.seconds.items()}
         if warned := [result.finding for result in verdict.results if not result.passed] if verdict else []:
             metadata["warnings"] = dg.MetadataValue.md("\n".join(f"- {warning}" for warning in warned))
+        if day.merged is not None:
+            metadata |= {f"rows {what}": rows for what, rows in vars(day.merged).items()}
         if day.day is not None:
             plotted = [day.day - timedelta(days=n) for n in range(PLOTTED_DAYS - 1, -1, -1)]
             heights = [self.rows[d] for d in plotted if d in self.rows]

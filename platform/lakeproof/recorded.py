@@ -11,7 +11,8 @@ from lakeproof.errors import LakeproofError
 from lakeproof.lake.catalog import columns_of, local_path
 from lakeproof.lake.evidence import day_evidence, key_day, sha256_if_there, sound_evidence
 from lakeproof.lake.live import View
-from lakeproof.reading import columns_in, digest_files
+from lakeproof.merge import MERGE_BASE
+from lakeproof.reading import columns_digested, columns_in, digest_files
 from lakeproof.verdict import Content
 from lakeproof.window import Window
 
@@ -87,6 +88,22 @@ class Recorded:
         paths = [path for of, entry in entries.items() for path in self._paths(how.table, of, entry)]
         return FileRows(columns_in(self.view(how.table), how.table), tuple(paths))
 
+    def base(self, record: Mapping[str, Any]) -> frozenset[str]:
+        """Return the files that a merge built on.
+
+        Args:
+            record: The evidence of the run that merged.
+
+        Raises:
+            GoneError: They are not there any more, or the run did not merge.
+        """
+        told = record["inputs"].get(MERGE_BASE)
+        if told is None:
+            msg = f"{MERGE_BASE}: the run replaced the table; today's contract merges into it"
+            raise GoneError(msg)
+        days = {key_day(key): entry for key, entry in told["days"].items()}
+        return frozenset(path for day, entry in days.items() for path in self._paths(self.table, day, entry))
+
     def _of_source(
         self, name: str, source: Source, told: Mapping[str, Any], record: Mapping[str, Any], day: Day
     ) -> Rows:
@@ -118,7 +135,7 @@ class Recorded:
         view, at = self.view(table), f"{table.name} {day or ''}".strip()
         live, run = view.days.get(day), entry.get("run")
         wanted = Content(entry["key"], entry["digest"], entry["rows"])
-        if live is not None and self._content(view, live) == wanted:
+        if live is not None and self._content(view, live, wanted.key) == wanted:
             return live.paths
         now = f"run {live.run or 'of another engine'} published other content since" if live else "it is not published"
         if view.table is None or run is None:
@@ -136,12 +153,17 @@ class Recorded:
                 raise GoneError(msg)
         return tuple(local_path(file["location"]) for file in told["files"])
 
-    def _content(self, view: View, live: LiveDay) -> Content:
-        """Return a live day's content, computed from its files: a digest that someone wrote down proves no bytes."""
+    def _content(self, view: View, live: LiveDay, key: str) -> Content:
+        """Return a live day's content, computed from its files: a digest that someone wrote down proves no bytes.
+
+        It is over the columns that the key is over, or those of today where the table never had them.
+        """
         assert view.table is not None  # noqa: S101 - a view with a day has a table
-        if live.locations not in self._contents:
-            self._contents[live.locations] = digest_files(columns_of(view.table), live)
-        return self._contents[live.locations]
+        at = key, *live.locations
+        if at not in self._contents:
+            columns = columns_digested(view.table, key) or columns_of(view.table)
+            self._contents[at] = digest_files(columns, live)
+        return self._contents[at]
 
     def _sha256(self, table: IcebergTable, location: str) -> str | None:
         if location not in self._digests:

@@ -20,6 +20,7 @@ from lakeproof.engine.lint import lint
 from lakeproof.errors import LakeproofError, UnknownDayError
 from lakeproof.lake.catalog import columns_of
 from lakeproof.lake.evidence import day_evidence
+from lakeproof.merge import Merge
 from lakeproof.recorded import GoneError, Recorded
 from lakeproof.wap import make, versions
 from lakeproof.window import Window
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     import duckdb
+    from pyiceberg.table import Table as IcebergTable
 
     from lakeproof.asset import TableAsset
     from lakeproof.engine.function import Rows
@@ -94,6 +96,19 @@ def verify(lake: Lake, made: TableAsset, days: Sequence[Day] | None = None) -> I
         yield _Verification(recorded, made, live[day], suspects).verified()
 
 
+@dataclass(frozen=True)
+class Merging:
+    """What a run merged into.
+
+    Args:
+        table: The Iceberg table.
+        base: Its files as they were before the merge.
+    """
+
+    table: IcebergTable
+    base: frozenset[str]
+
+
 def make_day(
     connection: duckdb.DuckDBPyConnection,
     name: str,
@@ -101,6 +116,7 @@ def make_day(
     day: Day,
     inputs: Mapping[str, Rows],
     clock: datetime,
+    merge: Merging | None = None,
 ) -> None:
     """Make one day as a run makes it, into a temporary table, and nowhere else.
 
@@ -111,6 +127,7 @@ def make_day(
         day: The day; None for an unpartitioned table.
         inputs: What it reads, by name.
         clock: What DuckDB's clock tells.
+        merge: What to merge the made rows into; None to take them as they are.
 
     Raises:
         MakeError: The function or SQL failed.
@@ -120,7 +137,10 @@ def make_day(
     set_clock(own, clock)
     window = None if day is None else Window.of(day, timezone=table.timezone)
     connection.from_arrow(arrow_schema(table.columns).empty_table()).create(name)
-    for batch in make(table, made.maker, window, inputs, own, None):
+    rows = make(table, made.maker, window, inputs, own, None)
+    if merge is not None:
+        rows = Merge(table, merge.base).rows(merge.table, rows, table.name)
+    for batch in rows:
         connection.from_arrow(pa.Table.from_batches([batch])).insert_into(name)
 
 
@@ -165,6 +185,10 @@ class _Verification:
                 inputs[name] = self.recorded.rows(name, how, record, day)
             except GoneError as error:
                 gone.append(error.what)
+        try:
+            self._merging()
+        except GoneError as error:
+            gone.append(error.what)
         if gone:
             return DayVerified(day, "inputs-gone", run, tuple(gone), notes)
         try:
@@ -174,6 +198,14 @@ class _Verification:
             return DayVerified(day, "failed", run, tuple(self._failure(error, inputs)), notes)
         return DayVerified(day, "differs" if difference else "identical", run, reasons, notes, difference)
 
+    def _merging(self) -> Merging | None:
+        """Return what the run merged into, for a table that is merged."""
+        table, run = self.recorded.view(self.made.table).table, self.live.run
+        record = self.recorded.evidence(table, run) if table is not None and run is not None else None
+        if self.made.table.write == "replace" or table is None or record is None:
+            return None
+        return Merging(table, self.recorded.base(record))
+
     def _compared(self, inputs: Mapping[str, Rows], *, reverse: bool) -> Difference | None:
         """Make the day, and compare it with what readers see of it."""
         connection, table = connect(BOUNDED), self.recorded.view(self.made.table).table
@@ -181,7 +213,7 @@ class _Verification:
         stored = columns_of(table)
         with tempfile.TemporaryDirectory(prefix="lakeproof-verify-") as folder:
             given = {n: reversed_rows(rows, Path(folder)) for n, rows in inputs.items()} if reverse else inputs
-            make_day(connection, "made", self.made, self.live.day, given, ANOTHER_TIME)
+            make_day(connection, "made", self.made, self.live.day, given, ANOTHER_TIME, self._merging())
         names = [column.name for column in stored.values() if column.name in self.made.table.column_names]
         old, new = files_relation(connection, stored, self.live.paths), connection.table("made")
         return differ(connection, old, new, names, self.made.table.key)

@@ -6,8 +6,9 @@ import platform
 import secrets
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +20,12 @@ from lakeproof.engine.cast import fit
 from lakeproof.engine.duck import BOUNDED, connect, files_relation
 from lakeproof.engine.sort import in_order
 from lakeproof.errors import MakeError
-from lakeproof.lake.catalog import columns_of
 from lakeproof.lake.evidence import PATH_KEY, day_key, publisher, write_evidence
 from lakeproof.lake.held import finish_held, keep_held
 from lakeproof.lake.live import View
 from lakeproof.lake.publish import Published, publish
 from lakeproof.lake.stage import Staged, StagedFile, StageWriter, discard
+from lakeproof.merge import MERGE_BASE, Merge
 from lakeproof.outcome import DayOutcome, Outcome, readers_see
 from lakeproof.progress import Step, report
 from lakeproof.reading import Referred, TableReader, content_of, contents_of
@@ -79,6 +80,11 @@ class Work:
             if isinstance(reader, TableReader) and reader.input.kind == "previous":
                 return reader
         return None
+
+    @cached_property
+    def merge(self) -> Merge | None:
+        """The merge with what was published as the run began, for a table that is not replaced."""
+        return Merge(self.table, self.base[None]) if self.table.write == "merge" else None
 
 
 def new_run_id() -> str:
@@ -141,7 +147,7 @@ def write_audit_publish(lake: Lake, work: Work) -> Outcome:
                 staged.only(passed),
                 verdicts,
                 base={day: paths for day, paths in work.base.items() if day in passed or day not in staged.days},
-                content_of=lambda live: content_of(View(table, None), live),
+                content_of=lambda live: content_of(View(table, None), live, staged.columns),
                 evidence=pointer,
                 chained=work.chain is not None,
             )
@@ -151,7 +157,8 @@ def write_audit_publish(lake: Lake, work: Work) -> Outcome:
             table, staged.only(done.unchanged | done.moved), keep={f for day in live.values() for f in day.locations}
         )
         finish_held(table, held, done.unchanged)
-    days = tuple(_outcome(day, staged, verdicts, done, live) for day in work.days)
+    merged = work.merge.merged if work.merge else None
+    days = tuple(replace(_outcome(day, staged, verdicts, done, live), merged=merged) for day in work.days)
     inputs = tuple(record["inputs"].values())
     return Outcome(work.table.name, run, days, done.snapshot, pointer[PATH_KEY], clock.seconds, inputs)
 
@@ -160,22 +167,25 @@ def stage(table: IcebergTable, work: Work, run: str) -> Staged:
     """Make the rows of the days and write them to files that no reader of the table sees; all of them, or none."""
     writer = StageWriter(table, work.table, run)
     try:
-        return _fill(writer, work, run)
+        return _fill(table, writer, work)
     except BaseException:
         writer.discard()
         raise
 
 
-def _fill(writer: StageWriter, work: Work, run: str) -> Staged:
+def _fill(table: IcebergTable, writer: StageWriter, work: Work) -> Staged:
     done: dict[Day, tuple[StagedFile, ...]] = {}
     connection = connect()
     for window, days in _calls(work):
         inputs = {name: reader.rows(window) for name, reader in work.readers.items()}
+        where = window_text(work.table, window)
         rows = make(work.table, work.maker, window, inputs, connection, work.context)
-        writer.write(in_order(rows, work.table, window_text(work.table, window)), days)
+        whole = rows if work.merge is None else work.merge.rows(table, rows, where)
+        writer.write(in_order(whole, work.table, where), days)
         if work.chain is not None:
-            done |= writer.close(days).files
-            work.chain.staged = Staged(work.table.name, run, done)
+            staged = writer.close(days)
+            done |= staged.files
+            work.chain.staged = replace(staged, files=done)
     return writer.close(work.days)
 
 
@@ -252,10 +262,9 @@ def audit(table: Table, staged: Staged, docket: Docket) -> dict[Day, Verdict]:
                 broken[condition.name] = f"{condition.table} is not there to refer to"
             except duckdb.Error as error:
                 broken[condition.name] = str(error).splitlines()[0]
-    columns = columns_of(docket.table)
 
     def rows_of(days: Sequence[Day]) -> duckdb.DuckDBPyRelation:
-        return files_relation(connection, columns, [path for day in days for path in staged.paths(day)])
+        return files_relation(connection, staged.columns, [path for day in days for path in staged.paths(day)])
 
     known = Known(references, broken, docket.history)
     return judge(table, connection, rows_of, {day: staged.digest(day) for day in staged.days}, known)
@@ -354,6 +363,11 @@ def _record(
             {"location": f.location, "bytes": f.bytes, "rows": f.rows, "sha256": f.sha256} for f in staged.files[day]
         ]
         days[day_key(day)] = verdict.as_record() | {"files": files}
+        if work.merge is not None:
+            days[day_key(day)]["merged"] = vars(work.merge.merged)
+    inputs = {name: reader.record() for name, reader in work.readers.items()}
+    if work.merge is not None:
+        inputs[MERGE_BASE] = work.merge.record(docket.table)
     return {
         "format": 1,
         "table": work.table.name,
@@ -366,7 +380,7 @@ def _record(
         "contract": work.table.record(),
         "started": started,
         "audited": datetime.now(UTC),
-        "inputs": {name: reader.record() for name, reader in work.readers.items()},
+        "inputs": inputs,
         "referred": {name: referred.record() for name, referred in docket.referred.items()},
         "history": {day_key(day): vars(content) for day, content in docket.contents.items()},
         "waived": {day_key(day): dict(waived) for day, waived in work.waived.items() if day in staged.files},

@@ -47,7 +47,7 @@ class Attempt:
             self.table,
             staged,
             verdicts,
-            content_of=lambda live: content_of(View(self.table, None), live),
+            content_of=lambda live: content_of(View(self.table, None), live, staged.columns),
             evidence=evidence,
             **given,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import statistics
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
@@ -19,10 +20,10 @@ from lakeproof.parts import NOT_EMPTY
 from lakeproof.verdict import SEAL, AuditResult, Content, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from lakeproof.contract import Table
-    from lakeproof.parts import Audit
+    from lakeproof.parts import Audit, Column
 
 SAMPLE = 10
 """How many rows at fault an audit keeps."""
@@ -30,7 +31,8 @@ SAMPLE = 10
 CONTENT_KEY = f"duckdb-{duckdb.__version__}/hash-hash-xor-sum-1"
 """The algorithm of content digests: DuckDB's row hash, combined by xor and by sum: the order of rows does not matter.
 
-DuckDB does not promise `hash` to stay the same between versions, so the version is part of the key.
+DuckDB does not promise `hash` to stay the same between versions, so the version is part of the key; `content_key` adds
+the columns.
 """
 
 Day = date | None
@@ -82,25 +84,42 @@ def judge(
     if not table.allow_empty:
         for day, found in results.items():
             found.insert(0, _not_empty(scan.counts.get(day)))
+    key = content_key(table.columns)
     return {
-        day: Verdict(day, stages[day], _content(scan.counts.get(day)), tuple(found), seal=SEAL)
+        day: Verdict(day, stages[day], _content(key, scan.counts.get(day)), tuple(found), seal=SEAL)
         for day, found in results.items()
     }
 
 
+def content_key(columns: Iterable[Column]) -> str:
+    """Return the key of content digests over some columns: their names and types count, their order does not."""
+    listed = "\n".join(sorted(f"{column.name} {column.type.replace(' ', '')}" for column in columns))
+    return f"{CONTENT_KEY}/{hashlib.sha256(listed.encode()).hexdigest()[:16]}"
+
+
 def digest_rows(
-    columns: Sequence[str], connection: duckdb.DuckDBPyConnection, rows: duckdb.DuckDBPyRelation
+    columns: Sequence[str],
+    connection: duckdb.DuckDBPyConnection,
+    rows: duckdb.DuckDBPyRelation,
+    key: str = CONTENT_KEY,
 ) -> Content:
-    """Return the content digest of rows that are all of one day."""
+    """Return the content digest of rows that are all of one day.
+
+    Args:
+        columns: The columns that count.
+        connection: Where the relation lives.
+        rows: The rows.
+        key: What to tell the digest by; `content_key` where it is compared with those of other times.
+    """
     rows.create_view(STAGED, replace=True)
     statement = exp.select(*digest()).from_(hashed(columns)).sql(dialect=DIALECT)
     total, xor, total_sum = connection.execute(statement).fetchall()[0]
-    return _content({"_rows": total, "_xor": xor, "_sum": total_sum} if total else None)
+    return _content(key, {"_rows": total, "_xor": xor, "_sum": total_sum} if total else None)
 
 
-def empty_content() -> Content:
+def empty_content(columns: Iterable[Column]) -> Content:
     """Return the content digest of a day without rows."""
-    return _content(None)
+    return _content(content_key(columns), None)
 
 
 Count = dict[str, Any]
@@ -180,10 +199,10 @@ def _run(connection: duckdb.DuckDBPyConnection, plan: Plan) -> dict[Day, Count]:
     return counts
 
 
-def _content(count: Count | None) -> Content:
+def _content(key: str, count: Count | None) -> Content:
     if count is None:
-        return Content(CONTENT_KEY, "empty", 0)
-    return Content(CONTENT_KEY, f"{count['_xor']:016x}{count['_sum']:032x}", count["_rows"])
+        return Content(key, "empty", 0)
+    return Content(key, f"{count['_xor']:016x}{count['_sum']:032x}", count["_rows"])
 
 
 def _result_of(

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from lakeproof.audit.judge import CONTENT_KEY, digest_rows
+from lakeproof.audit.judge import digest_rows
 from lakeproof.cli.options import console, grid, print_json
 from lakeproof.engine.duck import connect, files_relation
 from lakeproof.errors import LakeproofError
-from lakeproof.lake.catalog import columns_of
 from lakeproof.lake.evidence import (
     SHA256_KEY,
     day_evidence,
@@ -24,6 +23,7 @@ from lakeproof.lake.evidence import (
     sha256_if_there,
     snapshot_summary_of,
 )
+from lakeproof.reading import columns_digested
 from lakeproof.verdict import Content
 
 if TYPE_CHECKING:
@@ -121,13 +121,14 @@ def _data_checks(shown: Shown, entry: dict[str, Any]) -> Iterator[dict[str, Any]
         good = sha256_if_there(shown.table, location) == told.get(location)
         yield _check(f"SHA-256 of {location.rpartition('/')[2]}", good=good)
     content = Content(**entry["content"])
-    if content.key != CONTENT_KEY:
+    columns = columns_digested(shown.table, content.key)
+    if columns is None:
         yield _check(f"content: digested by {content.key}, which this installation does not compute", good=None)
         return
-    connection, columns = connect(), columns_of(shown.table)
+    connection, names = connect(), [column.name for column in columns.values()]
     try:
         rows = files_relation(connection, columns, shown.paths)
-        good = digest_rows([column.name for column in columns.values()], connection, rows) == content
+        good = digest_rows(names, connection, rows, content.key) == content
     except duckdb.Error:  # a file is gone, or no longer Parquet
         good = False
     yield _check("content digest, computed from the rows again", good=good)

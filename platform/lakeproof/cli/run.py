@@ -176,6 +176,7 @@ def _line(run: TableRun) -> str:
     if run.outcome is None:
         return f"  {run.table.name}: refused ({run.seconds:.1f} s)"
     states = [f"{len(days)} {state}" for state, days in _by_state(run.outcome).items()]
+    states += [str(day.merged) for day in run.outcome.days if day.merged is not None]
     return f"  {run.table.name}: {', '.join(states)} ({run.seconds:.1f} s)"
 
 
@@ -242,6 +243,8 @@ def _record(run: TableRun) -> dict[str, Any]:
         "snapshot": run.outcome.snapshot if run.outcome else None,
         "evidence": run.outcome.evidence if run.outcome else None,
         "days": [
-            {"day": d.day, "state": d.state, "rows": d.rows, "reason": d.reason, "readers": d.readers} for d in days
+            {"day": d.day, "state": d.state, "rows": d.rows, "reason": d.reason, "readers": d.readers}
+            | ({"merged": vars(d.merged)} if d.merged else {})
+            for d in days
         ],
     }

@@ -13,7 +13,7 @@ from lakeproof.cli.options import as_json, console, grid, parse_target, print_js
 from lakeproof.engine.duck import connect, files_relation, quoted
 from lakeproof.errors import UnknownDayError, UsageError, did_you_mean
 from lakeproof.lake.catalog import columns_of
-from lakeproof.lake.held import HeldDay, held_days
+from lakeproof.lake.held import HeldDay, as_held, held_days
 from lakeproof.lake.live import LiveDay, View
 from lakeproof.window import days_text
 
@@ -80,7 +80,7 @@ def _find(
         if stage is None:
             msg = f"{name}{at} is not held."
             raise UnknownDayError(msg, next_step="lakeproof held lists what is")
-        return Shown(table, name, day, stage.locations, stage.paths, stage.run, "held")
+        return Shown(as_held(table, stage), name, day, stage.locations, stage.paths, stage.run, "held")
     if live is None:
         where = f"it is held: lakeproof show {name}{at} --held" if stage else f"lakeproof run {name} --day {day}"
         msg = f"{name}{at} is not published; readers see no row of it."

@@ -20,6 +20,7 @@ from sqlglot.errors import SqlglotError
 
 from lakeproof.engine.code import code_digest
 from lakeproof.engine.duck import connect, files_relation
+from lakeproof.engine.scan import scan_files
 from lakeproof.errors import ContractError, MakeError, RowsError, did_you_mean
 from lakeproof.forms import BATCH_ROWS, FORM_NAMES, FORMS, hand_over, parameters_of, take_back
 
@@ -66,7 +67,7 @@ class FileRows:
 
     def frame(self) -> pl.LazyFrame | None:
         """Return the rows as a lazy frame that reads only what is used of them."""
-        return pl.scan_parquet(list(self.paths), hive_partitioning=False) if self.paths else None
+        return scan_files(self.columns, self.paths) if self.paths else None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pyarrow.fs import FileSelector
 from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.serializers import ToOutputFile
+from pyiceberg.table import StaticTable
 
 from lakeproof.errors import LakeError
 from lakeproof.lake.catalog import local_path
@@ -109,6 +110,16 @@ def held_days(table: IcebergTable, live: Mapping[Day, LiveDay]) -> dict[Day, Hel
         live: The table's published days.
     """
     return {day: stage for day, stage in _newest(table).items() if day not in live or (live[day].run or "") < stage.run}
+
+
+def as_held(table: IcebergTable, stage: HeldDay) -> IcebergTable:
+    """Return the table as a held day's candidate has it, whose columns are those that the day was written with.
+
+    A run that was killed may have left none; then the table is returned as it is.
+    """
+    with suppress(FileNotFoundError):
+        return StaticTable.from_metadata(stage.candidate, table.io.properties)
+    return table
 
 
 def _newest(table: IcebergTable) -> dict[Day, HeldDay]:

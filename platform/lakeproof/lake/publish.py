@@ -12,6 +12,7 @@ from lakeproof.lake.evidence import PATH_KEY
 from lakeproof.lake.faults import is_conflict, lake_faults
 from lakeproof.lake.live import View
 from lakeproof.lake.replace import Day, DaysMovedError, MemoizedTransaction, ReplaceDays
+from lakeproof.lake.schema import evolve
 from lakeproof.lake.stage import Staged, verify_files
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def publish(
     """Make staged days the table's content for those days, in one snapshot.
 
     Equal content is looked at first and is nothing to do; a day whose files are not those of `base` drops out, alone.
+    What is new in the contract (columns, widths, names, descriptions) is stored by the same commit.
 
     Args:
         table: The Iceberg table.
@@ -73,7 +75,8 @@ def publish(
 
     Raises:
         AuditError: A day has no verdict, one of other files, or one that did not pass. Nothing was published.
-        LakeError: A staged file changed, or the catalog refused for good. Nothing was published.
+        LakeError: A staged file changed, the table's columns did, or the catalog refused for good. Nothing was
+            published.
     """
     _demand_verdicts(staged, verdicts)
     verify_files(table, staged)
@@ -94,9 +97,11 @@ def publish(
             done = Published(frozenset(rest.days), frozenset(same), frozenset(moved))
             expected = {day: paths for day, paths in base.items() if day in rest.days or day not in staged.days}
             expected |= {day: _paths(live, day) for day in same}
-            if not rest.days:
-                return done
             try:
+                if not rest.days:
+                    if same:
+                        _follow_contract(table, staged)
+                    return done
                 return replace(done, snapshot=_commit(table, rest, expected, evidence))
             except DaysMovedError:
                 continue
@@ -111,8 +116,13 @@ def publish(
 def replacement(
     table: IcebergTable, staged: Staged, base: Mapping[Day, frozenset[str]] | None, evidence: dict[str, str]
 ) -> tuple[MemoizedTransaction, ReplaceDays]:
-    """Return an uncommitted transaction in which the staged days are the table's."""
+    """Return an uncommitted transaction in which the staged days are the table's, and its schema the contract's.
+
+    Raises:
+        LakeError: The table's columns are no longer those that the files were staged for.
+    """
     transaction = MemoizedTransaction(table)
+    evolve(transaction, staged.contract, staged)
     files = {day: [file.data_file for file in day_files] for day, day_files in staged.files.items()}
     return transaction, ReplaceDays(transaction, table.io, files=files, base=base, properties=evidence)
 
@@ -124,6 +134,13 @@ def _commit(
     producer.commit()
     transaction.commit_transaction()
     return producer.snapshot_id
+
+
+def _follow_contract(table: IcebergTable, staged: Staged) -> None:
+    """Store what is new in the contract where audited days have their content already: a commit without a snapshot."""
+    transaction = MemoizedTransaction(table)
+    if evolve(transaction, staged.contract, staged):
+        transaction.commit_transaction()
 
 
 def _demand_verdicts(staged: Staged, verdicts: Mapping[Day, Verdict]) -> None:

@@ -12,9 +12,11 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from pyiceberg.conversions import from_bytes
+from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.manifest import ManifestContent, ManifestEntry, ManifestEntryStatus
 from pyiceberg.table import Transaction
 from pyiceberg.table.snapshots import Operation
+from pyiceberg.table.update import AddSchemaUpdate, SetCurrentSchemaUpdate, SetDefaultSortOrderUpdate
 from pyiceberg.table.update.snapshot import _SnapshotProducer
 from pyiceberg.types import DateType
 from pyiceberg.utils.datetime import days_to_date
@@ -49,9 +51,21 @@ class MemoizedTransaction(Transaction):
     def table_metadata(self) -> TableMetadata:
         """The table's metadata with the updates staged so far."""
         base, staged = self._table.metadata, len(self._updates)
+        if not staged:
+            return base
         if self._seen is None or self._seen[0] is not base or self._seen[1] != staged:
             self._seen = (base, staged, super().table_metadata)
         return self._seen[2]
+
+    def _rebuild_snapshot_updates(self) -> None:
+        """Give up where the schema changes too: PyIceberg would plan the snapshot anew, and not the schema."""
+        if any(
+            isinstance(update, AddSchemaUpdate | SetCurrentSchemaUpdate | SetDefaultSortOrderUpdate)
+            for update in self._updates
+        ):
+            msg = "another commit came first; the schema has to be planned anew"
+            raise CommitFailedException(msg)
+        super()._rebuild_snapshot_updates()
 
 
 def day_of(data_file: DataFile) -> Day:

@@ -6,7 +6,7 @@ import hashlib
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -22,9 +22,10 @@ from pyiceberg.typedef import Record
 from pyiceberg.utils.datetime import date_to_days
 
 from lakeproof.errors import LakeError, RowsError
-from lakeproof.lake.catalog import local_path, stored_sort
+from lakeproof.lake.catalog import columns_of, local_path
 from lakeproof.lake.faults import lake_faults
 from lakeproof.lake.parquet import ParquetFile, Target, Written
+from lakeproof.lake.schema import stored_sort
 from lakeproof.layout import FileLayout
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from lakeproof.contract import Table
     from lakeproof.lake.replace import Day
+    from lakeproof.parts import Column
 
 STREAM_BYTES = 48 * 2**20
 """A day that fills this much Arrow memory goes to storage as it comes."""
@@ -81,14 +83,21 @@ class Staged:
     """The staged days of one run.
 
     Args:
-        table: The table's name.
+        contract: The table's contract.
+        columns: The columns by field id that the files were written with.
         run: The run's id, which is in every file's name.
         files: The files of each day; a day without rows has one file without rows.
     """
 
-    table: str
+    contract: Table
+    columns: Mapping[int, Column]
     run: str
     files: Mapping[Day, tuple[StagedFile, ...]]
+
+    @property
+    def table(self) -> str:
+        """The table's name."""
+        return self.contract.name
 
     @property
     def days(self) -> tuple[Day, ...]:
@@ -113,7 +122,7 @@ class Staged:
 
     def only(self, days: Collection[Day]) -> Staged:
         """Return the same stage with only these days."""
-        return Staged(self.table, self.run, {day: files for day, files in self.files.items() if day in days})
+        return replace(self, files={day: files for day, files in self.files.items() if day in days})
 
 
 def digest_of(files: Mapping[str, str]) -> str:
@@ -183,11 +192,11 @@ class StageWriter:
             schema_to_pyarrow(table.schema(), include_field_ids=True),
             FileLayout.of({**table.properties, **contract.properties}),
         )
-        # Files have the order that the contract declares; Iceberg can be told so only when the table declares it too.
-        self._sort_order_id = table.sort_order().order_id if contract.sort == stored_sort(table) else None
         self._open: dict[Day, ParquetFile] = {}
         self._files: dict[Day, list[StagedFile]] = defaultdict(list)
         self._locations: list[str] = []
+        declared = stored_sort(table.metadata) == contract.sort_columns
+        self._sort_order_id = table.metadata.default_sort_order_id if declared else None
 
     def write(self, batches: Iterable[pa.RecordBatch], days: Collection[Day]) -> None:
         """Stage rows that fit the contract.
@@ -214,7 +223,8 @@ class StageWriter:
                 with lake_faults(f"writing a data file of {self._contract.name}"):
                     self._file_of(day)
                     self._finish(day)
-        return Staged(self._contract.name, self._run, {day: tuple(self._files[day]) for day in days})
+        files = {day: tuple(self._files[day]) for day in days}
+        return Staged(self._contract, columns_of(self._table), self._run, files)
 
     def discard(self) -> None:
         """Remove what was written, half-written files included, as far as the storage lets: the run is over."""
