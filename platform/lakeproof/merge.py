@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakeproof.engine.cast import arrow_schema, fit
 from lakeproof.engine.duck import BOUNDED, connect, files_relation, quoted
-from lakeproof.errors import LakeError, RowsError
+from lakeproof.errors import LakeError, MakeError, RowsError
 from lakeproof.forms import BATCH_ROWS
 from lakeproof.lake.catalog import columns_of, local_path
 from lakeproof.lake.evidence import day_key
@@ -24,7 +25,6 @@ from lakeproof.reading import contents_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    import duckdb
     from pyiceberg.table import Table as IcebergTable
 
     from lakeproof.contract import Table
@@ -86,20 +86,27 @@ class Merge:
         Raises:
             RowsError: A made row has no key, or two have the same.
             LakeError: Two old rows have the key of a made one.
+            MakeError: DuckDB could not join them, as when there is no room to spill.
         """
         new = pa.Table.from_batches(made, arrow_schema(self._contract.columns))
         connection = connect(BOUNDED)
-        connection.from_arrow(new.append_column("_place", pa.array(range(new.num_rows), pa.int64()))).create_view(
-            "made"
-        )
+        connection.from_arrow(new.append_column("_place", pa.arange(0, new.num_rows))).create_view("made")
         self._check_keys(connection, where)
         files_relation(connection, columns_of(table), [local_path(at) for at in sorted(self._base)]).create_view("old")
-        joined = connection.sql(self._join()).to_arrow_reader(BATCH_ROWS)
+        try:
+            yield from self._kept(connection.sql(self._join()).to_arrow_reader(BATCH_ROWS), new.num_rows, where)
+        except (duckdb.Error, pa.ArrowException, OSError) as error:
+            msg = f"{where}: the rows could not be merged: {error}"
+            remedy = "see that the temporary folder has room for them, then run the table again"
+            raise MakeError(msg, next_step=remedy) from error
+        yield from new.to_batches()
+
+    def _kept(self, joined: pa.RecordBatchReader, made: int, where: str) -> Iterator[pa.RecordBatch]:
+        """Yield the old rows that stay, cast to the contract."""
         names = [*self._contract.column_names]
         kept = pa.schema([joined.schema.field(name) for name in names])
-        batches = (batch.select(names) for batch in self._unmatched(joined, new.num_rows, where))
+        batches = (batch.select(names) for batch in self._unmatched(joined, made, where))
         yield from fit(pa.RecordBatchReader.from_batches(kept, batches), self._contract, where)
-        yield from new.to_batches()
 
     def record(self, table: IcebergTable) -> dict[str, Any]:
         """Return what the merge built on, for the evidence: the table, its snapshot and its content digest.
@@ -154,7 +161,7 @@ class Merge:
         """Refuse made rows whose key does not say which row they are."""
         names = ", ".join(quoted(name) for name in self._contract.key)
         empty = " OR ".join(f"{quoted(name)} IS NULL" for name in self._contract.key)
-        twice = f"SELECT {names}, count(*) AS rows FROM made GROUP BY ALL HAVING count(*) > 1"  # noqa: S608 - quoted
+        twice = f"SELECT {names}, count(*) AS _rows FROM made GROUP BY ALL HAVING count(*) > 1"  # noqa: S608 - quoted
         for what, query in (
             ("have no key", f"SELECT {names} FROM made WHERE {empty}"),  # noqa: S608 - quoted
             ("have the key of another", f"{twice} ORDER BY ALL"),
@@ -162,7 +169,7 @@ class Merge:
             found = connection.sql(query).to_arrow_table().to_pylist()
             if not found:
                 continue
-            count = sum(row.pop("rows", 1) for row in found)
+            count = sum(row.pop("_rows", 1) for row in found)
             shown = "; ".join(", ".join(f"{n} {v}" for n, v in row.items()) for row in found[:SAMPLE_KEYS])
             msg = f"{where}: {count:,} rows to merge {what}, such as {shown}."
             raise RowsError(msg, next_step=f"return one row for each {' and '.join(self._contract.key)}")
