@@ -62,6 +62,10 @@ ui: .venv/run.stamp  ## Open the Dagster UI on http://127.0.0.1:3000 (PORT=... f
 test: .venv/dev.stamp .venv/readers.stamp  ## Run the tests (ARGS="-k publish" for some of them)
 	@$(BIN)/python -m pytest -n 2 $(ARGS)
 
+.PHONY: bench
+bench: .venv/dev.stamp  ## Measure beside peers and the limit (ONLY=B1,B4 for some); exits 1 where a bound is missed
+	@$(BIN)/python platform_tests/benchmarks $(if $(ONLY),--only $(ONLY)) $(ARGS)
+
 .PHONY: check
 check: .venv/dev.stamp  ## Lint, check the formatting and the types
 	@$(BIN)/ruff check .

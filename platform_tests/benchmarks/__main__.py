@@ -1,0 +1,68 @@
+"""Run the benchmarks: `python platform_tests/benchmarks [--only B1,B4] [--json PATH] [--tiny]`; exits 1 on a miss."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import audits
+import one_day
+from measure import JobError, Line
+from report import as_table, write_json
+from rich.console import Console
+from setting import BUILD, Setting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+BENCHMARKS: dict[str, Callable[[Setting], Iterator[Line]]] = {
+    "B1": one_day.run,
+    "B5": audits.run,
+}
+PIPE_WIDTH = 200
+
+
+def main() -> int:
+    """Run what was asked for, print the table, write the JSON."""
+    options = _options()
+    screen = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    began = time.monotonic()
+    lines: list[Line] = []
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=BUILD, prefix="work-") as folder:
+        setting = Setting.tiny(Path(folder)) if options.tiny else Setting(Path(folder))
+        for name in options.only:
+            screen.print(f"{name} …", style="dim")
+            try:
+                lines += BENCHMARKS[name](setting)
+            except JobError as error:
+                lines.append(Line(name, "could not be measured", met=False, note=str(error)))
+    write_json(options.json, lines, setting, time.monotonic() - began)
+    screen.print(as_table(lines))
+    missed = [line for line in lines if line.met is False]
+    screen.print(f"{len(missed)} of {sum(line.met is not None for line in lines)} bounds missed.")
+    return 1 if missed else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="benchmarks", description="Lakeproof beside its peers and its limit.")
+    parser.add_argument("--only", type=_names, default=list(BENCHMARKS), help="some of them: B1,B4")
+    parser.add_argument("--json", type=Path, default=BUILD / "results.json", help="where the results go")
+    parser.add_argument("--tiny", action="store_true", help="only our side, so small that no figure means anything")
+    return parser.parse_args()
+
+
+def _names(text: str) -> list[str]:
+    names = [name for name in text.upper().replace(",", " ").split() if name]
+    if unknown := [name for name in names if name not in BENCHMARKS]:
+        msg = f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}"
+        raise argparse.ArgumentTypeError(msg)
+    return names or list(BENCHMARKS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,139 @@
+"""Jobs in fresh processes, their time and their peak memory; contestants take turns, and are compared turn by turn.
+
+This side imports nothing heavy: Linux counts what a parent held at the fork towards its child's peak.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+LIMIT_SECONDS = 900
+"""A job that takes longer hangs."""
+
+LAST_LINES = 3
+
+
+class JobError(Exception):
+    """A job did not end well; the text is the last that it said."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What one run of a job gave.
+
+    Args:
+        answer: What it returned.
+        process_seconds: How long the whole process took, from its start to its end.
+        peak_bytes: The most memory that it, or any process it waited for, held.
+    """
+
+    answer: Mapping[str, Any]
+    process_seconds: float
+    peak_bytes: int
+
+    @property
+    def seconds(self) -> float:
+        """How long the job took by its own clock, without start and loading; the whole process where it says nothing."""
+        return float(self.answer.get("seconds", self.process_seconds))
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the result: two figures, their ratio, and its bound.
+
+    Args:
+        benchmark: Such as `B1`.
+        what: What was measured, against what.
+        ours: Our figure, a median.
+        other: The other figure, a median.
+        unit: Of both figures.
+        ratio: The median of the ratios, turn by turn; None when there is nothing to compare.
+        bound: What the ratio must be.
+        at_least: Whether the bound is a lower one.
+        met: Whether what was asked for holds; None for a line that is only told.
+        note: What was seen.
+    """
+
+    benchmark: str
+    what: str
+    ours: float | None = None
+    other: float | None = None
+    unit: str = "s"
+    ratio: float | None = None
+    bound: float | None = None
+    at_least: bool = False
+    met: bool | None = None
+    note: str = ""
+
+    @classmethod
+    def compare(cls, benchmark: str, what: str, ours: Sequence[float], other: Sequence[float], **more: Any) -> Line:
+        """Compare figures that were taken in turns: the ratio is theirs, turn by turn, so that drift cancels."""
+        ratio = statistics.median(a / b for a, b in zip(ours, other, strict=True))
+        bound, at_least = more.get("bound"), more.get("at_least", False)
+        met = more.pop("holds", True) and (ratio >= bound if at_least else ratio <= bound) if bound else None
+        return cls(
+            benchmark, what, statistics.median(ours), statistics.median(other), ratio=ratio, **({"met": met} | more)
+        )
+
+
+def run_job(job: str, *, python: Path | str = sys.executable, **arguments: Any) -> Sample:
+    """Run a job in a fresh process.
+
+    Args:
+        job: `module:function`, below this folder.
+        python: The Python that runs it.
+        **arguments: What the function is given.
+
+    Raises:
+        JobError: The job failed, or took more than `LIMIT_SECONDS`.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        answer, said = Path(folder) / "answer.json", Path(folder) / "said.txt"
+        command = [str(python), str(HERE / "child.py"), job, json.dumps(arguments, default=str), str(answer)]
+        began = time.monotonic()
+        with said.open("w") as output:
+            process = subprocess.Popen(command, stdout=output, stderr=output, cwd=folder)
+            timer = threading.Timer(LIMIT_SECONDS, process.kill)
+            timer.start()
+            # wait4 and not wait: it alone tells the peak of this one process.
+            _, status, usage = os.wait4(process.pid, 0)
+            seconds = time.monotonic() - began
+            timer.cancel()
+            process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode or not answer.exists():
+            raise JobError(f"{job}: {last_words(said.read_text())}")
+        return Sample(json.loads(answer.read_text()), seconds, usage.ru_maxrss * 1024)
+
+
+def last_words(text: str) -> str:
+    """Return the end of what a process said, as one line."""
+    return " | ".join(line.strip() for line in text.strip().splitlines()[-LAST_LINES:]) or "it said nothing"
+
+
+def in_turns(contestants: Mapping[str, Callable[[], Sample]], rounds: int) -> dict[str, list[Sample]]:
+    """Let all contestants run once, then all again, and so on."""
+    samples: dict[str, list[Sample]] = {name: [] for name in contestants}
+    for _ in range(rounds):
+        for name, run in contestants.items():
+            samples[name].append(run())
+    return samples
+
+
+def seconds_of(samples: Iterable[Sample]) -> list[float]:
+    """Return how long each took."""
+    return [sample.seconds for sample in samples]

@@ -1,0 +1,71 @@
+"""How large everything is: as the bounds are stated, or so small that only the code is exercised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from measure import ROOT
+
+BUILD = ROOT / "build" / "benchmarks"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The sizes of a run of the benchmarks.
+
+    Args:
+        work: A folder for lakes and files, which goes when the run ends.
+        rounds: How often contestants take turns.
+        rows: Line items in a day, and in a year.
+        streamed: Line items in the streamed days.
+        year_days: Days of the flights year, and of the year of line items.
+        writers: Processes that publish at the same time.
+        writer_days: Days that each of them publishes.
+        milestones: How many days are published when the latency is taken.
+        latencies: How many publishes a latency is the median of.
+        stock_seconds: How long stock PyIceberg may take to get as far as it gets.
+        peers: Whether the peers take part.
+    """
+
+    work: Path
+    rounds: int = 5
+    rows: int = 5_000_000
+    streamed: tuple[int, ...] = (5_000_000, 20_000_000, 40_000_000)
+    year_days: int = 365
+    writers: int = 4
+    writer_days: int = 30
+    milestones: tuple[int, ...] = (10, 365, 3_650, 7_300)
+    latencies: int = 50
+    stock_seconds: float = 120
+    peers: bool = True
+    data: Path = field(default=BUILD / "data")
+
+    @classmethod
+    def tiny(cls, work: Path) -> Setting:
+        """Return sizes at which all of it takes seconds, and no figure means anything."""
+        return cls(
+            work,
+            rounds=2,
+            rows=3_000,
+            streamed=(4_000, 8_000),
+            year_days=5,
+            writers=2,
+            writer_days=2,
+            milestones=(3, 6),
+            latencies=2,
+            stock_seconds=1,
+            peers=False,
+            data=work / "data",
+        )
+
+    def lineitems(self) -> str:
+        """Return where the line items are."""
+        return str(self.data / f"lineitem-{self.rows}.arrow")
+
+    def new_home(self) -> str:
+        """Return a folder for one more lake."""
+        number = sum(1 for _ in self.work.glob("home-*"))
+        home = self.work / f"home-{number}"
+        home.mkdir(parents=True)
+        return str(home)
