@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import audits
 import one_day
+import writers
+import year
 from measure import JobError, Line
 from report import as_table, write_json
 from rich.console import Console
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 BENCHMARKS: dict[str, Callable[[Setting], Iterator[Line]]] = {
     "B1": one_day.run,
+    "B2": year.run,
+    "B3": writers.run,
     "B5": audits.run,
 }
 PIPE_WIDTH = 200
