@@ -25,6 +25,13 @@ READERS := platform_tests/readers
 READERS_COMPILE = $(UV) --no-config pip compile $(READERS)/requirements.in --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links $(LOCK_FLAGS)
 
+PEERS := platform_tests/benchmarks/peers
+PEER_NAMES := dagster-iceberg sqlmesh local-data-platform
+# One of the peers needs a newer Python than ours, and all run on the same.
+PEER_PYTHON ?= $(shell for p in python3.12 python3.13 $${PYENV_ROOT:-$$HOME/.pyenv}/versions/3.1[23].*/bin/python; do \
+	"$$p" -c 'import sys, venv; sys.exit(not (3, 12) <= sys.version_info[:2] < (3, 14))' 2>/dev/null \
+	&& echo "$$p" && break; done)
+
 # install LOCK: make .venv hold exactly what LOCK says, and this project from its working tree.
 define install
 	@echo "Setting up .venv from $(1)"
@@ -63,7 +70,7 @@ test: .venv/dev.stamp .venv/readers.stamp  ## Run the tests (ARGS="-k publish" f
 	@$(BIN)/python -m pytest -n 2 $(ARGS)
 
 .PHONY: bench
-bench: .venv/dev.stamp  ## Measure beside peers and the limit (ONLY=B1,B4 for some); exits 1 where a bound is missed
+bench: .venv/dev.stamp $(PEER_NAMES:%=.venv/peers/%.stamp)  ## Measure beside peers and the limit (ONLY=B1,B4 for some); exits 1 where a bound is missed
 	@$(BIN)/python platform_tests/benchmarks $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
 .PHONY: check
@@ -78,10 +85,13 @@ format: .venv/dev.stamp  ## Format the code and apply the safe fixes
 	@$(BIN)/ruff format .
 
 .PHONY: lock
-lock: .venv/dev.stamp  ## Resolve both locks anew (LOCK_FLAGS=--upgrade for newer versions)
+lock: .venv/dev.stamp  ## Resolve all locks anew (LOCK_FLAGS=--upgrade for newer versions)
 	@$(COMPILE) --output-file requirements.lock >/dev/null
 	@$(COMPILE) --extra dev --constraint requirements.lock --output-file requirements-dev.lock >/dev/null
 	@$(READERS_COMPILE) --output-file $(READERS)/requirements.lock >/dev/null
+	@for peer in $(PEER_NAMES); do $(UV) --no-config pip compile $(PEERS)/$$peer.in --universal --python-version 3.12 \
+		--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links $(LOCK_FLAGS) \
+		--output-file $(PEERS)/$$peer.lock >/dev/null || exit 1; done
 
 .PHONY: clean
 clean:  ## Remove .venv, caches and builds; keep the data under .lakeproof
@@ -108,3 +118,10 @@ clean:  ## Remove .venv, caches and builds; keep the data under .lakeproof
 	@$(PYTHON) -m venv --without-pip .venv/readers
 	@$(UV) pip sync --python .venv/readers/bin/python --require-hashes $(READERS)/requirements.lock
 	@touch $@
+
+# Each peer of the benchmarks likewise. The benchmarks say which of them took no part.
+.venv/peers/%.stamp: $(PEERS)/%.lock | .venv/dev.stamp
+	@if test -n "$(PEER_PYTHON)"; then \
+		echo "Setting up .venv/peers/$*" && $(PEER_PYTHON) -m venv --without-pip .venv/peers/$* \
+		&& $(UV) pip sync --python .venv/peers/$*/bin/python --require-hashes $< && touch $@; \
+	else echo "$* takes no part: it needs Python 3.12 or 3.13. Name one: make bench PEER_PYTHON=/path/to/it"; fi

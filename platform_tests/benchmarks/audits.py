@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from measure import Line, run_job
+from measure import Line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 def run(setting: Setting) -> Iterator[Line]:
     """Measure, and yield the lines."""
     data, home = setting.lineitems(), setting.new_home()
-    run_job("jobs.lineitem:make", rows=setting.rows, path=data)
-    sample = run_job("jobs.publish:audited_year", home=home, data=data, days=setting.year_days, rounds=setting.rounds)
+    setting.run_job("jobs.lineitem:make", rows=setting.rows, path=data)
+    sample = setting.run_job(
+        "jobs.publish:audited_year", home=home, data=data, days=setting.year_days, rounds=setting.rounds
+    )
     shutil.rmtree(home)
     took = sample.answer
     year = f"{setting.rows:,} rows over {setting.year_days} days"

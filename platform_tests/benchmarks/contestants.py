@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from measure import ROOT, JobError, Sample, run_job
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PEERS = ROOT / ".venv" / "peers"
 

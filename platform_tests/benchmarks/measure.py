@@ -5,6 +5,7 @@ This side imports nothing heavy: Linux counts what a parent held at the fork tow
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import statistics
@@ -48,7 +49,7 @@ class Sample:
 
     @property
     def seconds(self) -> float:
-        """How long the job took by its own clock, without start and loading; the whole process where it says nothing."""
+        """How long the job took by its own clock, or the whole process where it does not say."""
         return float(self.answer.get("seconds", self.process_seconds))
 
 
@@ -116,8 +117,17 @@ def run_job(job: str, *, python: Path | str = sys.executable, **arguments: Any) 
             timer.cancel()
             process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode or not answer.exists():
-            raise JobError(f"{job}: {last_words(said.read_text())}")
+            msg = f"{job}: {last_words(said.read_text())}"
+            raise JobError(msg)
         return Sample(json.loads(answer.read_text()), seconds, usage.ru_maxrss * 1024)
+
+
+def run_here(job: str, **arguments: Any) -> Sample:
+    """Run a job in this process: to see that its code works, where nothing is measured."""
+    module, function = job.split(":")
+    began = time.monotonic()
+    answer = getattr(importlib.import_module(module), function)(**json.loads(json.dumps(arguments, default=str)))
+    return Sample(json.loads(json.dumps(answer)), time.monotonic() - began, 0)
 
 
 def last_words(text: str) -> str:

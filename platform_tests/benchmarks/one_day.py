@@ -6,7 +6,7 @@ import shutil
 import statistics
 from typing import TYPE_CHECKING
 
-from measure import Line, Sample, in_turns, run_job, seconds_of
+from measure import Line, Sample, in_turns, seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,17 +20,17 @@ MEMORY_MIB = 1024
 def run(setting: Setting) -> Iterator[Line]:
     """Measure, and yield the lines."""
     data = setting.lineitems()
-    run_job("jobs.lineitem:make", rows=setting.rows, path=data)
+    setting.run_job("jobs.lineitem:make", rows=setting.rows, path=data)
 
     def ours(*, unique: bool) -> Sample:
         home = setting.new_home()
-        sample = run_job("jobs.publish:one_day", home=home, data=data, unique=unique)
+        sample = setting.run_job("jobs.publish:one_day", home=home, data=data, unique=unique)
         shutil.rmtree(home)
         return sample
 
     def bare(engine: str) -> Sample:
         target = setting.work / f"{engine}.parquet"
-        sample = run_job("jobs.files:write", engine=engine, data=data, target=target)
+        sample = setting.run_job("jobs.files:write", engine=engine, data=data, target=target)
         target.unlink()
         return sample
 
@@ -68,7 +68,7 @@ def run(setting: Setting) -> Iterator[Line]:
 def _memory(setting: Setting, data: str) -> Iterator[Line]:
     for rows in setting.streamed:
         home = setting.new_home()
-        sample = run_job("jobs.publish:streamed_day", home=home, data=data, rows=rows)
+        sample = setting.run_job("jobs.publish:streamed_day", home=home, data=data, rows=rows)
         shutil.rmtree(home)
         peak = sample.peak_bytes / 2**20
         yield Line(

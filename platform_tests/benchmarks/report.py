@@ -47,13 +47,13 @@ def as_table(lines: Sequence[Line]) -> Table:
 def _figure(value: float | None, unit: str) -> str:
     if value is None:
         return ""
-    return f"{value:,.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"  # noqa: PLR2004 - three digits
+    return f"{value:,.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
 
 
 def write_json(path: Path, lines: Sequence[Line], setting: Setting, seconds: float) -> None:
     """Write what was measured, on what, with which versions."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
-    sizes = {name: value for name, value in asdict(setting).items() if name not in {"work", "data"}}
+    sizes = {name: value for name, value in vars(setting).items() if name not in {"work", "data", "run_job"}}
     record = {
         "taken": datetime.now(UTC).isoformat(timespec="seconds"),
         "took_seconds": round(seconds),

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from measure import ROOT
+from measure import ROOT, run_here, run_job
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from measure import Sample
 
 BUILD = ROOT / "build" / "benchmarks"
 
@@ -25,7 +31,10 @@ class Setting:
         milestones: How many days are published when the latency is taken.
         latencies: How many publishes a latency is the median of.
         stock_seconds: How long stock PyIceberg may take to get as far as it gets.
+        start_seconds: Time for every writer to load what it needs, before all begin at one moment.
         peers: Whether the peers take part.
+        data: Where the data is kept from one run to the next.
+        run_job: How our own jobs are run.
     """
 
     work: Path
@@ -38,25 +47,29 @@ class Setting:
     milestones: tuple[int, ...] = (10, 365, 3_650, 7_300)
     latencies: int = 50
     stock_seconds: float = 120
+    start_seconds: float = 8
     peers: bool = True
-    data: Path = field(default=BUILD / "data")
+    data: Path = BUILD / "data"
+    run_job: Callable[..., Sample] = run_job
 
     @classmethod
     def tiny(cls, work: Path) -> Setting:
         """Return sizes at which all of it takes seconds, and no figure means anything."""
         return cls(
             work,
-            rounds=2,
+            rounds=1,
             rows=3_000,
-            streamed=(4_000, 8_000),
+            streamed=(4_000,),
             year_days=5,
             writers=2,
             writer_days=2,
             milestones=(3, 6),
             latencies=2,
-            stock_seconds=1,
+            stock_seconds=0.2,
+            start_seconds=0,
             peers=False,
             data=work / "data",
+            run_job=run_here,
         )
 
     def lineitems(self) -> str:

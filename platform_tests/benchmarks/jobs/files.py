@@ -9,7 +9,6 @@ from typing import Any
 import duckdb
 import polars as pl
 import pyarrow.parquet as pq
-
 from jobs.lineitem import load
 
 LEVEL = 3

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import polars as pl
-from flights.collection.raw_departures import FIELDS, raw_departures
-
 from jobs.publish import run_days
+
+from flights.collection.raw_departures import FIELDS, raw_departures
 from lakeproof import Column, Lakehouse, LakeproofError, PackageSource, Table, Window, audit
 from lakeproof.lake.faults import is_conflict
 from lakeproof.source.protocol import SourceReader

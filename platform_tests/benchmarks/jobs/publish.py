@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from jobs import lineitem
+
 from lakeproof import Lakehouse, Table
 from lakeproof.engine.duck import connect
 from lakeproof.engine.function import FunctionMaker
@@ -69,12 +70,10 @@ def _published(outcome: Outcome, rows: int) -> dict[str, Any]:
 def audited_year(home: str, data: str, days: int, rounds: int) -> dict[str, Any]:
     """Stage a year of line items once; audit it and scan it, in turns, in this one process."""
     lake, listed = Lakehouse(home=home).lake, lineitem.days_of(days)
-    rows = lineitem.spread(lineitem.load(data), days)
     plain, keyed = lineitem.contract(unique=False), lineitem.contract(unique=True)
-    work = work_of(lake, plain, listed, lambda: rows)
+    work = work_of(lake, plain, listed, lambda: lineitem.spread(lineitem.load(data), days))
     iceberg = lake.ensure(plain)
     staged = stage(iceberg, work, new_run_id())
-    del rows
     docket = Docket.open(lake, iceberg, work)
     timed: dict[str, list[float]] = {name: [] for name in ("audits", "scan", "with_unique", "group_by")}
     for _ in range(rounds + 1):
@@ -104,12 +103,13 @@ def _paths(staged: Staged) -> list[str]:
 
 def _checksum(staged: Staged) -> None:
     """Read every column of every row once, and no more than that is told of them."""
-    columns = ", ".join(column.name for column in lineitem.COLUMNS)
-    rows = f"SELECT hash({columns}) AS h FROM read_parquet($1, hive_partitioning = false)"  # noqa: S608 - our own names
-    connect().execute(f"SELECT count(*), bit_xor(h), sum(h::hugeint) FROM ({rows})", [_paths(staged)]).fetchall()
+    row = ", ".join(column.name for column in lineitem.COLUMNS)
+    checksum = f"count(*), bit_xor(hash({row})), sum(hash({row})::hugeint)"
+    rows = "read_parquet($1, hive_partitioning = false)"
+    connect().execute(f"SELECT {checksum} FROM {rows}", [_paths(staged)]).fetchall()  # noqa: S608 - our own names
 
 
 def _duplicates(staged: Staged) -> None:
     key = ", ".join(lineitem.KEY)
     rows = f"FROM read_parquet($1, hive_partitioning = false) GROUP BY {key} HAVING count(*) > 1"
-    connect().execute(f"SELECT {key} {rows}", [_paths(staged)]).fetchall()  # noqa: S608 - our own names
+    connect().execute(f"SELECT {key} {rows}", [_paths(staged)]).fetchall()

@@ -39,7 +39,7 @@ def judge(rows: pa.Table) -> dict[str, bool]:
 
 
 def definitions(home: str, data: str) -> dg.Definitions:
-    """Return the asset, its checks and the IO manager; the rows of a run are read from the year, or from its one day."""
+    """Return the asset, its checks and the IO manager; a run reads the year, or the file of its one day."""
     days = dg.DailyPartitionsDefinition(start_date=str(FIRST), end_date="2014-01-01")
 
     @dg.asset(

@@ -63,7 +63,9 @@ def project(home: str, data: str, days: int, batch: str = "") -> None:
     (folder / "models").mkdir(parents=True)
     (folder / "audits").mkdir()
     (folder / "config.yaml").write_text(CONFIG.format(home=home))
-    (folder / "models" / "departures.sql").write_text(MODEL.format(data=data, batch=batch, end=FIRST + timedelta(days=days - 1)))
+    (folder / "models" / "departures.sql").write_text(
+        MODEL.format(data=data, batch=batch, end=FIRST + timedelta(days=days - 1))
+    )
     (folder / "audits" / "rows_of_a_day.sql").write_text(AUDIT)
 
 

@@ -1,0 +1,59 @@
+"""B4: how long it takes to publish a day when twenty years of days are there."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from measure import Line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from setting import Setting
+
+BOUND = 1.5
+
+
+def run(setting: Setting) -> Iterator[Line]:
+    """Measure, and yield the lines."""
+    home = setting.new_home()
+    milestones, latencies = list(setting.milestones), setting.latencies
+    ours = setting.run_job("jobs.growth:grow", home=home, milestones=milestones, latencies=latencies).answer
+    shutil.rmtree(home)
+    at = {number: ours["milestones"][str(number)] for number in milestones}
+    first, last = at[milestones[0]], at[milestones[-1]]
+    told = "; ".join(
+        f"{number:,}: {found['publish'] * 1000:.0f} + {found['upkeep_share'] * 1000:.1f} ms"
+        for number, found in at.items()
+    )
+    for step, what, note in (
+        ("publish", "publish", told),
+        ("whole", "make, stage, audit, publish", f"one upkeep at the last: {last['upkeep']:.2f} s"),
+    ):
+        late, early = (found[step] + found["upkeep_share"] for found in (last, first))
+        yield Line(
+            "B4",
+            f"{what}, upkeep spread: at {milestones[-1]:,} days / at {milestones[0]:,}",
+            ours=late * 1000,
+            other=early * 1000,
+            unit="ms",
+            ratio=late / early,
+            bound=BOUND,
+            met=late <= BOUND * early,
+            note=note,
+        )
+    home = setting.new_home()
+    stock = setting.run_job(
+        "jobs.growth:stock", home=home, milestones=milestones, latencies=latencies, seconds=setting.stock_seconds
+    ).answer
+    shutil.rmtree(home)
+    yield Line(
+        "B4",
+        f"stock PyIceberg overwrite: at {stock['days']:,} days / at {milestones[0]:,}",
+        ours=stock["last"] * 1000,
+        other=stock["first"] * 1000,
+        unit="ms",
+        ratio=stock["last"] / stock["first"],
+        note=f"as far as it got in {setting.stock_seconds:.0f} s",
+    )
