@@ -23,10 +23,9 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
+LAST_LINES = 3
 LIMIT_SECONDS = 900
 """A job that takes longer hangs."""
-
-LAST_LINES = 3
 
 
 class JobError(Exception):
@@ -68,6 +67,7 @@ class Line:
         at_least: Whether the bound is a lower one.
         met: Whether what was asked for holds; None for a line that is only told.
         note: What was seen.
+        turns: Our figure and the other, turn by turn.
     """
 
     benchmark: str
@@ -80,16 +80,17 @@ class Line:
     at_least: bool = False
     met: bool | None = None
     note: str = ""
+    turns: tuple[tuple[float, float], ...] = ()
 
     @classmethod
     def compare(cls, benchmark: str, what: str, ours: Sequence[float], other: Sequence[float], **more: Any) -> Line:
         """Compare figures that were taken in turns: the ratio is theirs, turn by turn, so that drift cancels."""
-        ratio = statistics.median(a / b for a, b in zip(ours, other, strict=True))
+        turns = tuple(zip(ours, other, strict=True))
+        ratio = statistics.median(a / b for a, b in turns)
         bound, at_least = more.get("bound"), more.get("at_least", False)
         met = more.pop("holds", True) and (ratio >= bound if at_least else ratio <= bound) if bound else None
-        return cls(
-            benchmark, what, statistics.median(ours), statistics.median(other), ratio=ratio, **({"met": met} | more)
-        )
+        medians = statistics.median(ours), statistics.median(other)
+        return cls(benchmark, what, *medians, ratio=ratio, turns=turns, **({"met": met} | more))
 
 
 def run_job(job: str, *, python: Path | str = sys.executable, **arguments: Any) -> Sample:
@@ -131,8 +132,13 @@ def run_here(job: str, **arguments: Any) -> Sample:
 
 
 def last_words(text: str) -> str:
-    """Return the end of what a process said, as one line."""
-    return " | ".join(line.strip() for line in text.strip().splitlines()[-LAST_LINES:]) or "it said nothing"
+    """Return the end of what a process said, as one line: what follows the indented lines of a traceback."""
+    lines: list[str] = []
+    for line in reversed(text.strip().splitlines()):
+        if lines and line.startswith("  "):
+            break
+        lines.insert(0, line.strip())
+    return " | ".join(lines[-LAST_LINES:]) or "it said nothing"
 
 
 def in_turns(contestants: Mapping[str, Callable[[], Sample]], rounds: int) -> dict[str, list[Sample]]:

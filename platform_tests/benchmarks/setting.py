@@ -76,6 +76,10 @@ class Setting:
         """Return where the line items are."""
         return str(self.data / f"lineitem-{self.rows}.arrow")
 
+    def flights(self) -> str:
+        """Return where the flights are."""
+        return str(self.data / f"flights-{self.year_days}")
+
     def new_home(self) -> str:
         """Return a folder for one more lake."""
         number = sum(1 for _ in self.work.glob("home-*"))

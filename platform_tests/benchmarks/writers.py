@@ -68,8 +68,8 @@ class Race:
 
 def run(setting: Setting) -> Iterator[Line]:
     """Measure, and yield the lines."""
-    data = str(setting.data / "flights")
-    setting.run_job("jobs.flights:make", folder=data)
+    data = setting.flights()
+    setting.run_job("jobs.flights:make", folder=data, days=setting.year_days)
     races: dict[str, list[Race]] = {"ours": [], LOCAL_DATA_PLATFORM.name: []}
     what = f"{setting.writers} processes, {setting.writer_days} days each, one day a publish"
 

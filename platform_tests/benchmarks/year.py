@@ -36,12 +36,12 @@ class Year:
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
-        self.data = str(setting.data / "flights")
+        self.data = setting.flights()
         self.what = f"the flights year, {setting.year_days} days"
 
     def make(self) -> None:
         """Make the data."""
-        self.setting.run_job("jobs.flights:make", folder=self.data)
+        self.setting.run_job("jobs.flights:make", folder=self.data, days=self.setting.year_days)
 
     def lines(self) -> Iterator[Line]:
         """Measure all, and yield the lines."""

@@ -17,7 +17,7 @@ def lakeproof(home: str, *command: str) -> float:
     binary = Path(sys.executable).parent / "lakeproof"
     environment = os.environ | {"LAKEPROOF_HOME": home}
     began = time.monotonic()
-    subprocess.run([binary, *command], check=True, cwd=ROOT, env=environment)
+    subprocess.run([binary, *command], check=True, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
     return time.monotonic() - began
 
 

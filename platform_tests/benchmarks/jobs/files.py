@@ -1,4 +1,4 @@
-"""The limit: bare writers of the same Parquet, with the codec and level that a stage writes, and no audit at all."""
+"""The limit: bare writers of the same Parquet, with the contract's codec and level, and no audit at all."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ from typing import Any
 import duckdb
 import polars as pl
 import pyarrow.parquet as pq
-from jobs.lineitem import load
-
-LEVEL = 3
-"""The zstd level at which Polars, and so a stage, writes when none is asked for; pyarrow's own default is 1."""
+from jobs.lineitem import LEVEL, load
 
 
 def write(engine: str, data: str, target: str) -> dict[str, Any]:

@@ -49,8 +49,8 @@ def days_from(first: int, count: int) -> tuple[date, ...]:
     return tuple(FIRST + timedelta(days=first + number) for number in range(count))
 
 
-def make(folder: str) -> dict[str, Any]:
-    """Write the year as one Parquet file, and each of its days as one; nothing when they are there."""
+def make(folder: str, days: int) -> dict[str, Any]:
+    """Write the first days of the year as one Parquet file, and each day of it as one; nothing when they are there."""
     target = Path(folder)
     if not (target / "year.parquet").exists():
         (target / "days").mkdir(parents=True, exist_ok=True)
@@ -61,7 +61,7 @@ def make(folder: str) -> dict[str, Any]:
             year = rows.project("make_date(year, month, day) AS flight_date, *").order("flight_date").pl()
         for (day,), part in year.group_by("flight_date"):
             part.write_parquet(target / "days" / f"{day}.parquet")
-        year.write_parquet(target / "year.parquet")
+        year.filter(pl.col("flight_date") <= days_from(0, days)[-1]).write_parquet(target / "year.parquet")
     return {"days": len(list((target / "days").iterdir()))}
 
 
@@ -69,7 +69,7 @@ def whole_year(home: str, data: str, days: int) -> dict[str, Any]:
     """Publish the first days of the year, all in one run, from the one file."""
     began = time.monotonic()
     lake, listed = Lakehouse(home=home).lake, days_from(0, days)
-    rows = pl.scan_parquet(Path(data) / "year.parquet").filter(pl.col("flight_date") <= listed[-1])
+    rows = pl.scan_parquet(Path(data) / "year.parquet")
     outcome = run_days(lake, departures, listed, lambda: rows)
     return {"job_seconds": time.monotonic() - began, "steps": dict(outcome.seconds)}
 

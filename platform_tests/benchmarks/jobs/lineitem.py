@@ -23,6 +23,9 @@ DAY = date(2024, 1, 1)
 DAYS = 365
 ROWS_A_SCALE = 6_000_000
 BATCH_ROWS = 122_880
+LEVEL = 3
+"""The zstd level of the contract and of every bare writer: libraries differ in what they take when none is given."""
+
 
 COLUMNS = [
     Column("l_orderkey", "long"),
@@ -67,6 +70,7 @@ def contract(*, unique: bool) -> Table:
         owner="team:benchmarks",
         key=KEY,
         audits=[*AUDITS, audit.unique()] if unique else AUDITS,
+        properties={"write.parquet.compression-codec": "zstd", "write.parquet.compression-level": str(LEVEL)},
     )
 
 
