@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 FIRST = date(2000, 1, 1)
 ROWS = 10
-UPKEEP_EVERY = 50
-"""Publishes from one upkeep to the next; its cost is spread over them."""
-
 LATER = timedelta(days=1)
 """Upkeep judges ages as if a day had passed: a day does pass between publishes, outside of a benchmark."""
 
@@ -49,7 +46,10 @@ def rows_of(day: date) -> pa.Table:
 
 
 def grow(home: str, milestones: Sequence[int], latencies: int) -> dict[str, Any]:
-    """Publish days one at a time, upkeep among them; tell the latencies from each milestone on.
+    """Publish days one at a time; tell the latencies from each milestone on, and what the upkeep after them costs.
+
+    Upkeep runs as a measured stretch begins and as it ends: the second has the leftovers of the stretch to remove, in
+    a table of all the days, and its cost is spread over the stretch.
 
     Args:
         home: The lake's folder.
@@ -67,12 +67,10 @@ def grow(home: str, milestones: Sequence[int], latencies: int) -> dict[str, Any]
         whole = time.monotonic() - began
         if (milestone := _milestone(milestones, number, latencies)) is not None:
             taken[milestone].append((outcome.seconds["publish"], whole))
-        last = milestone is not None and number == milestone + latencies - 1
-        if last or (number + 1) % UPKEEP_EVERY == 0:
+        if number + 1 in {edge for milestone in milestones for edge in (milestone, milestone + latencies)}:
             began = time.monotonic()
             upkeep(lake.ensure(readings), now=datetime.now(UTC) + LATER)
-            if last:
-                kept[milestone] = time.monotonic() - began
+            kept[number + 1 - latencies] = time.monotonic() - began
     table = lake.ensure(readings)
     days = len(set(table.scan(selected_fields=("day",)).to_arrow()["day"].to_pylist()))
     if days != max(milestones) + latencies:
@@ -84,7 +82,7 @@ def grow(home: str, milestones: Sequence[int], latencies: int) -> dict[str, Any]
                 "publish": statistics.median(publish for publish, _ in pairs),
                 "whole": statistics.median(whole for _, whole in pairs),
                 "upkeep": kept[milestone],
-                "upkeep_share": kept[milestone] / UPKEEP_EVERY,
+                "upkeep_share": kept[milestone] / latencies,
             }
             for milestone, pairs in taken.items()
         },
