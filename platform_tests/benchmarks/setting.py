@@ -30,6 +30,7 @@ class Setting:
         writer_days: Days that each of them publishes.
         milestones: How many days are published when the latency is taken.
         latencies: How many publishes a latency is the median of.
+        upkeep_every: Publishes from one upkeep to the next, over which its cost is spread.
         stock_seconds: How long stock PyIceberg may take to get as far as it gets.
         start_seconds: Time for every writer to load what it needs, before all begin at one moment.
         peers: Whether the peers take part.
@@ -46,6 +47,7 @@ class Setting:
     writer_days: int = 30
     milestones: tuple[int, ...] = (10, 365, 3_650, 7_300)
     latencies: int = 50
+    upkeep_every: int = 50
     stock_seconds: float = 120
     start_seconds: float = 8
     peers: bool = True
@@ -65,6 +67,7 @@ class Setting:
             writer_days=2,
             milestones=(3, 6),
             latencies=2,
+            upkeep_every=2,
             stock_seconds=0.2,
             start_seconds=0,
             peers=False,

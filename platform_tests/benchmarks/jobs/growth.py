@@ -49,7 +49,7 @@ def grow(home: str, milestones: Sequence[int], latencies: int) -> dict[str, Any]
     """Publish days one at a time; tell the latencies from each milestone on, and what the upkeep after them costs.
 
     Upkeep runs as a measured stretch begins and as it ends: the second has the leftovers of the stretch to remove, in
-    a table of all the days, and its cost is spread over the stretch.
+    a table of all the days.
 
     Args:
         home: The lake's folder.
@@ -82,7 +82,6 @@ def grow(home: str, milestones: Sequence[int], latencies: int) -> dict[str, Any]
                 "publish": statistics.median(publish for publish, _ in pairs),
                 "whole": statistics.median(whole for _, whole in pairs),
                 "upkeep": kept[milestone],
-                "upkeep_share": kept[milestone] / latencies,
             }
             for milestone, pairs in taken.items()
         },
