@@ -41,15 +41,15 @@ class Setting:
     work: Path
     rounds: int = 5
     rows: int = 5_000_000
-    streamed: tuple[int, ...] = (5_000_000, 20_000_000, 40_000_000)
+    streamed: tuple[int, ...] = (5_000_000, 20_000_000)
     year_days: int = 365
     writers: int = 4
     writer_days: int = 30
     milestones: tuple[int, ...] = (10, 365, 3_650, 7_300)
     latencies: int = 50
     upkeep_every: int = 50
-    stock_seconds: float = 120
-    start_seconds: float = 8
+    stock_seconds: float = 60
+    start_seconds: float = 6
     peers: bool = True
     data: Path = BUILD / "data"
     run_job: Callable[..., Sample] = run_job
