@@ -99,13 +99,13 @@ def stock(home: str, milestones: Sequence[int], latencies: int, seconds: float) 
     table = catalog.create_table("bench.readings", schema, partition_spec=spec)
     until = time.monotonic() + seconds
     taken: list[float] = []
-    while len(taken) < max(milestones) + latencies and time.monotonic() < until:
+    first, last = milestones[0], max(milestones)
+    while len(taken) < first + latencies or (len(taken) < last + latencies and time.monotonic() < until):
         day = FIRST + timedelta(days=len(taken))
         rows = rows_of(day)
         began = time.monotonic()
         table.overwrite(rows, overwrite_filter=EqualTo("day", day.isoformat()))
         taken.append(time.monotonic() - began)
-    first = milestones[0]
     return {
         "days": len(taken),
         "first": statistics.median(taken[first : first + latencies]),
