@@ -110,7 +110,7 @@ class Year:
     def command(self) -> Sample:
         """Publish the year by the command."""
         home, last = self.setting.new_home(), FIRST + timedelta(days=self.setting.year_days - 1)
-        self.setting.run_job("jobs.command:upstream", home=home)
+        self.setting.run_job("jobs.flights:upstream", home=home)
         sample = self.setting.run_job("jobs.command:raw_departures", home=home, first=FIRST, last=last)
         shutil.rmtree(home)
         return sample

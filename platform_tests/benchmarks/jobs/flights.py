@@ -7,10 +7,14 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import dagster as dg
 import duckdb
 import polars as pl
 from jobs.publish import run_days
 
+from flights.collection.airlines import collect_airlines
+from flights.collection.airports import collect_airports
+from flights.collection.planes import collect_planes
 from flights.collection.raw_departures import FIELDS, raw_departures
 from lakeproof import Column, Lakehouse, LakeproofError, PackageSource, Table, Window, audit
 from lakeproof.lake.faults import is_conflict
@@ -63,6 +67,14 @@ def make(folder: str, days: int) -> dict[str, Any]:
             part.write_parquet(target / "days" / f"{day}.parquet")
         year.filter(pl.col("flight_date") <= days_from(0, days)[-1]).write_parquet(target / "year.parquet")
     return {"days": len(list((target / "days").iterdir()))}
+
+
+def upstream(home: str) -> dict[str, Any]:
+    """Publish what the audits of the example's departures refer to."""
+    dg.materialize_to_memory(
+        [collect_airlines, collect_airports, collect_planes], resources={"lakehouse": Lakehouse(home=home)}
+    )
+    return {}
 
 
 def whole_year(home: str, data: str, days: int) -> dict[str, Any]:
