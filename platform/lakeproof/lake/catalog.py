@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 from lakeproof.errors import LakeError
 from lakeproof.lake.faults import lake_faults
+from lakeproof.lake.retention import RETENTION
 from lakeproof.lake.schema import (
     as_declared,
     columns_by_id,
@@ -41,6 +42,7 @@ PROPERTIES = {
     "write.parquet.compression-codec": "zstd",
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "20",
+    **RETENTION,
 }
 
 

@@ -11,7 +11,7 @@ from pyiceberg.manifest import ManifestContent
 from lakeproof.errors import LakeError
 from lakeproof.lake.catalog import local_path
 from lakeproof.lake.faults import lake_faults
-from lakeproof.lake.replace import Day, day_of, may_hold
+from lakeproof.lake.replace import Day, day_of, listed_manifests
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -92,11 +92,13 @@ class View:
 def _live_days(table: IcebergTable, days: Collection[date] | None) -> Iterator[tuple[Day, LiveDay]]:
     head = table.current_snapshot()
     found: dict[Day, list[tuple[str, int, int]]] = {}
-    for manifest in head.manifests(table.io) if head else []:
+    wanted = None if days is None else sorted(days)
+    for listed in listed_manifests(table.io, head) if head else ():
+        manifest = listed.manifest
         if manifest.content != ManifestContent.DATA:
             msg = f"{'.'.join(table.name())} holds row-level deletes of another engine; files no longer tell its days."
             raise LakeError(msg, next_step="compact the table with that engine")
-        if days is not None and not (days and may_hold(manifest, list(days))):
+        if wanted is not None and not listed.may_hold(wanted):
             continue
         for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True):
             file = entry.data_file

@@ -2,13 +2,17 @@
 
 PyIceberg 0.12 overwrites a partition by two snapshots (delete, append), cannot replace a day by an empty one, and
 carries delete-only manifests for ever. `ReplaceDays` makes one snapshot, plans it anew against the current head on each
-attempt, and folds the manifests of every month it touches into one, so that planning stays flat as days add up.
+attempt, and folds the manifests of every month it touches into one, so that planning stays flat as days add up. The
+snapshots that the table's retention no longer keeps go in the same commit, so that its metadata stays flat, too.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
-from datetime import date
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pyiceberg.conversions import from_bytes
@@ -16,12 +20,20 @@ from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.manifest import ManifestContent, ManifestEntry, ManifestEntryStatus
 from pyiceberg.table import Transaction
 from pyiceberg.table.snapshots import Operation
-from pyiceberg.table.update import AddSchemaUpdate, SetCurrentSchemaUpdate, SetDefaultSortOrderUpdate
+from pyiceberg.table.update import (
+    AddSchemaUpdate,
+    RemoveSnapshotsUpdate,
+    SetCurrentSchemaUpdate,
+    SetDefaultSortOrderUpdate,
+    _apply_table_update,
+    _TableMetadataUpdateContext,
+)
 from pyiceberg.table.update.snapshot import _SnapshotProducer
 from pyiceberg.types import DateType
 from pyiceberg.utils.datetime import days_to_date
 
 from lakeproof.errors import LakeError
+from lakeproof.lake.retention import Retention
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,6 +41,8 @@ if TYPE_CHECKING:
     from pyiceberg.io import FileIO
     from pyiceberg.manifest import DataFile, ManifestFile
     from pyiceberg.table.metadata import TableMetadata
+    from pyiceberg.table.snapshots import Snapshot
+    from pyiceberg.table.update import TableUpdate, UpdatesAndRequirements
 
 Day = date | None
 """A day of a daily table, or None for the whole of an unpartitioned one."""
@@ -43,28 +57,33 @@ class DaysMovedError(Exception):
 
 
 class MemoizedTransaction(Transaction):
-    """A transaction that applies its updates to a copy of the metadata once, not at each of some sixteen looks."""
+    """A transaction that applies its updates to the metadata once, not to a deep copy at each of some sixteen looks."""
 
-    _seen: tuple[TableMetadata, int, TableMetadata] | None = None
+    _seen: tuple[TableMetadata, tuple[TableUpdate, ...], TableMetadata] | None = None
 
     @property
     def table_metadata(self) -> TableMetadata:
-        """The table's metadata with the updates staged so far."""
-        base, staged = self._table.metadata, len(self._updates)
-        if not staged:
-            return base
-        if self._seen is None or self._seen[0] is not base or self._seen[1] != staged:
-            self._seen = (base, staged, super().table_metadata)
+        """The metadata with the updates staged so far; it is never changed in place, so none is copied."""
+        base, staged = self._table.metadata, self._updates
+        if self._seen is None or self._seen[0] is not base or self._seen[1] is not staged:
+            metadata, context = base, _TableMetadataUpdateContext()
+            for update in staged:
+                metadata = _apply_table_update(update, metadata, context)
+            self._seen = (base, staged, metadata)
         return self._seen[2]
 
     def _rebuild_snapshot_updates(self) -> None:
-        """Give up where the schema changes too: PyIceberg would plan the snapshot anew, and not the schema."""
+        """Plan anew after a lost commit, with what expires: its winner may have let the same snapshots go.
+
+        Where the schema changes too, give up: PyIceberg would plan the snapshot anew, and not the schema.
+        """
         if any(
             isinstance(update, AddSchemaUpdate | SetCurrentSchemaUpdate | SetDefaultSortOrderUpdate)
             for update in self._updates
         ):
             msg = "another commit came first; the schema has to be planned anew"
             raise CommitFailedException(msg)
+        self._updates = tuple(update for update in self._updates if not isinstance(update, RemoveSnapshotsUpdate))
         super()._rebuild_snapshot_updates()
 
 
@@ -77,10 +96,41 @@ def day_of(data_file: DataFile) -> Day:
     return value if isinstance(value, date) or value is None else days_to_date(value)
 
 
-def may_hold(manifest: ManifestFile, days: Sequence[date]) -> bool:
-    """Whether a manifest's bounds allow it to hold files of a stretch between the first and last of `days`."""
-    bounds = _bounds(manifest)
-    return bounds is None or not (bounds[1] < min(days) or bounds[0] > max(days))
+@dataclass(frozen=True)
+class Listed:
+    """A manifest of a snapshot.
+
+    Args:
+        manifest: The manifest.
+        bounds: The first and last day it has files of; None when it does not say.
+    """
+
+    manifest: ManifestFile
+    bounds: tuple[date, date] | None
+
+    def may_hold(self, days: Sequence[date]) -> bool:
+        """Whether it may have files of one of `days`, which are in order."""
+        if self.bounds is None:
+            return True
+        place = bisect_left(days, self.bounds[0])
+        return place < len(days) and days[place] <= self.bounds[1]
+
+
+def listed_manifests(io: FileIO, snapshot: Snapshot) -> tuple[Listed, ...]:
+    """Return a snapshot's manifests; the lists of the last few snapshots are kept, for a list never changes."""
+    return _listed(_ManifestList(snapshot.manifest_list, snapshot, io))
+
+
+@dataclass(frozen=True)
+class _ManifestList:
+    location: str
+    snapshot: Snapshot = field(compare=False)
+    io: FileIO = field(compare=False)
+
+
+@lru_cache(maxsize=16)
+def _listed(source: _ManifestList) -> tuple[Listed, ...]:
+    return tuple(Listed(manifest, _bounds(manifest)) for manifest in source.snapshot.manifests(source.io))
 
 
 def _bounds(manifest: ManifestFile) -> tuple[date, date] | None:
@@ -132,12 +182,14 @@ class ReplaceDays(_SnapshotProducer["ReplaceDays"]):
             msg = "The table's partition layout changed after the days were staged."
             raise LakeError(msg, next_step="run the same days again")
         self._deleted_data_files = set()
-        days = [day for day in {**self._files, **(self._base or {})} if day is not None]
+        days = sorted(day for day in {**self._files, **(self._base or {})} if day is not None)
+        months = {_month(day) for day in days}
         kept: list[ManifestFile] = []
         entries: dict[Any, list[ManifestEntry]] = defaultdict(list)
         found: dict[Day, set[str]] = defaultdict(set)
-        for manifest in self._head_manifests():
-            if days and not self._is_touched(manifest, days):
+        for listed in self._head_manifests():
+            manifest = listed.manifest
+            if days and not (listed.may_hold(days) or _within(listed, months)):
                 kept.append(manifest)
                 continue
             for entry in manifest.fetch_manifest_entry(self._io, discard_deleted=True):
@@ -153,11 +205,12 @@ class ReplaceDays(_SnapshotProducer["ReplaceDays"]):
             entries[_month(day)].extend(self._added(data_file) for data_file in data_files)
         return [*(self._write(month) for month in entries.values() if month), *kept]
 
-    def _head_manifests(self) -> Iterator[ManifestFile]:
+    def _head_manifests(self) -> Iterator[Listed]:
         """Yield the head's manifests that hold live files."""
         metadata = self._transaction.table_metadata
         head = None if self._parent_snapshot_id is None else metadata.snapshot_by_id(self._parent_snapshot_id)
-        for manifest in head.manifests(self._io) if head else []:
+        for listed in listed_manifests(self._io, head) if head else ():
+            manifest = listed.manifest
             if manifest.content != ManifestContent.DATA:
                 msg = "The table holds row-level deletes of another engine; a day cannot be replaced under them."
                 raise LakeError(msg, next_step="compact the table with that engine, then run the day again")
@@ -165,16 +218,14 @@ class ReplaceDays(_SnapshotProducer["ReplaceDays"]):
                 msg = "The table holds files of another partition layout."
                 raise LakeError(msg, next_step="rewrite them with the engine that wrote them, then run the day again")
             if manifest.has_added_files() or manifest.has_existing_files():
-                yield manifest
+                yield listed
 
-    def _is_touched(self, manifest: ManifestFile, days: list[date]) -> bool:
-        """Whether a manifest may hold one of the days, or lies in a month that is being folded."""
-        bounds = _bounds(manifest)
-        if bounds is None:
-            return True
-        low, high = bounds
-        months = {_month(day) for day in days}
-        return any(low <= day <= high for day in days) or (_month(low) == _month(high) and _month(low) in months)
+    def _commit(self) -> UpdatesAndRequirements:
+        """Add the snapshot, and let go what the table's retention no longer keeps beside it."""
+        updates, requirements = super()._commit()
+        metadata = self._transaction.table_metadata
+        expired = Retention.of(metadata.properties).expired(metadata, int(datetime.now(UTC).timestamp() * 1000))
+        return ((*updates, RemoveSnapshotsUpdate(snapshot_ids=expired)) if expired else updates), requirements
 
     def _compare(self, found: Mapping[Day, set[str]]) -> None:
         if self._base is not None:
@@ -216,6 +267,14 @@ class ReplaceDays(_SnapshotProducer["ReplaceDays"]):
     def _deleted_entries(self) -> list[ManifestEntry]:
         """Return nothing: `_manifests` plans all of them."""
         return []
+
+
+def _within(listed: Listed, months: set[tuple[int, int] | None]) -> bool:
+    """Whether a manifest lies in a month that is being folded."""
+    if listed.bounds is None:
+        return False
+    first, last = map(_month, listed.bounds)
+    return first == last and first in months
 
 
 def _month(day: Day) -> tuple[int, int] | None:
