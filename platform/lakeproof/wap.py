@@ -24,7 +24,8 @@ from lakeproof.lake.evidence import PATH_KEY, day_key, publisher, write_evidence
 from lakeproof.lake.held import finish_held, keep_held
 from lakeproof.lake.live import View
 from lakeproof.lake.publish import Published, publish
-from lakeproof.lake.stage import Staged, StagedFile, StageWriter, discard
+from lakeproof.lake.running import claimed
+from lakeproof.lake.stage import Staged, StagedFile, StageWriter, discard, discarded_on_failure
 from lakeproof.merge import MERGE_BASE, Merge
 from lakeproof.outcome import DayOutcome, Outcome, readers_see
 from lakeproof.progress import Step, report
@@ -32,7 +33,7 @@ from lakeproof.reading import Referred, TableReader, content_of, contents_of
 from lakeproof.window import ONE_DAY, Window, runs_of_days
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import date
 
     import pyarrow as pa
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from lakeproof.lake.replace import Day
     from lakeproof.reading import Reader
     from lakeproof.verdict import Content, Verdict
+
+    Batches = Iterator[pa.RecordBatch]
 
 
 @dataclass(frozen=True)
@@ -129,57 +132,66 @@ def write_audit_publish(lake: Lake, work: Work) -> Outcome:
     """
     clock, run, started = Clock(work.table.name), new_run_id(), datetime.now(UTC)
     table = lake.ensure(work.table)
-    with clock.step("make"):
-        staged = stage(table, work, run)
-    with clock.step("audit"):
-        docket = Docket.open(lake, table, work)
-        verdicts = audit(work.table, staged, docket)
-    passed = _passed(work, verdicts)
-    with clock.step("publish"):
-        record = _record(work, staged, verdicts, docket, run, started)
-        pointer = write_evidence(table, run, record)
-        held = staged.only([day for day, verdict in verdicts.items() if not verdict.passed])
-        keep_held(table, held)
-        done = Published()
-        if passed:
-            done = publish(
-                table,
-                staged.only(passed),
-                verdicts,
-                base={day: paths for day, paths in work.base.items() if day in passed or day not in staged.days},
-                content_of=lambda live: content_of(View(table, None), live, staged.columns),
-                evidence=pointer,
-                chained=work.chain is not None,
-            )
-        table = table.refresh()
-        live = View.of(table, _daily(work.days)).days
-        discard(
-            table, staged.only(done.unchanged | done.moved), keep={f for day in live.values() for f in day.locations}
-        )
-        finish_held(table, held, done.unchanged)
+    with claimed(table, run) as claim:
+        with clock.step("make"):
+            staged = stage(table, work, run, claim.renewing)
+        with discarded_on_failure(table, staged):
+            with clock.step("audit"):
+                docket = Docket.open(lake, table, work)
+                verdicts = audit(work.table, staged, docket)
+                passed = _passed(work, verdicts)
+                record = _record(work, staged, verdicts, docket, run, started)
+                pointer = write_evidence(table, run, record)
+            claim.commit()
+        with clock.step("publish"):
+            held = staged.only([day for day, verdict in verdicts.items() if not verdict.passed])
+            keep_held(table, held)
+            done = Published()
+            if passed:
+                done = publish(
+                    table,
+                    staged.only(passed),
+                    verdicts,
+                    base={day: paths for day, paths in work.base.items() if day in passed or day not in staged.days},
+                    content_of=lambda live: content_of(View(table, None), live, staged.columns),
+                    evidence=pointer,
+                    chained=work.chain is not None,
+                )
+            table = table.refresh()
+            live = View.of(table, _daily(work.days)).days
+            keep = {file for day in live.values() for file in day.locations}
+            discard(table, staged.only([day for day in work.days if day not in {*done.published, *held.days}]), keep)
+            finish_held(table, held, done.unchanged)
     merged = work.merge.merged if work.merge else None
     days = tuple(replace(_outcome(day, staged, verdicts, done, live), merged=merged) for day in work.days)
     inputs = tuple(record["inputs"].values())
     return Outcome(work.table.name, run, days, done.snapshot, pointer[PATH_KEY], clock.seconds, inputs)
 
 
-def stage(table: IcebergTable, work: Work, run: str) -> Staged:
-    """Make the rows of the days and write them to files that no reader of the table sees; all of them, or none."""
+def stage(table: IcebergTable, work: Work, run: str, renewing: Callable[[Batches], Batches] = iter) -> Staged:
+    """Make the rows of the days and write them to files that no reader of the table sees; all of them, or none.
+
+    Args:
+        table: The Iceberg table.
+        work: What to make.
+        run: The run's id.
+        renewing: Wraps the rows as they come, to say that the run is at work.
+    """
     writer = StageWriter(table, work.table, run)
     try:
-        return _fill(table, writer, work)
+        return _fill(table, writer, work, renewing)
     except BaseException:
         writer.discard()
         raise
 
 
-def _fill(table: IcebergTable, writer: StageWriter, work: Work) -> Staged:
+def _fill(table: IcebergTable, writer: StageWriter, work: Work, renewing: Callable[[Batches], Batches]) -> Staged:
     done: dict[Day, tuple[StagedFile, ...]] = {}
     connection = connect()
     for window, days in _calls(work):
         inputs = {name: reader.rows(window) for name, reader in work.readers.items()}
         where = window_text(work.table, window)
-        rows = make(work.table, work.maker, window, inputs, connection, work.context)
+        rows = renewing(make(work.table, work.maker, window, inputs, connection, work.context))
         whole = rows if work.merge is None else work.merge.rows(table, rows, where)
         writer.write(in_order(whole, work.table, where), days)
         if work.chain is not None:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 LOCKED = "database is locked"
 """What SQLite says when another connection holds its lock."""
 
+OVERTAKEN = ("sequence number", "Snapshot with snapshot id")
+"""What catalogs say of a commit that was planned on metadata that has moved on."""
+
 DAMAGED = ("file is not a database", "malformed")
 """What SQLite says of a file that is no longer one of its own."""
 
@@ -37,13 +40,13 @@ def is_conflict(error: Exception) -> bool:
     """Whether a commit failed only because another one came first, or a lock was held: plan anew and try again.
 
     PyIceberg raises plain `ValueError` from its SQL catalog, and some REST catalogs answer 400, when the table-wide
-    sequence number has moved on (apache/iceberg#15001).
+    sequence number has moved on (apache/iceberg#15001), or a snapshot that was to expire has expired already.
     """
     if isinstance(error, CommitFailedException | ValidationException | CommitStateUnknownException):
         return True
     if isinstance(error, OperationalError):
         return LOCKED in str(error)
-    return isinstance(error, ValueError | RESTError) and "sequence number" in str(error)
+    return isinstance(error, ValueError | RESTError) and any(words in str(error) for words in OVERTAKEN)
 
 
 @contextmanager

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pyarrow.fs import FileSelector
-from pyiceberg.io.pyarrow import PyArrowFileIO
+from pyiceberg.exceptions import ValidationError
 from pyiceberg.serializers import ToOutputFile
 from pyiceberg.table import StaticTable
 
@@ -16,16 +15,20 @@ from lakeproof.errors import LakeError
 from lakeproof.lake.catalog import local_path
 from lakeproof.lake.evidence import day_key, key_day
 from lakeproof.lake.faults import lake_faults
+from lakeproof.lake.files import StoredFile, list_files, read_file
 from lakeproof.lake.publish import replacement
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from pyiceberg.table import Table as IcebergTable
 
     from lakeproof.lake.live import LiveDay
     from lakeproof.lake.replace import Day
     from lakeproof.lake.stage import Staged
+
+
+CANDIDATE = ".metadata.json"
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ def finish_held(table: IcebergTable, held: Staged, unchanged: Collection[Day]) -
         unchanged: Days whose published content the run confirmed.
     """
     with suppress(LakeError):
-        waiting = _newest(table) if unchanged else {}
+        waiting = _newest(read_ledgers(table)) if unchanged else {}
         if cleared := [day for day in unchanged if day in waiting]:
             _write_ledger(table, held, cleared)
         if held.files:
@@ -99,7 +102,43 @@ def _write_ledger(table: IcebergTable, held: Staged, cleared: Collection[Day]) -
 
 
 def _candidate(table: IcebergTable, run: str) -> str:
-    return f"{table.location()}/staging/{run}.metadata.json"
+    return f"{table.location()}/staging/{run}{CANDIDATE}"
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What one run left waiting, and which older stages it made good.
+
+    Args:
+        run: The run's id.
+        file: Where it is written.
+        held: The days that were held, as they were staged.
+        cleared: Days whose older stages no longer wait.
+    """
+
+    run: str
+    file: StoredFile
+    held: Mapping[Day, HeldDay]
+    cleared: frozenset[Day]
+
+    @property
+    def days(self) -> frozenset[Day]:
+        """The days it says anything about."""
+        return self.cleared | frozenset(self.held)
+
+    @classmethod
+    def parse(cls, file: StoredFile, data: bytes) -> Ledger | None:
+        """Read a ledger; None when its run was killed while it wrote it, so that it names nothing."""
+        try:
+            record = json.loads(data)
+        except ValueError:
+            return None
+        run, candidate = record["run"], record["candidate"]
+        held = {
+            key_day(key): HeldDay(key_day(key), run, tuple(entry["files"]), entry["rows"], candidate)
+            for key, entry in record["held"].items()
+        }
+        return cls(run, file, held, frozenset(key_day(key) for key in record["cleared"]))
 
 
 def held_days(table: IcebergTable, live: Mapping[Day, LiveDay]) -> dict[Day, HeldDay]:
@@ -109,48 +148,46 @@ def held_days(table: IcebergTable, live: Mapping[Day, LiveDay]) -> dict[Day, Hel
         table: The Iceberg table.
         live: The table's published days.
     """
-    return {day: stage for day, stage in _newest(table).items() if day not in live or (live[day].run or "") < stage.run}
+    return waiting_days(read_ledgers(table), live)
 
 
 def as_held(table: IcebergTable, stage: HeldDay) -> IcebergTable:
     """Return the table as a held day's candidate has it, whose columns are those that the day was written with.
 
-    A run that was killed may have left none; then the table is returned as it is.
+    A run that was killed may have left none, or half of one; then the table is returned as it is.
     """
-    with suppress(FileNotFoundError):
+    with suppress(FileNotFoundError, ValidationError):
         return StaticTable.from_metadata(stage.candidate, table.io.properties)
     return table
 
 
-def _newest(table: IcebergTable) -> dict[Day, HeldDay]:
+def waiting_days(ledgers: Iterable[Ledger], live: Mapping[Day, LiveDay]) -> dict[Day, HeldDay]:
+    """Return, of ledgers in order, the held days that nothing later made good."""
+    return {
+        day: stage for day, stage in _newest(ledgers).items() if day not in live or (live[day].run or "") < stage.run
+    }
+
+
+def _newest(ledgers: Iterable[Ledger]) -> dict[Day, HeldDay]:
     """Return the newest stage of each day that no later run cleared."""
     newest: dict[Day, HeldDay] = {}
-    for record in _ledgers(table):
-        for key in record["cleared"]:
-            newest.pop(key_day(key), None)
-        for key, entry in record["held"].items():
-            day = key_day(key)
-            newest[day] = HeldDay(day, record["run"], tuple(entry["files"]), entry["rows"], record["candidate"])
+    for ledger in ledgers:
+        for day in ledger.cleared:
+            newest.pop(day, None)
+        newest |= ledger.held
     return newest
 
 
-def _ledgers(table: IcebergTable) -> list[dict[str, Any]]:
+def read_ledgers(table: IcebergTable) -> list[Ledger]:
     """Return the table's ledgers, oldest run first."""
     with lake_faults(f"reading the stages of {'.'.join(table.name())}"):
-        io, folder = table.io, f"{table.location()}/staging"
-        assert isinstance(io, PyArrowFileIO)  # noqa: S101 - what PyIceberg gives for local files and buckets alike
-        scheme, netloc, path = PyArrowFileIO.parse_location(folder)
-        listing = io.fs_by_scheme(scheme, netloc).get_file_info(FileSelector(path, allow_not_found=True))
-        names = sorted(
-            info.base_name
-            for info in listing
-            if info.extension == "json" and not info.base_name.endswith(".metadata.json")
-        )
-        records = []
-        for name in names:
-            with suppress(FileNotFoundError), io.new_input(f"{folder}/{name}").open() as stream:
-                records.append(json.loads(stream.read()))
-        return records
+        found = []
+        for file in list_files(table.io, f"{table.location()}/staging"):
+            if file.name.endswith(".json") and not file.name.endswith(CANDIDATE):
+                data = read_file(table.io, file.location)
+                if data is not None and (ledger := Ledger.parse(file, data)) is not None:
+                    found.append(ledger)
+        return sorted(found, key=lambda ledger: ledger.run)
 
 
 def _write_candidate(table: IcebergTable, held: Staged) -> None:

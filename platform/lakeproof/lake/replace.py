@@ -19,9 +19,11 @@ from pyiceberg.conversions import from_bytes
 from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.manifest import ManifestContent, ManifestEntry, ManifestEntryStatus
 from pyiceberg.table import Transaction
+from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.table.snapshots import Operation
 from pyiceberg.table.update import (
     AddSchemaUpdate,
+    AssertRefSnapshotId,
     RemoveSnapshotsUpdate,
     SetCurrentSchemaUpdate,
     SetDefaultSortOrderUpdate,
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
     from pyiceberg.io import FileIO
     from pyiceberg.manifest import DataFile, ManifestFile
+    from pyiceberg.table import Table as IcebergTable
     from pyiceberg.table.metadata import TableMetadata
     from pyiceberg.table.snapshots import Snapshot
     from pyiceberg.table.update import TableUpdate, UpdatesAndRequirements
@@ -57,7 +60,7 @@ class DaysMovedError(Exception):
 
 
 class MemoizedTransaction(Transaction):
-    """A transaction that applies its updates to the metadata once, not to a deep copy at each of some sixteen looks."""
+    """A transaction that applies its updates once, not to a deep copy of the metadata at each of some sixteen looks."""
 
     _seen: tuple[TableMetadata, tuple[TableUpdate, ...], TableMetadata] | None = None
 
@@ -223,9 +226,7 @@ class ReplaceDays(_SnapshotProducer["ReplaceDays"]):
     def _commit(self) -> UpdatesAndRequirements:
         """Add the snapshot, and let go what the table's retention no longer keeps beside it."""
         updates, requirements = super()._commit()
-        metadata = self._transaction.table_metadata
-        expired = Retention.of(metadata.properties).expired(metadata, int(datetime.now(UTC).timestamp() * 1000))
-        return ((*updates, RemoveSnapshotsUpdate(snapshot_ids=expired)) if expired else updates), requirements
+        return (*updates, *_removal(self._transaction.table_metadata, datetime.now(UTC))), requirements
 
     def _compare(self, found: Mapping[Day, set[str]]) -> None:
         if self._base is not None:
@@ -267,6 +268,26 @@ class ReplaceDays(_SnapshotProducer["ReplaceDays"]):
     def _deleted_entries(self) -> list[ManifestEntry]:
         """Return nothing: `_manifests` plans all of them."""
         return []
+
+
+def expire_snapshots(table: IcebergTable, now: datetime) -> None:
+    """Let go what the table's retention no longer keeps, in a commit of its own.
+
+    Raises:
+        Exception: Another commit came first; `is_conflict` knows which those are.
+    """
+    if updates := _removal(table.metadata, now):
+        head = AssertRefSnapshotId.model_validate(
+            {"ref": MAIN_BRANCH, "snapshot-id": table.metadata.current_snapshot_id}
+        )
+        transaction = MemoizedTransaction(table)
+        transaction._apply(updates, (head,))  # noqa: SLF001 - as above
+        transaction.commit_transaction()
+
+
+def _removal(metadata: TableMetadata, now: datetime) -> tuple[RemoveSnapshotsUpdate, ...]:
+    expired = Retention.of(metadata.properties).expired(metadata, now)
+    return (RemoveSnapshotsUpdate.model_validate({"snapshot-ids": expired}),) if expired else ()
 
 
 def _within(listed: Listed, months: set[tuple[int, int] | None]) -> bool:

@@ -1,7 +1,7 @@
 """How much of the past a table keeps: snapshots by number and age, replaced files by days.
 
-Everything is a property of the table, under Iceberg's own name where it has one, so that a contract's `properties` set it
-and other engines heed it.
+Everything is a property of the table, under Iceberg's own name where it has one, so that a contract's `properties` set
+it and other engines heed it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from lakeproof.errors import LakeError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from pyiceberg.table.metadata import TableMetadata
 
@@ -61,14 +62,14 @@ class Retention:
             replaced=timedelta(days=_number(properties, REPLACED_DAYS, 0)),
         )
 
-    def expired(self, metadata: TableMetadata, now_ms: int) -> list[int]:
+    def expired(self, metadata: TableMetadata, now: datetime) -> list[int]:
         """Return the snapshots to let go, oldest first.
 
         Never the head, and never what a branch or tag names. A branch that is made at the head while this is decided is
         safe as well: whoever commits what is returned here also demands that the head is still the same.
         """
         named = {ref.snapshot_id for ref in metadata.refs.values()} | {metadata.current_snapshot_id}
-        oldest = now_ms - self.max_age / timedelta(milliseconds=1)
+        oldest = (now - self.max_age).timestamp() * 1000
         newest_first = sorted(metadata.snapshots, key=lambda snapshot: snapshot.sequence_number or 0, reverse=True)
         gone = [
             snapshot.snapshot_id

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,7 @@ from lakeproof.lake.schema import stored_sort
 from lakeproof.layout import FileLayout
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from datetime import date
 
     from pyiceberg.table import Table as IcebergTable
@@ -166,6 +166,16 @@ def discard(table: IcebergTable, staged: Staged, keep: Collection[str]) -> None:
             if file.location not in keep:
                 with suppress(OSError):
                     table.io.delete(file.location)
+
+
+@contextmanager
+def discarded_on_failure(table: IcebergTable, staged: Staged) -> Iterator[None]:
+    """Remove a stage when the block fails, which ends before anything of it is published or held."""
+    try:
+        yield
+    except BaseException:
+        discard(table, staged, keep=())
+        raise
 
 
 class StageWriter:

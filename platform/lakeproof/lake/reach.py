@@ -1,0 +1,80 @@
+"""What a table's metadata leads to: every file that a reader of any snapshot, branch, tag or candidate may open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyiceberg.table import StaticTable
+
+from lakeproof.lake.files import key_of
+from lakeproof.lake.replace import listed_manifests
+
+if TYPE_CHECKING:
+    from pyiceberg.manifest import ManifestFile
+    from pyiceberg.table import Table as IcebergTable
+    from pyiceberg.table.metadata import TableMetadata
+    from pyiceberg.table.snapshots import Snapshot
+
+LIVE = "published"
+EARLIER = "an earlier snapshot"
+METADATA = "table metadata"
+CANDIDATE = "a held day's candidate"
+
+
+class Reach:
+    """The files that a table's metadata leads to, each with the first reason that was found for it.
+
+    Args:
+        table: The Iceberg table, as it is now.
+    """
+
+    def __init__(self, table: IcebergTable) -> None:
+        self._table = table
+        self.reasons: dict[str, str] = {}
+        metadata = table.metadata
+        for location in (table.metadata_location, *(entry.metadata_file for entry in metadata.metadata_log)):
+            self._add(location, METADATA)
+        for statistics in (*metadata.statistics, *metadata.partition_statistics):
+            self._add(statistics.statistics_path, METADATA)
+        head = metadata.current_snapshot_id
+        named = {ref.snapshot_id: f"{ref.snapshot_ref_type} {name}" for name, ref in metadata.refs.items()}
+        for snapshot in sorted(metadata.snapshots, key=lambda s: (s.snapshot_id != head, s.snapshot_id not in named)):
+            self._add_snapshot(
+                snapshot, LIVE if snapshot.snapshot_id == head else named.get(snapshot.snapshot_id, EARLIER)
+            )
+
+    def __contains__(self, location: str) -> bool:
+        return key_of(location) in self.reasons
+
+    def reason(self, location: str) -> str | None:
+        """Return why a file is needed; None when nothing leads to it."""
+        return self.reasons.get(key_of(location))
+
+    def add_candidate(self, location: str) -> None:
+        """Add what a candidate leads to, as far as it still can be read: it is no part of the table."""
+        try:
+            metadata: TableMetadata = StaticTable.from_metadata(location, dict(self._table.io.properties)).metadata
+            snapshot = metadata.current_snapshot()
+            if snapshot is not None:
+                self._add_snapshot(snapshot, CANDIDATE)
+        except (FileNotFoundError, ValueError):
+            return
+        self._add(location, CANDIDATE)
+
+    def _add(self, location: str, reason: str) -> bool:
+        """Remember a file; whether it is new."""
+        key = key_of(location)
+        new = key not in self.reasons
+        if new:
+            self.reasons[key] = reason
+        return new
+
+    def _add_snapshot(self, snapshot: Snapshot, reason: str) -> None:
+        self._add(snapshot.manifest_list, reason)
+        for listed in listed_manifests(self._table.io, snapshot):
+            if self._add(listed.manifest.manifest_path, reason):
+                self._add_manifest(listed.manifest, reason)
+
+    def _add_manifest(self, manifest: ManifestFile, reason: str) -> None:
+        for entry in manifest.fetch_manifest_entry(self._table.io, discard_deleted=True):
+            self._add(entry.data_file.file_path, reason)

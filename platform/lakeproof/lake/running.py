@@ -1,0 +1,237 @@
+"""A run's claim on the files it is writing, so that upkeep knows a run at work from one that was killed.
+
+Before its first file a run writes `<table>/staging/<run>.running`, and removes it as the last thing it does. On a local
+disk its process also locks that file, so that the moment it is killed, however, everybody sees that it is dead. In a
+bucket, and on another machine, a run is dead when it did not renew its claim for a day.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import platform
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pyiceberg.io.pyarrow import PyArrowFileIO
+
+from lakeproof.errors import LakeError
+from lakeproof.lake.faults import lake_faults
+from lakeproof.lake.files import RUN, StoredFile, list_files, read_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
+    from pyiceberg.table import Table as IcebergTable
+
+SUFFIX = ".running"
+LEASE = timedelta(hours=24)
+"""How long a run whose lock cannot be asked is taken to be alive after it last renewed its claim."""
+
+RENEW_SECONDS = 60
+
+
+class Claim:
+    """A run's claim, held from before its first file to after its last.
+
+    Args:
+        table: The Iceberg table.
+        run: The run's id.
+
+    Raises:
+        LakeError: The storage refused.
+    """
+
+    def __init__(self, table: IcebergTable, run: str) -> None:
+        self._table = table
+        self._record = {"format": 1, "run": run, "host": platform.node(), "pid": os.getpid(), "started": _now()}
+        self.location = f"{table.location()}/staging/{run}{SUFFIX}"
+        self._lock = _lock_new(self.location, self._bytes()) if _is_local(self.location) else None
+        if self._lock is None:
+            self._write()
+        self._renewed = time.monotonic()
+        self.commits = False
+
+    def commit(self) -> None:
+        """Renew the claim: from here on, what the run wrote may be what readers see.
+
+        Raises:
+            LakeError: The run was taken for dead and its files were removed.
+        """
+        self.renew()
+        self.commits = True
+
+    def renew(self) -> None:
+        """Say that the run is still at work.
+
+        Raises:
+            LakeError: The run was taken for dead and its files were removed.
+        """
+        with lake_faults(f"renewing {self.location}"):
+            if not self._table.io.new_input(self.location).exists():
+                msg = f"{'.'.join(self._table.name())}: upkeep took this run for dead and removed its files."
+                raise LakeError(msg, readers="see what they saw before this run", next_step="run the same days again")
+            if self._lock is None:
+                self._write()
+            else:
+                os.pwrite(self._lock, self._bytes(), 0)  # the same length each time
+        self._renewed = time.monotonic()
+
+    def renewing(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Yield rows as they come, and renew the claim once a minute of them."""
+        for batch in batches:
+            if time.monotonic() - self._renewed >= RENEW_SECONDS:
+                self.renew()
+            yield batch
+
+    def release(self) -> None:
+        """Say that the run is over and left nothing that is not accounted for."""
+        with suppress(OSError):
+            self._table.io.delete(self.location)
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Let upkeep find out what the run left: it ended without knowing whether its commit landed."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _bytes(self) -> bytes:
+        return json.dumps(self._record | {"renewed": _now()}, indent=1).encode()
+
+    def _write(self) -> None:
+        with (
+            lake_faults(f"writing {self.location}"),
+            self._table.io.new_output(self.location).create(overwrite=True) as out,
+        ):
+            out.write(self._bytes())
+
+
+@contextmanager
+def claimed(table: IcebergTable, run: str) -> Iterator[Claim]:
+    """Claim a run's files while the block runs.
+
+    A block that fails before it commits has removed what it wrote. One that fails later does not know what became of
+    its commit, and leaves its claim for upkeep to settle.
+
+    Raises:
+        LakeError: The storage refused.
+    """
+    claim = Claim(table, run)
+    try:
+        yield claim
+    except BaseException:
+        if claim.commits:
+            claim.abandon()
+        else:
+            claim.release()
+        raise
+    claim.release()
+
+
+@dataclass(frozen=True)
+class RunningStage:
+    """A claim as another process sees it.
+
+    Args:
+        run: The run's id.
+        file: The claim.
+        record: What it says; empty when it cannot be read.
+    """
+
+    run: str
+    file: StoredFile
+    record: dict[str, Any]
+
+    @property
+    def location(self) -> str:
+        """Where the claim lies."""
+        return self.file.location
+
+    @contextmanager
+    def dead(self, now: datetime) -> Iterator[bool]:
+        """Find out whether the run is dead; while the block runs, it is what it is found to be."""
+        lock = _lock_if_free(self.location) if self._is_of_this_machine else None
+        try:
+            yield lock is not None or (not self._is_of_this_machine and now - self._renewed >= LEASE)
+        finally:
+            if lock is not None:
+                os.close(lock)
+
+    @property
+    def _is_of_this_machine(self) -> bool:
+        return _is_local(self.location) and self.record.get("host") == platform.node()
+
+    @property
+    def _renewed(self) -> datetime:
+        said = self.record.get("renewed")
+        return max(self.file.modified, datetime.fromisoformat(said)) if said else self.file.modified
+
+
+def running_stages(table: IcebergTable) -> list[RunningStage]:
+    """Return the claims of all runs of a table, dead ones included, oldest first."""
+    with lake_faults(f"reading the running stages of {'.'.join(table.name())}"):
+        found = []
+        for file in list_files(table.io, f"{table.location()}/staging"):
+            run = file.name.removesuffix(SUFFIX)
+            if file.name.endswith(SUFFIX) and RUN.fullmatch(run):
+                found.append(RunningStage(run, file, _parsed(read_file(table.io, file.location))))
+        return sorted(found, key=lambda stage: stage.run)
+
+
+def _parsed(data: bytes | None) -> dict[str, Any]:
+    try:
+        record = json.loads(data or b"")
+    except ValueError:
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _is_local(location: str) -> bool:
+    return PyArrowFileIO.parse_location(location)[0] == "file"
+
+
+def _path(location: str) -> Path:
+    return Path(PyArrowFileIO.parse_location(location)[2])
+
+
+def _lock_new(location: str, data: bytes) -> int:
+    """Make a local claim that is locked and whole from the instant it can be seen."""
+    path = _path(location)
+    new = path.with_suffix(".claiming")
+    with lake_faults(f"writing {location}"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.pwrite(lock, data, 0)
+            new.rename(path)
+        except BaseException:
+            os.close(lock)
+            new.unlink(missing_ok=True)
+            raise
+    return lock
+
+
+def _lock_if_free(location: str) -> int | None:
+    """Lock a local claim whose process is gone; None when it is alive, or its run has ended meanwhile."""
+    try:
+        lock = os.open(_path(location), os.O_RDWR)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    return lock
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds")
