@@ -1,16 +1,21 @@
-"""The flights code location: every table of its four layers, and the lake they live in."""
+"""The flights code location: every table of its four layers, the lake they live in, and its upkeep."""
 
 from __future__ import annotations
 
 import dagster as dg
 
 from flights import analysis, collection, transformation, value
-from lakeproof import Lakehouse
+from lakeproof import Lakehouse, maintenance
 
 LAYERS = (collection, transformation, analysis, value)
 
-defs = dg.Definitions(
-    assets=[asset for layer in LAYERS for asset in dg.load_assets_from_package_module(layer)],
-    resources={"lakehouse": Lakehouse()},
-    executor=dg.in_process_executor,  # a run is one table: a process for its only step would be most of its time
+TABLES = [asset for layer in LAYERS for asset in dg.load_assets_from_package_module(layer)]
+
+defs = dg.Definitions.merge(
+    dg.Definitions(
+        assets=TABLES,
+        resources={"lakehouse": Lakehouse()},
+        executor=dg.in_process_executor,  # a run is one table: a process for its only step would be most of its time
+    ),
+    maintenance(TABLES),
 )

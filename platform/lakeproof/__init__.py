@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lakeproof.asset import daily_table, sql_table
     from lakeproof.contract import Input, Table
     from lakeproof.errors import LakeproofError
+    from lakeproof.jobs import maintenance
     from lakeproof.lakehouse import Lakehouse
     from lakeproof.parts import Audit, Column, Sla, Value
     from lakeproof.source import PackageSource, Source
@@ -32,6 +33,7 @@ _HOMES = {
     "Value": "lakeproof.parts",
     "Window": "lakeproof.window",
     "daily_table": "lakeproof.asset",
+    "maintenance": "lakeproof.jobs",
     "sql_table": "lakeproof.asset",
 }
 
@@ -49,6 +51,7 @@ __all__ = [
     "Window",
     "audit",
     "daily_table",
+    "maintenance",
     "sql_table",
 ]
 

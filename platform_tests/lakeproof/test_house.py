@@ -31,7 +31,7 @@ FLOORS = [
     ["gate"],
     ["lakehouse"],
     ["record", "recording", "spec", "asset"],
-    ["verify"],
+    ["verify", "repair", "jobs"],
     ["testing", "idempotence"],
     ["cli"],
 ]

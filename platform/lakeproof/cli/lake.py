@@ -15,23 +15,29 @@ from lakeproof.lake.faults import lake_faults
 if TYPE_CHECKING:
     from pyiceberg.table import Table as IcebergTable
 
+    from lakeproof.cli.locations import Location
+
 
 def open_lake(workspace: str) -> Lake:
-    """Open the lake that the workspace's tables live in; where that does not load, the one of this configuration.
+    """Open the lake that the workspace's tables live in; where that does not load, the one of this configuration."""
+    return open_workspace(workspace)[0]
+
+
+def open_workspace(workspace: str) -> tuple[Lake, list[Location]]:
+    """Open a workspace's lake and its code locations; none where it does not load.
 
     Dagster is only imported where there is a workspace.
     """
     if not Path(workspace).is_file():
-        return _existing()
+        return _existing(), []
     locations = import_module("lakeproof.cli.locations")
     try:
-        loaded = locations.load_locations(workspace)
+        loaded: list[Location] = locations.load_locations(workspace)
     except LakeproofError as error:
         lake = _existing()
         click.echo(f"{error}\nLooking at {lake.where} meanwhile.", err=True)
-        return lake
-    lake_of: Lake = loaded[0].lake if loaded else Lake.default()
-    return lake_of
+        return lake, []
+    return (loaded[0].lake if loaded else Lake.default()), loaded
 
 
 def _existing() -> Lake:

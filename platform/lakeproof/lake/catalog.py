@@ -150,6 +150,11 @@ class Lake:
         return as_declared(table, contract)
 
 
+def is_declared(table: IcebergTable) -> bool:
+    """Whether a table was made from a contract, and is not one that another tool looks after."""
+    return "lakeproof.layer" in table.properties
+
+
 def columns_of(table: IcebergTable) -> dict[int, Column]:
     """Return a table's columns by field id, which is what files are read by, in the form of a contract's."""
     return columns_by_id(table.schema())

@@ -226,7 +226,7 @@ class ReplaceDays(_SnapshotProducer["ReplaceDays"]):
     def _commit(self) -> UpdatesAndRequirements:
         """Add the snapshot, and let go what the table's retention no longer keeps beside it."""
         updates, requirements = super()._commit()
-        return (*updates, *_removal(self._transaction.table_metadata, datetime.now(UTC))), requirements
+        return (*updates, *_removal(self._transaction.table_metadata, datetime.now(UTC), adding=1)), requirements
 
     def _compare(self, found: Mapping[Day, set[str]]) -> None:
         if self._base is not None:
@@ -285,8 +285,8 @@ def expire_snapshots(table: IcebergTable, now: datetime) -> None:
         transaction.commit_transaction()
 
 
-def _removal(metadata: TableMetadata, now: datetime) -> tuple[RemoveSnapshotsUpdate, ...]:
-    expired = Retention.of(metadata.properties).expired(metadata, now)
+def _removal(metadata: TableMetadata, now: datetime, *, adding: int = 0) -> tuple[RemoveSnapshotsUpdate, ...]:
+    expired = Retention.of(metadata.properties).expired(metadata, now, adding=adding)
     return (RemoveSnapshotsUpdate.model_validate({"snapshot-ids": expired}),) if expired else ()
 
 

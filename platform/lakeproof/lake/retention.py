@@ -62,18 +62,23 @@ class Retention:
             replaced=timedelta(days=_number(properties, REPLACED_DAYS, 0)),
         )
 
-    def expired(self, metadata: TableMetadata, now: datetime) -> list[int]:
+    def expired(self, metadata: TableMetadata, now: datetime, *, adding: int = 0) -> list[int]:
         """Return the snapshots to let go, oldest first.
 
         Never the head, and never what a branch or tag names. A branch that is made at the head while this is decided is
         safe as well: whoever commits what is returned here also demands that the head is still the same.
+
+        Args:
+            metadata: The table's metadata.
+            now: The time to judge ages by.
+            adding: How many snapshots the same commit adds.
         """
         named = {ref.snapshot_id for ref in metadata.refs.values()} | {metadata.current_snapshot_id}
         oldest = (now - self.max_age).timestamp() * 1000
         newest_first = sorted(metadata.snapshots, key=lambda snapshot: snapshot.sequence_number or 0, reverse=True)
         gone = [
             snapshot.snapshot_id
-            for place, snapshot in enumerate(newest_first)
+            for place, snapshot in enumerate(newest_first, adding)
             if snapshot.snapshot_id not in named
             and (place >= self.max_snapshots or (place >= self.min_snapshots and snapshot.timestamp_ms < oldest))
         ]

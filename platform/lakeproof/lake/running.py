@@ -22,7 +22,7 @@ from pyiceberg.io.pyarrow import PyArrowFileIO
 
 from lakeproof.errors import LakeError
 from lakeproof.lake.faults import lake_faults
-from lakeproof.lake.files import RUN, StoredFile, list_files, read_file
+from lakeproof.lake.files import RUN, StoredFile, list_files, read_file, run_began
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,6 +49,7 @@ class Claim:
     """
 
     def __init__(self, table: IcebergTable, run: str) -> None:
+        self.commits = False
         self._table = table
         self._record = {"format": 1, "run": run, "host": platform.node(), "pid": os.getpid(), "started": _now()}
         self.location = f"{table.location()}/staging/{run}{SUFFIX}"
@@ -56,7 +57,6 @@ class Claim:
         if self._lock is None:
             self._write()
         self._renewed = time.monotonic()
-        self.commits = False
 
     def commit(self) -> None:
         """Renew the claim: from here on, what the run wrote may be what readers see.
@@ -64,8 +64,12 @@ class Claim:
         Raises:
             LakeError: The run was taken for dead and its files were removed.
         """
-        self.renew()
         self.commits = True
+        try:
+            self.renew()
+        except BaseException:
+            self.commits = False
+            raise
 
     def renew(self) -> None:
         """Say that the run is still at work.
@@ -103,7 +107,8 @@ class Claim:
             self._lock = None
 
     def _bytes(self) -> bytes:
-        return json.dumps(self._record | {"renewed": _now()}, indent=1).encode()
+        said = self._record | {"renewed": _now(), "publishing": int(self.commits)}
+        return json.dumps(said, indent=1).encode()
 
     def _write(self) -> None:
         with (
@@ -153,6 +158,11 @@ class RunningStage:
     def location(self) -> str:
         """Where the claim lies."""
         return self.file.location
+
+    @property
+    def publishing(self) -> datetime | None:
+        """Since when the run may be about to commit; None while it only stages."""
+        return None if self.record.get("publishing") == 0 else self._renewed if self.record else run_began(self.run)
 
     @contextmanager
     def dead(self, now: datetime) -> Iterator[bool]:

@@ -121,6 +121,9 @@ class _Pass:
         self._claims = dead
         self._dead = {claim.run for claim in dead}
         self._alive = {claim.run for claim in claims} - self._dead
+        # A run that was suspended between its manifests and its commit is at work all the same.
+        commits = [since for claim in claims if claim.run in self._alive and (since := claim.publishing)]
+        self._oldest_commit = min([now - GRACE, *commits])
         self._published = {
             run
             for snapshot in table.metadata.snapshots
@@ -223,11 +226,9 @@ class _Pass:
         self._keep(file, reason)
 
     def _sweep_metadata(self, file: StoredFile) -> None:
-        # A run that was suspended between its manifests and its commit is at work all the same.
-        oldest = min([self._now - GRACE, *map(run_began, self._alive)])
         if (reason := self._reach.reason(file.location)) is not None:
             self._keep(file, reason)
-        elif file.modified >= oldest:
+        elif file.modified >= self._oldest_commit:
             self._keep(file, "too new to judge")
         else:
             self._remove(file, ORPHAN)

@@ -1,0 +1,107 @@
+"""`lakeproof maintain`: settle what killed runs left, let the past go, and make Dagster's record true."""
+
+from __future__ import annotations
+
+from collections import Counter
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lakeproof.cli.lake import list_tables, open_workspace, table_named
+from lakeproof.cli.options import as_json, console, grid, print_json, workspace
+from lakeproof.errors import LakeproofError, UsageError
+from lakeproof.lake.catalog import is_declared
+from lakeproof.lake.upkeep import Upkeep, upkeep
+from lakeproof.window import days_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lakeproof.lake.catalog import Lake
+    from lakeproof.lake.replace import Day
+
+
+@click.command()
+@click.argument("tables", nargs=-1)
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@workspace
+@as_json
+def maintain(tables: Sequence[str], *, dry_run: bool, workspace: str, as_json: bool) -> int:
+    """Remove what nobody needs of TABLES (all by default), and record what was published and not recorded.
+
+    Whatever a snapshot, branch, tag, held day or running stage needs stays. Safe beside runs. Readers see what they saw
+    before.
+    """
+    lake, locations = open_workspace(workspace)
+    names = list(tables) or [name for name in list_tables(lake) if is_declared(table_named(lake, name))]
+    for name in names:
+        if not is_declared(table_named(lake, name)):
+            msg = f"{name} was not made by Lakeproof, which does not know what its files are for."
+            raise UsageError(msg, next_step="use the upkeep of the engine that writes it")
+    reports, errors = [], []
+    for name in names:
+        try:
+            reports.append(upkeep(table_named(lake, name), dry_run=dry_run))
+        except LakeproofError as error:
+            error.readers = error.readers or "see what they saw before"
+            errors.append(error)
+    recorded = _record(lake, locations, names, dry_run=dry_run)
+    if as_json:
+        print_json([_document(report, recorded.get(report.table, ())) for report in reports])
+    else:
+        _print(reports, recorded, dry_run=dry_run)
+    if errors:
+        raise errors[0].with_traceback(None)
+    return 0
+
+
+def _record(lake: Lake, locations: Sequence[Any], names: Sequence[str], *, dry_run: bool) -> dict[str, tuple[Day, ...]]:
+    """Record published days; Dagster is only imported where there is a workspace."""
+    if not locations:
+        return {}
+    execute, repair = import_module("lakeproof.cli.execute"), import_module("lakeproof.repair")
+    made = [made for location in locations for made in location.tables if made.table.name in names]
+    with execute.dagster_instance() as instance:
+        days = {m.table.name: repair.record_published(instance, lake, m, dry_run=dry_run) for m in made}
+    return {name: found for name, found in days.items() if found}
+
+
+def _document(report: Upkeep, recorded: Sequence[Day]) -> dict[str, Any]:
+    return {
+        "table": report.table,
+        "removed": [vars(gone) for gone in report.removed],
+        "kept": {reason: vars(kept) for reason, kept in report.kept.items()},
+        "snapshots_expired": report.expired,
+        "killed": report.killed,
+        "running": report.running,
+        "recorded": [day or "all" for day in recorded],
+    }
+
+
+def _print(reports: Sequence[Upkeep], recorded: dict[str, tuple[Day, ...]], *, dry_run: bool) -> None:
+    out = console()
+    would = "would be " if dry_run else ""
+    rows: list[list[Any]] = []
+    for report in reports:
+        for reason, kept in sorted(report.kept.items()):
+            rows.append([report.table, f"kept: {reason}", kept.files, f"{kept.bytes / 2**20:,.1f}"])
+        sizes: Counter[str] = Counter()
+        for gone in report.removed:
+            sizes[gone.reason] += gone.bytes
+        files = Counter(gone.reason for gone in report.removed)
+        for reason, number in sorted(files.items()):
+            rows.append([report.table, f"{would}removed: {reason}", number, f"{sizes[reason] / 2**20:,.1f}"])
+    out.print(grid("", ["table", "what", "files", "MiB"], rows, right=["files", "MiB"]))
+    for report in reports:
+        if report.expired:
+            out.print(f"{report.table}: {report.expired} snapshots {would}let go.", markup=False)
+        for run, published in report.killed.items():
+            what = "had published, and its record is settled" if published else "had published nothing"
+            out.print(f"{report.table}: run {run} was killed; it {what}.", markup=False)
+        for run in report.running:
+            out.print(f"{report.table}: run {run} is at work; its files were left alone.", markup=False)
+    for name, days in recorded.items():
+        which = days_text([day for day in days if day is not None]) or "it"
+        out.print(f"{name}: {which} published but not recorded; {would}recorded in Dagster.", markup=False)
+    out.print("Readers see what they saw before.", markup=False)

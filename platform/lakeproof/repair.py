@@ -1,0 +1,138 @@
+"""Makes Dagster's record true where a run was killed between its commit and its events: what is published is recorded.
+
+The lake says what is published, and the evidence beside it what the audits found; both outlive the run. The next run of
+the same days does the same, since it finds them unchanged and records them; this needs no run.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluationTargetMaterializationData as Target,
+)
+
+from lakeproof.lake.evidence import day_evidence, evidence_location, live_content, read_evidence
+from lakeproof.lake.files import run_began
+from lakeproof.lake.live import View
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pyiceberg.table import Table as IcebergTable
+
+    from lakeproof.asset import TableAsset
+    from lakeproof.lake.catalog import Lake
+    from lakeproof.lake.live import LiveDay
+    from lakeproof.lake.replace import Day
+
+VERSION = "dagster/data_version"
+RECENT = timedelta(days=30)
+"""Days that were published longer ago are only asked whether Dagster knows of them, not of which content."""
+
+
+def record_published(
+    instance: dg.DagsterInstance, lake: Lake, made: TableAsset, *, dry_run: bool = False
+) -> tuple[Day, ...]:
+    """Record the published days that Dagster does not know of, or knows with other content: each with its audits.
+
+    Args:
+        instance: Dagster's record.
+        lake: The lake.
+        made: The table.
+        dry_run: Whether to only say which days they are.
+
+    Returns:
+        The days.
+    """
+    view = View.open(lake, made.table)
+    if view.table is None or not view.days:
+        return ()
+    missing = _unrecorded(instance, made.asset.key, view)
+    for day in () if dry_run else missing:
+        _record(instance, made, view.table, day)
+    return tuple(day.day for day in missing)
+
+
+def _unrecorded(instance: dg.DagsterInstance, asset: dg.AssetKey, view: View) -> list[LiveDay]:
+    assert view.table is not None  # noqa: S101 - the caller has looked
+    known = _versions(instance, asset, view.days)
+    found = []
+    for day, live in view.days.items():
+        if day not in known:
+            found.append(live)
+            continue
+        recent = live.run is not None and datetime.now(UTC) - run_began(live.run) < RECENT
+        content = live_content(view.table, live) if recent else None
+        if content is None or known[day] in {None, content.digest}:
+            continue
+        # Days that shared a run with other assets share a version, which is none of theirs.
+        latest, evidence = _latest(instance, asset, day), read_evidence(view.table, live.run or "")
+        if latest is None or evidence is None or latest.run_id != evidence.get("dagster_run"):
+            found.append(live)
+    return found
+
+
+def _versions(instance: dg.DagsterInstance, asset: dg.AssetKey, days: Mapping[Day, LiveDay]) -> dict[Day, str | None]:
+    """Return the data version that Dagster has last recorded of each day that it knows of."""
+    if None in days:
+        latest = _latest(instance, asset, None)
+        return {} if latest is None else {None: _tags(latest).get(VERSION)}
+    recorded = instance.get_materialized_partitions(asset)
+    event = dg.DagsterEventType.ASSET_MATERIALIZATION
+    tags = instance.event_log_storage.get_latest_tags_by_partition(asset, event, [VERSION])
+    keys = {day: day.isoformat() for day in days if day is not None}
+    return {day: tags.get(key, {}).get(VERSION) for day, key in keys.items() if key in recorded}
+
+
+def _latest(instance: dg.DagsterInstance, asset: dg.AssetKey, day: Day) -> dg.EventLogRecord | None:
+    wanted = dg.AssetRecordsFilter(asset, asset_partitions=[day.isoformat()]) if day else asset
+    records: Sequence[dg.EventLogRecord] = instance.fetch_materializations(wanted, limit=1).records
+    return records[0] if records else None
+
+
+def _tags(record: dg.EventLogRecord) -> Mapping[str, str]:
+    materialization = record.asset_materialization
+    return materialization.tags or {} if materialization else {}
+
+
+def _record(instance: dg.DagsterInstance, made: TableAsset, table: IcebergTable, live: LiveDay) -> None:
+    """Record a day's materialization, then what its audits found, as the run would have."""
+    key, partition = made.asset.key, None if live.day is None else live.day.isoformat()
+    content = live_content(table, live)
+    metadata: dict[str, Any] = {"dagster/row_count": live.rows, "bytes": live.bytes, "outcome": "recorded by maintain"}
+    if live.run is not None:
+        metadata |= {"run": live.run, "evidence": evidence_location(table, live.run)}
+    if content is not None:
+        metadata["content"] = content.digest
+    tags = {} if content is None else {VERSION: content.digest}
+    instance.report_runless_asset_event(
+        dg.AssetMaterialization(asset_key=key, partition=partition, metadata=metadata, tags=tags)
+    )
+    latest = _latest(instance, key, live.day)
+    entry = day_evidence(read_evidence(table, live.run), live.day) if live.run is not None else None
+    if latest is None or entry is None:
+        return
+    target = Target(run_id=latest.run_id, storage_id=latest.storage_id, timestamp=latest.timestamp)
+    declared = {spec.name for spec in made.asset.check_specs}
+    for result in entry["audits"]:
+        if result["audit"] in declared:
+            instance.report_runless_asset_event(_evaluation(key, partition, result, target))
+
+
+def _evaluation(
+    asset: dg.AssetKey, partition: str | None, result: Mapping[str, Any], target: Target
+) -> dg.AssetCheckEvaluation:
+    return dg.AssetCheckEvaluation(
+        asset_key=asset,
+        check_name=result["audit"],
+        passed=result["passed"],
+        severity=dg.AssetCheckSeverity.ERROR if result["severity"] == "blocking" else dg.AssetCheckSeverity.WARN,
+        blocking=result["severity"] == "blocking",
+        description=result["finding"],
+        metadata={"rows": result["total"], "rows failed": result["failed"]},
+        partition=partition,
+        target_materialization_data=target,
+    )
