@@ -14,7 +14,7 @@ import signal
 import sys
 import traceback
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import polars as pl
 from pyiceberg.catalog import Catalog
@@ -44,6 +44,9 @@ MADE, HELD, SAME = [FIRST + timedelta(days=n) for n in (0, 40)], FIRST + timedel
 
 DAYS = (MADE[0], HELD, SAME, MADE[1])
 ROWS = 50
+BESIDE = 12
+"""How many rounds each process publishes beside upkeep."""
+
 SOON = timedelta(hours=2)
 """How far ahead upkeep is told it is: what is left alone because it is new is then judged as well."""
 
@@ -78,12 +81,12 @@ STEPS: list[tuple[Any, str]] = [
 ]
 
 
-def run_round(lakehouse: Lakehouse, number: int, days: tuple[date, ...] = DAYS) -> Outcome:
-    """Make days whose every value is the number of the round, but for the one that is held and the one that is not new."""
+def run_round(lakehouse: Lakehouse, number: int, days: tuple[date, ...] = DAYS, **values: int) -> Outcome:
+    """Make days whose every value is the number of the round, but for one that is held and one that is not new."""
 
     def make(window: Window) -> pl.DataFrame:
-        values = {HELD: -number, SAME: 0}
-        rows = [(day, values.get(day, number)) for day in window.days if day in days for _ in range(ROWS)]
+        made = {HELD: -number, SAME: values.get("same", 0)}
+        rows = [(day, made.get(day, number)) for day in window.days if day in days for _ in range(ROWS)]
         return pl.DataFrame(rows, schema={"day": pl.Date, "value": pl.Int64}, orient="row")
 
     base = base_of(lakehouse.lake, table, days)
@@ -100,7 +103,7 @@ def run_upkeep(lakehouse: Lakehouse, **options: Any) -> Upkeep:
 def publish_beside_upkeep(lakehouse: Lakehouse, number: int) -> None:
     """Publish days of one's own, round after round, as another process may at the same time."""
     own = (FIRST + timedelta(days=100 + number), FIRST + timedelta(days=200 + number))
-    for value in range(1, 21):
+    for value in range(1, BESIDE + 1):
         run_round(lakehouse, value, own)
 
 
@@ -160,7 +163,7 @@ def kill_in_write(wanted: int) -> list[str]:
         def __init__(self, stream: Any) -> None:
             self._stream = stream
 
-        def __enter__(self) -> Torn:
+        def __enter__(self) -> Self:
             return self
 
         def __exit__(self, *error: object) -> None:
@@ -216,8 +219,9 @@ def serve() -> None:
                 try:
                     perform(order, write)
                     code = 0
-                except Exception:
+                except BaseException:
                     traceback.print_exc()
+                    raise
                 finally:
                     os._exit(code)
             os.close(write)

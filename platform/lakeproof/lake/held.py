@@ -80,13 +80,14 @@ def finish_held(table: IcebergTable, held: Staged, unchanged: Collection[Day]) -
     with suppress(LakeError):
         waiting = _newest(read_ledgers(table)) if unchanged else {}
         if cleared := [day for day in unchanged if day in waiting]:
-            _write_ledger(table, held, cleared)
+            _write_ledger(table, held.only(()), cleared)
         if held.files:
             _write_candidate(table, held)
 
 
 def _write_ledger(table: IcebergTable, held: Staged, cleared: Collection[Day]) -> None:
-    ledger = f"{table.location()}/staging/{held.run}.json"
+    # A file of its own for each: one that is written over can be lost with what it said.
+    ledger = f"{table.location()}/staging/{held.run}{'-cleared' if cleared else ''}.json"
     record = {
         "format": 1,
         "run": held.run,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pyiceberg.exceptions import ValidationError
 from pyiceberg.table import StaticTable
 
 from lakeproof.lake.files import key_of
@@ -57,7 +58,7 @@ class Reach:
             snapshot = metadata.current_snapshot()
             if snapshot is not None:
                 self._add_snapshot(snapshot, CANDIDATE)
-        except (FileNotFoundError, ValueError):
+        except (FileNotFoundError, ValueError, ValidationError):
             return
         self._add(location, CANDIDATE)
 

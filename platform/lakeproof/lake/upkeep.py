@@ -141,6 +141,7 @@ class _Pass:
         self._superseded = self._find_superseded()
         kept = [ledger for ledger in self._ledgers if ledger not in self._superseded]
         self._held = {key_of(file) for ledger in kept for day in ledger.held.values() for file in day.locations}
+        self._waiting = {ledger.file.location for ledger in kept}
         self._held_runs = {ledger.run for ledger in kept}
         for ledger in kept:
             for candidate in {day.candidate for day in ledger.held.values()}:
@@ -242,7 +243,7 @@ class _Pass:
             self._keep(file, "a run at work")
         elif any(file.location == ledger.file.location for ledger in self._superseded):
             return
-        elif run in self._held_runs and (not file.name.endswith(CANDIDATE) or file.location in self._reach):
+        elif file.location in self._waiting or file.location in self._reach:
             self._keep(file, "held")
         elif run in self._dead:
             self._remove(file, KILLED)
