@@ -36,6 +36,7 @@ KILLED = "left by a killed run"
 REPLACED = "replaced"
 ORPHAN = "orphaned"
 SUPERSEDED = "a held stage that was made good"
+NEW = "too new to judge"
 SPENT = "evidence of files that are gone"
 
 
@@ -114,6 +115,7 @@ class _Pass:
         self, table: IcebergTable, now: datetime, claims: list[RunningStage], dead: list[RunningStage], *, dry_run: bool
     ) -> None:
         self._table, self._now, self._dry_run = table, now, dry_run
+        self._began = datetime.now(UTC)
         self._retention = Retention.of(table.metadata.properties)
         self._live = View.of(table).days
         self._reach = Reach(table)
@@ -160,7 +162,10 @@ class _Pass:
             ("evidence", self._sweep_evidence),
         ):
             for file in list_files(self._table.io, f"{self._table.location()}/{folder}"):
-                sweep(file)
+                if file.modified > self._began:
+                    self._keep(file, NEW)
+                else:
+                    sweep(file)
         for claim in self._claims:
             self._remove(claim.file, KILLED)
         return self._report
@@ -230,7 +235,7 @@ class _Pass:
         if (reason := self._reach.reason(file.location)) is not None:
             self._keep(file, reason)
         elif file.modified >= self._oldest_commit:
-            self._keep(file, "too new to judge")
+            self._keep(file, NEW)
         else:
             self._remove(file, ORPHAN)
 
@@ -248,7 +253,7 @@ class _Pass:
         elif run in self._dead:
             self._remove(file, KILLED)
         elif self._now - file.modified < GRACE:
-            self._keep(file, "too new to judge")
+            self._keep(file, NEW)
         else:
             self._remove(file, SUPERSEDED if file.name.endswith(CANDIDATE) else ORPHAN)
 
