@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 RUN = re.compile(r"\d{8}T\d{12}-[0-9a-f]{8}")
 """What a run's id looks like: the instant it began, in UTC, and a random end."""
 
+_SCHEME = re.compile(r"^[A-Za-z][\w+.-]*:(//(?=/|\w))?")
 _RUN_IN_NAME = re.compile(rf"/({RUN.pattern})[-.][^/]*$")
 
 
@@ -71,7 +72,7 @@ def read_file(io: FileIO, location: str) -> bytes | None:
 
 def key_of(location: str) -> str:
     """Return what tells a file apart, however its location is spelled: `file:/x`, `file:///x` and `/x` are one file."""
-    return PyArrowFileIO.parse_location(location)[2]
+    return _SCHEME.sub("", location)
 
 
 def run_of(location: str) -> str | None:

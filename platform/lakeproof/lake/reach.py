@@ -11,10 +11,15 @@ from lakeproof.lake.files import key_of
 from lakeproof.lake.replace import listed_manifests
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pyiceberg.manifest import ManifestFile
     from pyiceberg.table import Table as IcebergTable
     from pyiceberg.table.metadata import TableMetadata
     from pyiceberg.table.snapshots import Snapshot
+
+    from lakeproof.lake.live import LiveDay
+    from lakeproof.lake.replace import Day
 
 LIVE = "published"
 EARLIER = "an earlier snapshot"
@@ -27,9 +32,10 @@ class Reach:
 
     Args:
         table: The Iceberg table, as it is now.
+        live: Its published days, at the same snapshot.
     """
 
-    def __init__(self, table: IcebergTable) -> None:
+    def __init__(self, table: IcebergTable, live: Mapping[Day, LiveDay]) -> None:
         self._table = table
         self.reasons: dict[str, str] = {}
         metadata = table.metadata
@@ -37,12 +43,16 @@ class Reach:
             self._add(location, METADATA)
         for statistics in (*metadata.statistics, *metadata.partition_statistics):
             self._add(statistics.statistics_path, METADATA)
-        head = metadata.current_snapshot_id
+        head = metadata.current_snapshot()
+        if head is not None:
+            self._add(head.manifest_list, LIVE)
+            for listed in listed_manifests(table.io, head):
+                self._add(listed.manifest.manifest_path, LIVE)
+            for location in (location for day in live.values() for location in day.locations):
+                self._add(location, LIVE)
         named = {ref.snapshot_id: f"{ref.snapshot_ref_type} {name}" for name, ref in metadata.refs.items()}
-        for snapshot in sorted(metadata.snapshots, key=lambda s: (s.snapshot_id != head, s.snapshot_id not in named)):
-            self._add_snapshot(
-                snapshot, LIVE if snapshot.snapshot_id == head else named.get(snapshot.snapshot_id, EARLIER)
-            )
+        for snapshot in sorted(metadata.snapshots, key=lambda snapshot: snapshot.snapshot_id not in named):
+            self._add_snapshot(snapshot, named.get(snapshot.snapshot_id, EARLIER))
 
     def __contains__(self, location: str) -> bool:
         return key_of(location) in self.reasons

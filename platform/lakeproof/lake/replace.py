@@ -2,7 +2,7 @@
 
 PyIceberg 0.12 overwrites a partition by two snapshots (delete, append), cannot replace a day by an empty one, and
 carries delete-only manifests for ever. `ReplaceDays` makes one snapshot, plans it anew against the current head on each
-attempt, and folds the manifests of every month it touches into one, so that planning stays flat as days add up. The
+attempt, and folds the manifests of every stretch it touches into one, so that planning stays flat as days add up. The
 snapshots that the table's retention no longer keeps go in the same commit, so that its metadata stays flat, too.
 """
 
@@ -46,6 +46,9 @@ if TYPE_CHECKING:
     from pyiceberg.table.metadata import TableMetadata
     from pyiceberg.table.snapshots import Snapshot
     from pyiceberg.table.update import TableUpdate, UpdatesAndRequirements
+
+QUARTER = 3
+RECENT_MONTHS = 12
 
 Day = date | None
 """A day of a daily table, or None for the whole of an unpartitioned one."""
@@ -186,27 +189,42 @@ class ReplaceDays(_SnapshotProducer["ReplaceDays"]):
             raise LakeError(msg, next_step="run the same days again")
         self._deleted_data_files = set()
         days = sorted(day for day in {**self._files, **(self._base or {})} if day is not None)
-        months = {_month(day) for day in days}
-        kept: list[ManifestFile] = []
+        head = list(self._head_manifests())
+        folds = Folds([*days, *(listed.bounds[1] for listed in head if listed.bounds)])
+        touched = {folds.of(day) for day in days}
+        kept: dict[Any, list[ManifestFile]] = defaultdict(list)
+        read: list[ManifestFile] = []
+        for listed in head:
+            fold = folds.around(listed)
+            if days and not listed.may_hold(days) and fold not in touched:
+                kept[fold].append(listed.manifest)
+            else:
+                read.append(listed.manifest)
+        # One stretch a commit that is in pieces, as months are that have become old: so that no commit pays for many.
+        pieces = next((fold for fold, manifests in kept.items() if fold is not None and len(manifests) > 1), None)
+        read += kept.pop(pieces, []) if pieces else []
+        entries, found = self._entries(read, folds)
+        self._compare(found)
+        for day, data_files in self._files.items():
+            entries[folds.of(day)].extend(self._added(data_file) for data_file in data_files)
+        written = [self._write(stretch) for stretch in entries.values() if stretch]
+        return [*written, *(manifest for manifests in kept.values() for manifest in manifests)]
+
+    def _entries(
+        self, manifests: Sequence[ManifestFile], folds: Folds
+    ) -> tuple[dict[Any, list[ManifestEntry]], dict[Day, set[str]]]:
+        """Return what becomes of the entries of manifests, by stretch, and the paths that each of their days has."""
         entries: dict[Any, list[ManifestEntry]] = defaultdict(list)
         found: dict[Day, set[str]] = defaultdict(set)
-        for listed in self._head_manifests():
-            manifest = listed.manifest
-            if days and not (listed.may_hold(days) or _within(listed, months)):
-                kept.append(manifest)
-                continue
+        for manifest in manifests:
             for entry in manifest.fetch_manifest_entry(self._io, discard_deleted=True):
                 day = day_of(entry.data_file)
                 found[day].add(entry.data_file.file_path)
-                if day in self._files:
+                status = ManifestEntryStatus.DELETED if day in self._files else ManifestEntryStatus.EXISTING
+                if status is ManifestEntryStatus.DELETED:
                     self._deleted_data_files.add(entry.data_file)
-                    entries[_month(day)].append(self._with_status(entry, ManifestEntryStatus.DELETED))
-                else:
-                    entries[_month(day)].append(self._with_status(entry, ManifestEntryStatus.EXISTING))
-        self._compare(found)
-        for day, data_files in self._files.items():
-            entries[_month(day)].extend(self._added(data_file) for data_file in data_files)
-        return [*(self._write(month) for month in entries.values() if month), *kept]
+                entries[folds.of(day)].append(self._with_status(entry, status))
+        return entries, found
 
     def _head_manifests(self) -> Iterator[Listed]:
         """Yield the head's manifests that hold live files."""
@@ -290,13 +308,35 @@ def _removal(metadata: TableMetadata, now: datetime, *, adding: int = 0) -> tupl
     return (RemoveSnapshotsUpdate.model_validate({"snapshot-ids": expired}),) if expired else ()
 
 
-def _within(listed: Listed, months: set[tuple[int, int] | None]) -> bool:
-    """Whether a manifest lies in a month that is being folded."""
-    if listed.bounds is None:
-        return False
-    first, last = map(_month, listed.bounds)
-    return first == last and first in months
+class Folds:
+    """Which stretch of days each manifest is for: a month of the last year, a quarter before.
+
+    Every commit writes the list of all manifests, and rewrites the ones it touches: fewer make the one cheaper and the
+    other dearer. Old days are seldom touched.
+
+    Args:
+        days: Days of the table, the newest among them.
+    """
+
+    def __init__(self, days: Sequence[date]) -> None:
+        self._newest = max(map(_month, days), default=0)
+
+    def of(self, day: Day) -> tuple[int, int] | None:
+        """Return the stretch of a day, as its first month and its length in months."""
+        if day is None:
+            return None
+        month = _month(day)
+        quarter = month - month % QUARTER
+        is_old = quarter + QUARTER <= self._newest - RECENT_MONTHS
+        return (quarter, QUARTER) if is_old else (month, 1)
+
+    def around(self, listed: Listed) -> tuple[int, int] | None:
+        """Return the stretch that a manifest lies in; None when it does not lie in one."""
+        if listed.bounds is None:
+            return None
+        first, last = map(self.of, listed.bounds)
+        return first if first == last else None
 
 
-def _month(day: Day) -> tuple[int, int] | None:
-    return None if day is None else (day.year, day.month)
+def _month(day: date) -> int:
+    return 12 * day.year + day.month - 1

@@ -118,7 +118,7 @@ class _Pass:
         self._began = datetime.now(UTC)
         self._retention = Retention.of(table.metadata.properties)
         self._live = View.of(table).days
-        self._reach = Reach(table)
+        self._reach = Reach(table, self._live)
         self._report = Upkeep(".".join(table.name()))
         self._claims = dead
         self._dead = {claim.run for claim in dead}

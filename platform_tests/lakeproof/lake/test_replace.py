@@ -12,6 +12,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pyiceberg.manifest import ManifestEntryStatus
+from pyiceberg.table import Transaction
+from pyiceberg.table import update as pyiceberg_update
 from pyiceberg.table.update import snapshot as pyiceberg_snapshot
 
 from lakeproof import Lakehouse
@@ -188,12 +190,15 @@ def test_pyiceberg_still_has_what_is_built_on() -> None:
     producer = pyiceberg_snapshot._SnapshotProducer
     for name in (
         "_manifests",
+        "_commit",
         "_validate_concurrency",
         "_existing_manifests",
         "_deleted_entries",
         "new_manifest_writer",
     ):
         assert callable(getattr(producer, name)), name
+    assert callable(Transaction._rebuild_snapshot_updates)
+    assert callable(pyiceberg_update._apply_table_update)
 
 
 STEPS = st.lists(
