@@ -65,7 +65,7 @@ STEPS: list[tuple[Any, str]] = [
     (running, "_lock_new"),
     (running.Claim, "renew"),
     (running.Claim, "release"),
-    (StageWriter, "_write_file"),
+    (StageWriter, "_finish"),
     (wap, "write_evidence"),
     (wap, "keep_held"),
     (ReplaceDays, "_write"),
