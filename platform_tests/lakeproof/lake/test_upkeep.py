@@ -13,6 +13,7 @@ import pytest
 from pyiceberg.table import StaticTable
 
 from lakeproof.errors import LakeError
+from lakeproof.lake import running as running_module
 from lakeproof.lake import upkeep as upkeep_module
 from lakeproof.lake.held import held_days
 from lakeproof.lake.running import Claim, running_stages
@@ -263,3 +264,18 @@ def test_retention_that_cannot_be_kept_to_is_refused(lab: Any) -> None:
 
     with pytest.raises(LakeError, match="keep-replaced-days is 'soon'"):
         kept_up(lab, days=400)
+
+
+def test_where_there_are_no_locks_a_claim_counts_for_a_day(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a bucket a run is at work as long as it renews its claim, and publishes and leaves nothing as on a disk."""
+    monkeypatch.setattr(running_module, "_is_local", lambda _: False)
+    table = published(lab, 1)
+    before = files(lab, "staging")
+    claim = Claim(lab.stored(), run := new_run_id())
+    claim.commit()
+
+    lab.run(table, lab.rows(2), 1)
+
+    assert (lab.values(), before) == ([2], set())
+    assert kept_up(lab, days=0.9).running == [run]
+    assert kept_up(lab, days=1.1).killed == {run: False}
