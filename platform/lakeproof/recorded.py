@@ -11,6 +11,7 @@ from lakeproof.errors import LakeproofError
 from lakeproof.lake.catalog import columns_of, local_path
 from lakeproof.lake.evidence import day_evidence, key_day, sha256_if_there, sound_evidence
 from lakeproof.lake.live import View
+from lakeproof.lake.retention import Retention
 from lakeproof.merge import MERGE_BASE
 from lakeproof.reading import columns_digested, columns_in, digest_files
 from lakeproof.verdict import Content
@@ -148,7 +149,9 @@ class Recorded:
         for file in told["files"]:
             found = self._sha256(view.table, file["location"])
             if found != file["sha256"]:
-                what = "was collected" if found is None else "has other bytes now"
+                kept = Retention.of(view.table.properties).replaced.days
+                collected = f"was collected: replaced files are kept for {kept} days"
+                what = collected if found is None else "has other bytes now"
                 msg = f"{at}: {now}, and {file['location']} of run {run}, which was read, {what}"
                 raise GoneError(msg)
         return tuple(local_path(file["location"]) for file in told["files"])

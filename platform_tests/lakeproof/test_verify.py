@@ -186,7 +186,7 @@ def test_inputs_are_found_by_content(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("loss", "reason"),
     [
-        ("collected", "which was read, was collected"),
+        ("collected", "which was read, was collected: replaced files are kept for 30 days"),
         ("changed", "which was read, has other bytes now"),
         ("no evidence", "the evidence of run .*, which was read, is gone or damaged"),
     ],
