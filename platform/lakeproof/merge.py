@@ -92,7 +92,8 @@ class Merge:
         connection = connect(BOUNDED)
         connection.from_arrow(new.append_column("_place", pa.arange(0, new.num_rows))).create_view("made")
         self._check_keys(connection, where)
-        files_relation(connection, columns_of(table), [local_path(at) for at in sorted(self._base)]).create_view("old")
+        base = [local_path(at) for at in sorted(self._base)]
+        files_relation(connection, columns_of(table), base, table.io).create_view("old")
         try:
             yield from self._kept(connection.sql(self._join()).to_arrow_reader(BATCH_ROWS), new.num_rows, where)
         except (duckdb.Error, pa.ArrowException, OSError) as error:

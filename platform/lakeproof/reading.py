@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     import duckdb
+    from pyiceberg.io import FileIO
     from pyiceberg.table import Table as IcebergTable
 
     from lakeproof.audit.kinds import References
@@ -70,8 +71,7 @@ class TableReader:
         else:
             needed = self.input.window(window)
             days = needed.days if needed else ()
-        paths = tuple(path for day in days for path in self._paths(day))
-        return FileRows(columns_in(self.view, self.input.table), paths)
+        return rows_in(self.view, self.input.table, [path for day in days for path in self._paths(day)])
 
     def _paths(self, day: Day) -> tuple[str, ...]:
         if self.staged is not None and day in self.staged.files:
@@ -115,7 +115,7 @@ def content_of(view: View, live: LiveDay, columns: Mapping[int, Column] | None =
     """
     assert view.table is not None  # noqa: S101 - a view with a day has a table
     columns = columns_of(view.table) if columns is None else columns
-    return _recorded(view, live, content_key(columns.values())) or digest_files(columns, live)
+    return _recorded(view, live, content_key(columns.values())) or digest_files(columns, live, view.table.io)
 
 
 def _recorded(view: View, live: LiveDay, key: str) -> Content | None:
@@ -124,12 +124,12 @@ def _recorded(view: View, live: LiveDay, key: str) -> Content | None:
     return recorded if recorded is not None and f"{recorded.key}/".startswith(f"{key}/") else None
 
 
-def digest_files(columns: Mapping[int, Column], live: LiveDay) -> Content:
+def digest_files(columns: Mapping[int, Column], live: LiveDay, io: FileIO) -> Content:
     """Compute a published day's content digest from its files."""
     if live.rows == 0:
         return empty_content(columns.values())
     connection, names = connect(BOUNDED), [column.name for column in columns.values()]
-    rows = files_relation(connection, columns, live.paths)
+    rows = files_relation(connection, columns, live.paths, io)
     return digest_rows(names, connection, rows, content_key(columns.values()))
 
 
@@ -143,12 +143,14 @@ def columns_digested(table: IcebergTable, key: str) -> dict[int, Column] | None:
 def read_table(lake: Lake, table: Table, days: Sequence[Day] | None = None) -> FileRows:
     """Return published rows of a table: all, or those of some days."""
     view = View.open(lake, table, None if days is None or None in days else [d for d in days if d is not None])
-    return FileRows(columns_in(view, table), tuple(path for live in view.days.values() for path in live.paths))
+    return rows_in(view, table, [path for live in view.days.values() for path in live.paths])
 
 
-def columns_in(view: View, table: Table) -> dict[int, Column]:
-    """Return a table's columns by field id; by place where it was never staged, and so has no file."""
-    return dict(enumerate(table.columns, start=1)) if view.table is None else columns_of(view.table)
+def rows_in(view: View, table: Table, paths: Sequence[str]) -> FileRows:
+    """Return files of a table as rows; one that was never staged has none, and the contract's columns."""
+    if view.table is None:
+        return FileRows(dict(enumerate(table.columns, start=1)), (), None)
+    return FileRows(columns_of(view.table), tuple(paths), view.table.io)
 
 
 @dataclass(frozen=True)
@@ -184,7 +186,7 @@ class Referred:
         assert self.view.table is not None  # noqa: S101 - opened from a table
         paths = [path for live in self.view.days.values() for path in live.paths]
         columns = columns_of(self.view.table)
-        rows = files_relation(connection, columns, paths)
+        rows = files_relation(connection, columns, paths, self.view.table.io)
         days = [columns[field.source_id].name for field in self.view.table.spec().fields]
         day = quoted(days[0]) if days else "NULL::DATE"
         return rows.project(f"{quoted(self.column)} AS _value, {day} AS _of_day")

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lakeproof.contract import Input
-from lakeproof.engine.function import FileRows, StreamRows
+from lakeproof.engine.function import StreamRows
 from lakeproof.errors import LakeproofError
 from lakeproof.lake.catalog import columns_of, local_path
 from lakeproof.lake.evidence import day_evidence, key_day, sha256_if_there, sound_evidence
 from lakeproof.lake.live import View
 from lakeproof.lake.retention import Retention
 from lakeproof.merge import MERGE_BASE
-from lakeproof.reading import columns_digested, columns_in, digest_files
+from lakeproof.reading import columns_digested, digest_files, rows_in
 from lakeproof.verdict import Content
 from lakeproof.window import Window
 
@@ -87,7 +87,7 @@ class Recorded:
             raise GoneError(msg)
         entries = _entries(how, self.table, told, record, day)
         paths = [path for of, entry in entries.items() for path in self._paths(how.table, of, entry)]
-        return FileRows(columns_in(self.view(how.table), how.table), tuple(paths))
+        return rows_in(self.view(how.table), how.table, paths)
 
     def base(self, record: Mapping[str, Any]) -> frozenset[str]:
         """Return the files that a merge built on.
@@ -165,7 +165,7 @@ class Recorded:
         at = key, *live.locations
         if at not in self._contents:
             columns = columns_digested(view.table, key) or columns_of(view.table)
-            self._contents[at] = digest_files(columns, live)
+            self._contents[at] = digest_files(columns, live, view.table.io)
         return self._contents[at]
 
     def _sha256(self, table: IcebergTable, location: str) -> str | None:

@@ -215,7 +215,7 @@ class _Verification:
             given = {n: reversed_rows(rows, Path(folder)) for n, rows in inputs.items()} if reverse else inputs
             make_day(connection, "made", self.made, self.live.day, given, ANOTHER_TIME, self._merging())
         names = [column.name for column in stored.values() if column.name in self.made.table.column_names]
-        old, new = files_relation(connection, stored, self.live.paths), connection.table("made")
+        old, new = files_relation(connection, stored, self.live.paths, table.io), connection.table("made")
         return differ(connection, old, new, names, self.made.table.key)
 
     def _causes(self, inputs: Mapping[str, Rows]) -> Iterator[str]:

@@ -178,6 +178,8 @@ def stage(table: IcebergTable, work: Work, run: str, renewing: Callable[[Batches
         renewing: Wraps the rows as they come, to say that the run is at work.
     """
     writer = StageWriter(table, work.table, run)
+    if work.chain is not None and work.chain.view.table is None:
+        work.chain.view = View(table, None)  # the run's own first stage made it
     try:
         return _fill(table, writer, work, renewing)
     except BaseException:
@@ -276,7 +278,8 @@ def audit(table: Table, staged: Staged, docket: Docket) -> dict[Day, Verdict]:
                 broken[condition.name] = str(error).splitlines()[0]
 
     def rows_of(days: Sequence[Day]) -> duckdb.DuckDBPyRelation:
-        return files_relation(connection, staged.columns, [path for day in days for path in staged.paths(day)])
+        paths = [path for day in days for path in staged.paths(day)]
+        return files_relation(connection, staged.columns, paths, docket.table.io)
 
     known = Known(references, broken, docket.history)
     return judge(table, connection, rows_of, {day: staged.digest(day) for day in staged.days}, known)

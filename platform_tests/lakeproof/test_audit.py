@@ -381,7 +381,7 @@ def test_all_audits_of_all_days_are_one_scan(lab: Any) -> None:
     staged = stage(lab.lakehouse.lake.ensure(table), work, "20240101T000000-00000000")
     connection = connect()
     paths = [path for day in staged.days for path in staged.paths(day)]
-    files_relation(connection, dict(enumerate(table.columns, start=1)), paths).create_view(STAGED)
+    files_relation(connection, dict(enumerate(table.columns, start=1)), paths, None).create_view(STAGED)
     connection.execute("CREATE VIEW values_of_references_sensor AS SELECT 'a' AS _value, NULL::DATE AS _of_day")
 
     statement = Plan(table, table.audits).scan().sql(dialect="duckdb")

@@ -127,7 +127,7 @@ def _data_checks(shown: Shown, entry: dict[str, Any]) -> Iterator[dict[str, Any]
         return
     connection, names = connect(), [column.name for column in columns.values()]
     try:
-        rows = files_relation(connection, columns, shown.paths)
+        rows = files_relation(connection, columns, shown.paths, shown.table.io)
         good = digest_rows(names, connection, rows, content.key) == content
     except duckdb.Error:  # a file is gone, or no longer Parquet
         good = False

@@ -107,7 +107,7 @@ def _overview(name: str, view: View, stages: dict[date | None, HeldDay], *, as_j
 
 
 def _show_rows(shown: Shown, limit: int, columns: list[str] | None, sort: str | None, *, as_json: bool) -> int:
-    relation = files_relation(connect(), columns_of(shown.table), shown.paths)
+    relation = files_relation(connect(), columns_of(shown.table), shown.paths, shown.table.io)
     total = relation.count("*").fetchall()[0][0]
     for column in [*(columns or ()), *([sort] if sort else ())]:
         if column not in relation.columns:

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from lakeproof.engine.cast import arrow_schema
+from lakeproof.engine.remote import reach
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from pyiceberg.io import FileIO
 
     from lakeproof.parts import Column
 
@@ -55,7 +58,7 @@ def connect(memory: str | None = None) -> duckdb.DuckDBPyConnection:
 
 
 def files_relation(
-    connection: duckdb.DuckDBPyConnection, columns: Mapping[int, Column], paths: Sequence[str]
+    connection: duckdb.DuckDBPyConnection, columns: Mapping[int, Column], paths: Sequence[str], io: FileIO | None
 ) -> duckdb.DuckDBPyRelation:
     """Return a table's files as a relation, its columns matched by Iceberg field id.
 
@@ -63,9 +66,11 @@ def files_relation(
         connection: The connection that will read them.
         columns: The table's columns by field id.
         paths: Parquet files; none gives a relation without rows.
+        io: The table's file IO, for files that are not local; None when there are no files.
     """
     if not paths:
         return connection.from_arrow(arrow_schema(columns.values()).empty_table())
+    reach(connection, io, paths)
     fields = ", ".join(
         f"{number}: {{name: {quoted(column.name, text=True)}, type: '{DUCK_TYPES.get(column.type, column.type)}', "
         "default_value: NULL}"

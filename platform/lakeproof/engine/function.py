@@ -20,12 +20,15 @@ from sqlglot.errors import SqlglotError
 
 from lakeproof.engine.code import code_digest
 from lakeproof.engine.duck import connect, files_relation
+from lakeproof.engine.remote import polars_options
 from lakeproof.engine.scan import scan_files
 from lakeproof.errors import ContractError, MakeError, RowsError, did_you_mean
 from lakeproof.forms import BATCH_ROWS, FORM_NAMES, FORMS, hand_over, parameters_of, take_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from pyiceberg.io import FileIO
 
     from lakeproof.contract import Table
     from lakeproof.parts import Column
@@ -56,18 +59,21 @@ class FileRows:
     Args:
         columns: The table's columns by field id.
         paths: Its Parquet files; none is a table without rows.
+        io: The table's file IO; None when it has no files.
     """
 
     columns: Mapping[int, Column]
     paths: tuple[str, ...]
+    io: FileIO | None
 
     def relation(self, connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
         """Return the rows as a DuckDB relation."""
-        return files_relation(connection, self.columns, self.paths)
+        return files_relation(connection, self.columns, self.paths, self.io)
 
     def frame(self) -> pl.LazyFrame | None:
         """Return the rows as a lazy frame that reads only what is used of them."""
-        return scan_files(self.columns, self.paths) if self.paths else None
+        options = polars_options(self.io, self.paths)
+        return None if options is None else scan_files(self.columns, self.paths, options)
 
 
 @dataclass(frozen=True)

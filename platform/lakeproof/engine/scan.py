@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from lakeproof.parts import Column
 
 
-def scan_files(columns: Mapping[int, Column], paths: Sequence[str]) -> pl.LazyFrame:
+def scan_files(columns: Mapping[int, Column], paths: Sequence[str], options: dict[str, str]) -> pl.LazyFrame:
     """Return a table's files as a lazy frame: added columns null, widened ones wide, renamed ones under their new name.
 
     Args:
         columns: The table's columns by field id.
         paths: Parquet files, at least one.
+        options: What Polars needs to reach them.
     """
     plain = arrow_schema(columns.values())
     by_id = pa.schema(
@@ -33,6 +34,7 @@ def scan_files(columns: Mapping[int, Column], paths: Sequence[str]) -> pl.LazyFr
     return pl.scan_parquet(
         list(paths),
         glob=False,
+        storage_options=options,
         hive_partitioning=False,
         schema=pl.DataFrame(plain.empty_table()).schema,
         missing_columns="insert",

@@ -96,7 +96,7 @@ def test_evidence_says_what_was_read(lab: Any) -> None:
     )
     assert set(record["days"]) == {"2024-01-02", "2024-01-03"}
     for number in (2, 3):
-        digest = digest_files(columns_of(lab.stored(source.name)), live[lab.day(number)])
+        digest = digest_files(columns_of(lab.stored(source.name)), live[lab.day(number)], lab.stored(source.name).io)
         run = live[lab.day(number)].run
         assert record["days"][lab.day(number).isoformat()] == vars(digest) | {"run": run}
     assert outcome.days[0].state == "published"
@@ -143,7 +143,7 @@ def test_the_recorded_content_is_of_the_rows(lab: Any) -> None:
     lab.run(lab.table(allow_empty=True), lab.rows(3, 1, 2), 1, 2)
 
     for live in lab.live().values():
-        assert live_content(lab.stored(), live) == digest_files(columns_of(lab.stored()), live)
+        assert live_content(lab.stored(), live) == digest_files(columns_of(lab.stored()), live, lab.stored().io)
 
 
 def test_a_chain_names_as_inputs_only_what_it_read_of_main(lab: Any) -> None:
@@ -184,7 +184,7 @@ def test_damaged_evidence_is_not_believed(lab: Any, damage: str) -> None:
 
     assert live_content(lab.stored(), lab.live()[lab.day(1)]) is None
     reader = TableReader.open(lab.lakehouse.lake, Input(table), [Window.of(lab.day(1))])
-    digest = digest_files(columns_of(lab.stored()), lab.live()[lab.day(1)])
+    digest = digest_files(columns_of(lab.stored()), lab.live()[lab.day(1)], lab.stored().io)
     assert reader.record()["days"] == {"2024-01-01": vars(digest) | {"run": published.run}}
     assert lab.states(table, lab.rows(1)) == ["unchanged"]
     assert lab.states(table, lab.rows(2)) == ["published"]
