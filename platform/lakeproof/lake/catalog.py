@@ -13,7 +13,7 @@ from pyiceberg.catalog import load_catalog
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.utils.config import Config
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from lakeproof.errors import LakeError
 from lakeproof.lake.faults import lake_faults
@@ -28,6 +28,8 @@ from lakeproof.lake.schema import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pyiceberg.catalog import Catalog
     from pyiceberg.table import Table as IcebergTable
 
@@ -44,6 +46,13 @@ PROPERTIES = {
     "write.metadata.previous-versions-max": "20",
     **RETENTION,
 }
+
+OPENINGS = 5
+"""How often a catalog is opened that others are making: it has two tables, and each is made once."""
+
+RECORDS_KEY = "lakeproof.records"
+"""Property of a catalog: the folder for what Lakeproof keeps of all tables, where a warehouse takes Iceberg's own files
+only, as managed table buckets do. Property of a table: the folder that is its own."""
 
 
 def default_home() -> Path:
@@ -80,7 +89,7 @@ class Lake:
         wanted = name or settings.get_default_catalog_name()
         if settings.get_catalog_config(wanted) is not None:
             with lake_faults(f"opening catalog {wanted}"):
-                return cls(load_catalog(wanted), f"catalog {wanted}")
+                return cls(_opened(lambda: load_catalog(wanted)), f"catalog {wanted}")
         if name is None:
             return None
         msg = f"PyIceberg's configuration has no catalog {name!r}."
@@ -96,7 +105,8 @@ class Lake:
         with lake_faults(f"opening the catalog under {home}"):
             home.mkdir(parents=True, exist_ok=True)
             uri = f"sqlite:///{home / 'catalog.db'}?timeout={LOCK_SECONDS}"
-            return cls(SqlCatalog("lakeproof", uri=uri, warehouse=f"file://{home / 'warehouse'}"), str(home))
+            warehouse = f"file://{home / 'warehouse'}"
+            return cls(_opened(lambda: SqlCatalog("lakeproof", uri=uri, warehouse=warehouse)), str(home))
 
     @classmethod
     def default(cls) -> Lake:
@@ -143,11 +153,31 @@ class Lake:
                     schema=iceberg_schema(contract),
                     partition_spec=partition_spec(contract),
                     sort_order=sort_order(contract),
-                    properties={**PROPERTIES, **declared_properties(contract)},
+                    properties={**PROPERTIES, **self._records(contract), **declared_properties(contract)},
                 )
             except (TableAlreadyExistsError, IntegrityError):
                 table = self.catalog.load_table(contract.name)
         return as_declared(table, contract)
+
+    def _records(self, contract: Table) -> dict[str, str]:
+        folder = self.catalog.properties.get(RECORDS_KEY)
+        return {RECORDS_KEY: f"{folder.rstrip('/')}/{contract.name.replace('.', '/')}"} if folder else {}
+
+
+def _opened(catalog: Callable[[], Catalog]) -> Catalog:
+    """Open a catalog; where several processes make a database's first tables at once, it refuses all but one."""
+    for _ in range(OPENINGS):
+        try:
+            return catalog()
+        except DatabaseError as error:
+            if not (isinstance(error, IntegrityError) or "already exists" in str(error)):
+                raise
+    return catalog()
+
+
+def records_of(table: IcebergTable) -> str:
+    """Return the folder of a table's evidence and ledgers: beside its data, or where its property says."""
+    return table.properties.get(RECORDS_KEY, table.location())
 
 
 def is_declared(table: IcebergTable) -> bool:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyiceberg.io import load_file_io
 
+from lakeproof.lake.catalog import records_of
 from lakeproof.lake.faults import lake_faults
 from lakeproof.lake.stage import sha256_of
 from lakeproof.verdict import Content
@@ -49,7 +50,7 @@ def write_evidence(table: IcebergTable, run: str, record: dict[str, Any]) -> dic
 
 def evidence_location(table: IcebergTable, run: str) -> str:
     """Return where a run's evidence lies."""
-    return f"{table.location()}/evidence/{run}.json"
+    return f"{records_of(table)}/evidence/{run}.json"
 
 
 def read_evidence(table: IcebergTable, run: str) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ from pyiceberg.serializers import ToOutputFile
 from pyiceberg.table import StaticTable
 
 from lakeproof.errors import LakeError
-from lakeproof.lake.catalog import local_path
+from lakeproof.lake.catalog import local_path, records_of
 from lakeproof.lake.evidence import day_key, key_day
 from lakeproof.lake.faults import lake_faults
 from lakeproof.lake.files import StoredFile, list_files, read_file
@@ -87,7 +87,7 @@ def finish_held(table: IcebergTable, held: Staged, unchanged: Collection[Day]) -
 
 def _write_ledger(table: IcebergTable, held: Staged, cleared: Collection[Day]) -> None:
     # A file of its own for each: one that is written over can be lost with what it said.
-    ledger = f"{table.location()}/staging/{held.run}{'-cleared' if cleared else ''}.json"
+    ledger = f"{records_of(table)}/staging/{held.run}{'-cleared' if cleared else ''}.json"
     record = {
         "format": 1,
         "run": held.run,
@@ -103,7 +103,7 @@ def _write_ledger(table: IcebergTable, held: Staged, cleared: Collection[Day]) -
 
 
 def _candidate(table: IcebergTable, run: str) -> str:
-    return f"{table.location()}/staging/{run}{CANDIDATE}"
+    return f"{records_of(table)}/staging/{run}{CANDIDATE}"
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ def read_ledgers(table: IcebergTable) -> list[Ledger]:
     """Return the table's ledgers, oldest run first."""
     with lake_faults(f"reading the stages of {'.'.join(table.name())}"):
         found = []
-        for file in list_files(table.io, f"{table.location()}/staging"):
+        for file in list_files(table.io, f"{records_of(table)}/staging"):
             if file.name.endswith(".json") and not file.name.endswith(CANDIDATE):
                 data = read_file(table.io, file.location)
                 if data is not None and (ledger := Ledger.parse(file, data)) is not None:

@@ -14,6 +14,7 @@ from lakeproof.lake.live import View
 from lakeproof.lake.replace import Day, DaysMovedError, MemoizedTransaction, ReplaceDays
 from lakeproof.lake.schema import evolve
 from lakeproof.lake.stage import Staged, verify_files
+from lakeproof.lake.turn import turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -83,23 +84,13 @@ def publish(
     done, deadline = Published(), time.monotonic() + DEADLINE_SECONDS
     for attempt in range(ATTEMPTS):
         with lake_faults(f"publishing {staged.table}"):
-            table = table.refresh()
-            live = View.of(table, None if None in base else [day for day in base if day is not None]).days
-            if attempt and (snapshot := _landed(table, evidence)) is not None:
-                return replace(done, snapshot=snapshot)
-            same = {day for day in staged.days if day in live and content_of(live[day]) == verdicts[day].content}
-            moved = {day for day, paths in base.items() if day not in same and _paths(live, day) != paths}
-            if chained and moved:
-                first = min(str(day) for day in moved)
-                moved |= {day for day in staged.days if str(day) >= first and day not in same}
-            moved &= set(staged.days)
-            rest = staged.only([day for day in staged.days if day not in same | moved])
-            done = Published(frozenset(rest.days), frozenset(same), frozenset(moved))
-            expected = {day: paths for day, paths in base.items() if day in rest.days or day not in staged.days}
-            expected |= {day: _paths(live, day) for day in same}
             try:
+                table = table.refresh()
+                if attempt and (snapshot := _landed(table, evidence)) is not None:
+                    return replace(done, snapshot=snapshot)
+                done, rest, expected = _sort_out(table, staged, verdicts, base, content_of, chained=chained)
                 if not rest.days:
-                    if same:
+                    if done.unchanged:
                         _follow_contract(table, staged)
                     return done
                 return replace(done, snapshot=_commit(table, rest, expected, evidence))
@@ -111,6 +102,29 @@ def publish(
         time.sleep(random.uniform(0.5, 1) * min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2**attempt))  # noqa: S311 - jitter
     msg = f"{staged.table}: {ATTEMPTS} commits in a row lost to others; nothing was published."
     raise LakeError(msg, next_step="run the same days again")
+
+
+def _sort_out(
+    table: IcebergTable,
+    staged: Staged,
+    verdicts: Mapping[Day, Verdict],
+    base: Mapping[Day, frozenset[str]],
+    content_of: Callable[[LiveDay], Content],
+    *,
+    chained: bool,
+) -> tuple[Published, Staged, dict[Day, frozenset[str]]]:
+    """Return what a commit on this head makes of each day, what it is to publish, and the files it may find."""
+    live = View.of(table, None if None in base else [day for day in base if day is not None]).days
+    same = {day for day in staged.days if day in live and content_of(live[day]) == verdicts[day].content}
+    moved = {day for day, paths in base.items() if day not in same and _paths(live, day) != paths}
+    if chained and moved:
+        first = min(str(day) for day in moved)
+        moved |= {day for day in staged.days if str(day) >= first and day not in same}
+    moved &= set(staged.days)
+    rest = staged.only([day for day in staged.days if day not in same | moved])
+    expected = {day: paths for day, paths in base.items() if day in rest.days or day not in staged.days}
+    expected |= {day: _paths(live, day) for day in same}
+    return Published(frozenset(rest.days), frozenset(same), frozenset(moved)), rest, expected
 
 
 def replacement(
@@ -130,9 +144,10 @@ def replacement(
 def _commit(
     table: IcebergTable, staged: Staged, base: Mapping[Day, frozenset[str]], evidence: dict[str, str]
 ) -> int | None:
-    transaction, producer = replacement(table, staged, base, evidence)
-    producer.commit()
-    transaction.commit_transaction()
+    with turn(table):
+        transaction, producer = replacement(table.refresh(), staged, base, evidence)
+        producer.commit()
+        transaction.commit_transaction()
     return producer.snapshot_id
 
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from pyiceberg.io.pyarrow import PyArrowFileIO
 
 from lakeproof.errors import LakeError
+from lakeproof.lake.catalog import records_of
 from lakeproof.lake.faults import lake_faults
 from lakeproof.lake.files import RUN, StoredFile, list_files, read_file, run_began
 
@@ -52,7 +53,7 @@ class Claim:
         self.commits = False
         self._table = table
         self._record = {"format": 1, "run": run, "host": platform.node(), "pid": os.getpid(), "started": _now()}
-        self.location = f"{table.location()}/staging/{run}{SUFFIX}"
+        self.location = f"{records_of(table)}/staging/{run}{SUFFIX}"
         self._lock = _lock_new(self.location, self._bytes()) if _is_local(self.location) else None
         if self._lock is None:
             self._write()
@@ -188,7 +189,7 @@ def running_stages(table: IcebergTable) -> list[RunningStage]:
     """Return the claims of all runs of a table, dead ones included, oldest first."""
     with lake_faults(f"reading the running stages of {'.'.join(table.name())}"):
         found = []
-        for file in list_files(table.io, f"{table.location()}/staging"):
+        for file in list_files(table.io, f"{records_of(table)}/staging"):
             run = file.name.removesuffix(SUFFIX)
             if file.name.endswith(SUFFIX) and RUN.fullmatch(run):
                 found.append(RunningStage(run, file, _parsed(read_file(table.io, file.location))))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from lakeproof.lake.catalog import records_of
 from lakeproof.lake.evidence import PATH_KEY
 from lakeproof.lake.faults import is_conflict, lake_faults
 from lakeproof.lake.files import StoredFile, key_of, list_files, run_began, run_of
@@ -155,13 +156,14 @@ class _Pass:
         self._report.killed = {run: run in self._published | self._reached for run in sorted(self._dead)}
         self._expire()
         self._remove_superseded()
+        data, records = self._table.location(), records_of(self._table)
         for folder, sweep in (
-            ("data", self._sweep_data),
-            ("metadata", self._sweep_metadata),
-            ("staging", self._sweep_staging),
-            ("evidence", self._sweep_evidence),
+            (f"{data}/data", self._sweep_data),
+            (f"{data}/metadata", self._sweep_metadata),
+            (f"{records}/staging", self._sweep_staging),
+            (f"{records}/evidence", self._sweep_evidence),
         ):
-            for file in list_files(self._table.io, f"{self._table.location()}/{folder}"):
+            for file in list_files(self._table.io, folder):
                 if file.modified > self._began:
                     self._keep(file, NEW)
                 else:

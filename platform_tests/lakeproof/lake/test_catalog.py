@@ -7,6 +7,7 @@ import resource
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from pyiceberg.types import StringType
 from lakeproof import Column, Lakehouse, audit
 from lakeproof.errors import LakeError
 from lakeproof.lake import catalog as catalog_module
+from lakeproof.lake.catalog import Lake
 
 
 def test_a_lake_for_tests_is_never_a_configured_one(tmp_path: Path) -> None:
@@ -203,3 +205,12 @@ def test_a_home_of_any_name_keeps_its_data_below_it(lab: Any, tmp_path: Path, na
     assert here.values() == [1]
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert list((tmp_path / name / "warehouse").rglob("*.parquet"))
+
+
+def test_a_catalog_is_opened_by_many_at_once(tmp_path: Path) -> None:
+    """Those that open a lake that is not there yet at the same time all get it."""
+    for number in range(5):
+        with ThreadPoolExecutor(8) as pool:
+            opened = list(pool.map(lambda _: Lake.local(tmp_path / str(number)), range(8)))  # noqa: B023 - mapped at once
+
+        assert [lake.find("lab.readings") for lake in opened] == [None] * 8
