@@ -8,6 +8,7 @@
 export LAKEPROOF_HOME := $(abspath $(or $(LAKEPROOF_HOME),.lakeproof))
 
 PORT ?= 3000
+SOAK_MINUTES ?= 10
 # The first Python that the locks are resolved for; override with `make PYTHON=...`.
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	"$$p" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null \
@@ -22,7 +23,8 @@ COMPILE = $(UV) --no-config pip compile pyproject.toml --group setup --extra fli
 	--generate-hashes --no-strip-extras --no-header --no-emit-index-url --no-emit-find-links $(LOCK_FLAGS)
 
 READERS := platform_tests/readers
-READERS_COMPILE = $(UV) --no-config pip compile $(READERS)/requirements.in --universal --python-version 3.11 \
+SERVICES := platform_tests/services
+ALONE_COMPILE = $(UV) --no-config pip compile --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links $(LOCK_FLAGS)
 
 PEERS := platform_tests/benchmarks/peers
@@ -43,7 +45,7 @@ endef
 
 .PHONY: help
 help:  ## Show this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: .venv/run.stamp  ## Publish January 2013 of the flights example through all four layers, then show the best finds
@@ -67,7 +69,15 @@ ui: .venv/run.stamp  ## Open the Dagster UI on http://127.0.0.1:3000 (PORT=... f
 
 .PHONY: test
 test: .venv/dev.stamp .venv/readers.stamp  ## Run the tests (ARGS="-k publish" for some of them)
-	@$(BIN)/python -m pytest -n 2 $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+.PHONY: test-services
+test-services: .venv/dev.stamp .venv/services.stamp  ## Publish through a real Postgres, and a REST catalog with S3, started here
+	@CATALOGS="postgres rest" $(BIN)/python -m pytest $(SERVICES) $(ARGS)
+
+.PHONY: soak
+soak: .venv/dev.stamp .venv/readers.stamp .venv/services.stamp  ## Kill, interleave and poll for SOAK_MINUTES (10), and print what was tried
+	@CATALOGS="sqlite postgres rest" $(BIN)/python platform_tests/soak.py $(SOAK_MINUTES)
 
 .PHONY: bench
 bench: .venv/dev.stamp $(PEER_NAMES:%=.venv/peers/%.stamp)  ## Measure beside peers and the limit (ONLY=B1,B4 for some); exits 1 where a bound is missed
@@ -88,10 +98,11 @@ format: .venv/dev.stamp  ## Format the code and apply the safe fixes
 lock: .venv/dev.stamp  ## Resolve all locks anew (LOCK_FLAGS=--upgrade for newer versions)
 	@$(COMPILE) --output-file requirements.lock >/dev/null
 	@$(COMPILE) --extra dev --constraint requirements.lock --output-file requirements-dev.lock >/dev/null
-	@$(READERS_COMPILE) --output-file $(READERS)/requirements.lock >/dev/null
 	@for peer in $(PEER_NAMES); do $(UV) --no-config pip compile $(PEERS)/$$peer.in --universal --python-version 3.12 \
 		--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links $(LOCK_FLAGS) \
 		--output-file $(PEERS)/$$peer.lock >/dev/null || exit 1; done
+	@$(ALONE_COMPILE) $(READERS)/requirements.in --output-file $(READERS)/requirements.lock >/dev/null
+	@$(ALONE_COMPILE) $(SERVICES)/requirements.in --output-file $(SERVICES)/requirements.lock >/dev/null
 
 .PHONY: clean
 clean:  ## Remove .venv, caches and builds; keep the data under .lakeproof
@@ -125,3 +136,8 @@ clean:  ## Remove .venv, caches and builds; keep the data under .lakeproof
 		echo "Setting up .venv/peers/$*" && $(PEER_PYTHON) -m venv --without-pip .venv/peers/$* \
 		&& $(UV) pip sync --python .venv/peers/$*/bin/python --require-hashes $< && touch $@; \
 	else echo "$* takes no part: it needs Python 3.12 or 3.13. Name one: make bench PEER_PYTHON=/path/to/it"; fi
+
+.venv/services.stamp: $(SERVICES)/requirements.lock | .venv/dev.stamp
+	@$(PYTHON) -m venv --without-pip .venv/services
+	@$(UV) pip sync --python .venv/services/bin/python --require-hashes $(SERVICES)/requirements.lock
+	@touch $@
