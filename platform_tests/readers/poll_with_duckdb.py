@@ -1,6 +1,6 @@
 """Poll a table with DuckDB's own Iceberg reader, in an environment that has nothing of Lakeproof's.
 
-Usage: poll_with_duckdb.py CATALOG_DB TABLE STOP_FILE. Prints a JSON line a poll until STOP_FILE is there.
+Usage: poll_with_duckdb.py CATALOG_DB NAME TABLE STOP_FILE. Prints a JSON line a poll until STOP_FILE is there.
 """
 
 import importlib.util
@@ -19,14 +19,14 @@ def load(connection: duckdb.DuckDBPyConnection, extension: str) -> None:
     connection.execute(f"LOAD '{binary}'")
 
 
-def main(catalog: str, table: str, stop: str) -> None:
+def main(catalog: str, name: str, table: str, stop: str) -> None:
     """Poll: follow the catalog's pointer as any reader does, and look at every row."""
     connection = duckdb.connect()
     for extension in ("avro", "iceberg"):
         load(connection, extension)
-    pointer = "SELECT metadata_location FROM iceberg_tables WHERE table_name = ? AND metadata_location IS NOT NULL"
+    pointer = "SELECT metadata_location FROM iceberg_tables WHERE catalog_name = ? AND table_name = ?"
     while not Path(stop).exists():
-        found = sqlite3.connect(catalog, timeout=30).execute(pointer, [table]).fetchone()
+        found = sqlite3.connect(catalog, timeout=30).execute(pointer, [name, table]).fetchone()
         if found is None:
             continue
         query = "SELECT day::VARCHAR, count(*), min(value), max(value) FROM iceberg_scan($1) GROUP BY ALL"

@@ -1,4 +1,7 @@
-"""Poll a table with plain PyIceberg. Usage: poll_with_pyiceberg.py CATALOG_DB TABLE STOP_FILE; a JSON line a poll."""
+"""Poll a table with plain PyIceberg.
+
+Usage: poll_with_pyiceberg.py CATALOG_DB NAME TABLE STOP_FILE. Prints a JSON line a poll until STOP_FILE is there.
+"""
 
 import json
 import sys
@@ -8,9 +11,9 @@ from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import NoSuchTableError
 
 
-def main(catalog: str, table: str, stop: str) -> None:
+def main(catalog: str, name: str, table: str, stop: str) -> None:
     """Poll: load the table anew as any reader does, and look at every row."""
-    reader = SqlCatalog("lakeproof", uri=f"sqlite:///{catalog}?timeout=30", warehouse=Path(catalog).parent.as_uri())
+    reader = SqlCatalog(name, uri=f"sqlite:///{catalog}?timeout=30", warehouse=Path(catalog).parent.as_uri())
     while not Path(stop).exists():
         try:
             rows = reader.load_table(f"tests.{table}").scan().to_arrow()
