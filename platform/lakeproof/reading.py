@@ -73,6 +73,17 @@ class TableReader:
             days = needed.days if needed else ()
         return rows_in(self.view, self.input.table, [path for day in days for path in self._paths(day)])
 
+    def build_on(self, table: IcebergTable, staged: Staged) -> None:
+        """Read these staged days of the table itself instead of published ones.
+
+        Args:
+            table: The table, which was perhaps not there when the input was opened.
+            staged: Its days so far.
+        """
+        self.staged = staged
+        if self.view.table is None:
+            self.view = View(table, None)
+
     def _paths(self, day: Day) -> tuple[str, ...]:
         if self.staged is not None and day in self.staged.files:
             return self.staged.paths(day)

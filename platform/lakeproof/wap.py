@@ -178,8 +178,6 @@ def stage(table: IcebergTable, work: Work, run: str, renewing: Callable[[Batches
         renewing: Wraps the rows as they come, to say that the run is at work.
     """
     writer = StageWriter(table, work.table, run)
-    if work.chain is not None and work.chain.view.table is None:
-        work.chain.view = View(table, None)  # the run's own first stage made it
     try:
         return _fill(table, writer, work, renewing)
     except BaseException:
@@ -199,7 +197,7 @@ def _fill(table: IcebergTable, writer: StageWriter, work: Work, renewing: Callab
         if work.chain is not None:
             staged = writer.close(days)
             done |= staged.files
-            work.chain.staged = replace(staged, files=done)
+            work.chain.build_on(table, replace(staged, files=done))
     return writer.close(work.days)
 
 
@@ -278,8 +276,7 @@ def audit(table: Table, staged: Staged, docket: Docket) -> dict[Day, Verdict]:
                 broken[condition.name] = str(error).splitlines()[0]
 
     def rows_of(days: Sequence[Day]) -> duckdb.DuckDBPyRelation:
-        paths = [path for day in days for path in staged.paths(day)]
-        return files_relation(connection, staged.columns, paths, docket.table.io)
+        return files_relation(connection, staged.columns, staged.paths(*days), docket.table.io)
 
     known = Known(references, broken, docket.history)
     return judge(table, connection, rows_of, {day: staged.digest(day) for day in staged.days}, known)

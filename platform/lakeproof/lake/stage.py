@@ -104,9 +104,9 @@ class Staged:
         """The staged days, in order."""
         return tuple(self.files)
 
-    def paths(self, day: Day) -> tuple[str, ...]:
-        """Return a day's files as other libraries take them."""
-        return tuple(local_path(file.location) for file in self.files[day])
+    def paths(self, *days: Day) -> tuple[str, ...]:
+        """Return the files of days as other libraries take them."""
+        return tuple(local_path(file.location) for day in days for file in self.files[day])
 
     def rows(self, day: Day) -> int:
         """Return how many rows a day has."""
