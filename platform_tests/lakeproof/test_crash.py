@@ -203,30 +203,34 @@ def attempt(plant: Plant, *, to_clear: bool = False, **order: Any) -> dict[str, 
     return ended
 
 
-def test_killed_at_every_step(plant: Plant) -> None:
+def test_killed_at_every_step(plant: Plant, record_property: Any) -> None:
     """Killed before or after any step, a run leaves a whole state, and nothing that is not found or is in the way."""
     passed = attempt(plant, step=0)["passed"]
     assert {name for _, name in scenario.STEPS} == {what.split()[-1] for what in passed}
 
-    for step in range(1 + SEED % EVERY, len(passed) + 1, EVERY):
+    steps = range(1 + SEED % EVERY, len(passed) + 1, EVERY)
+    for step in steps:
         assert attempt(plant, step=step)["status"] in KILLED, passed[step - 1]
+    record_property("kills survived", len(steps))
 
 
-def test_killed_in_the_middle_of_every_write(plant: Plant) -> None:
+def test_killed_in_the_middle_of_every_write(plant: Plant, record_property: Any) -> None:
     """A file of which only half arrived is never read by anybody, and is found."""
     passed = attempt(plant, to_clear=True, write=0)["passed"]
 
     for write in range(1, len(passed) + 1):
         assert attempt(plant, to_clear=True, write=write)["status"] in KILLED, passed[write - 1]
+    record_property("kills survived", len(passed))
 
 
-def test_killed_at_random_instructions(plant: Plant) -> None:
+def test_killed_at_random_instructions(plant: Plant, record_property: Any) -> None:
     """Killed at whatever instruction, in a library or between two lines, a run leaves the same."""
     moments = random.Random(SEED)  # noqa: S311 - no secret
     longest = attempt(plant)["cpu"]
     kills = sum(attempt(plant, cpu=moments.uniform(0, longest))["status"] in KILLED for _ in range(KILLS))
 
     assert kills >= KILLS // 2
+    record_property("kills survived", kills)
 
 
 def test_upkeep_that_is_killed_is_taken_up(plant: Plant) -> None:
