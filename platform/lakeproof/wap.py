@@ -12,12 +12,9 @@ from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-import duckdb
-
-from lakeproof.audit.judge import Known, judge
-from lakeproof.audit.kinds import References, Volume
+from lakeproof.docket import Docket, audit, daily
 from lakeproof.engine.cast import fit
-from lakeproof.engine.duck import BOUNDED, connect, files_relation
+from lakeproof.engine.duck import connect
 from lakeproof.engine.sort import in_order
 from lakeproof.errors import MakeError
 from lakeproof.lake.evidence import PATH_KEY, day_key, publisher, write_evidence
@@ -29,13 +26,13 @@ from lakeproof.lake.stage import Staged, StagedFile, StageWriter, discard, disca
 from lakeproof.merge import MERGE_BASE, Merge
 from lakeproof.outcome import DayOutcome, Outcome, readers_see
 from lakeproof.progress import Step, report
-from lakeproof.reading import Referred, TableReader, content_of, contents_of
+from lakeproof.reading import TableReader, content_of
 from lakeproof.window import ONE_DAY, Window, runs_of_days
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from datetime import date
 
+    import duckdb
     import pyarrow as pa
     from pyiceberg.table import Table as IcebergTable
 
@@ -45,7 +42,7 @@ if TYPE_CHECKING:
     from lakeproof.lake.live import LiveDay
     from lakeproof.lake.replace import Day
     from lakeproof.reading import Reader
-    from lakeproof.verdict import Content, Verdict
+    from lakeproof.verdict import Verdict
 
     Batches = Iterator[pa.RecordBatch]
 
@@ -106,7 +103,7 @@ def base_of(lake: Lake, table: Table, days: Sequence[Day], *, chained: bool = Fa
         days: The days of the run.
         chained: Whether each day builds on the one before, so that the day before the first counts too.
     """
-    listed = _daily(days)
+    listed = daily(days)
     if listed and chained and table.has_day(listed[0] - ONE_DAY):
         listed = [listed[0] - ONE_DAY, *listed]
     live = View.open(lake, table, listed).days
@@ -137,7 +134,7 @@ def write_audit_publish(lake: Lake, work: Work) -> Outcome:
             staged = stage(table, work, run, claim.renewing)
         with discarded_on_failure(table, staged):
             with clock.step("audit"):
-                docket = Docket.open(lake, table, work)
+                docket = Docket.open(lake, table, work.table, work.days)
                 verdicts = audit(work.table, staged, docket)
                 passed = _passed(work, verdicts)
                 record = _record(work, staged, verdicts, docket, run, started)
@@ -158,7 +155,7 @@ def write_audit_publish(lake: Lake, work: Work) -> Outcome:
                     chained=work.chain is not None,
                 )
             table = table.refresh()
-            live = View.of(table, _daily(work.days)).days
+            live = View.of(table, daily(work.days)).days
             keep = {file for day in live.values() for file in day.locations}
             discard(table, staged.only([day for day in work.days if day not in {*done.published, *held.days}]), keep)
             finish_held(table, held, done.unchanged)
@@ -228,60 +225,6 @@ def make(
         raise
 
 
-@dataclass(frozen=True)
-class Docket:
-    """What audits look at besides the staged rows, at one snapshot each.
-
-    Args:
-        table: The Iceberg table.
-        referred: What each reference audit refers to, by its name.
-        history: Rows of each published day of the table.
-        contents: The content digest of each of those days.
-    """
-
-    table: IcebergTable
-    referred: Mapping[str, Referred]
-    history: Mapping[Day, int] = field(default_factory=dict)
-    contents: Mapping[Day, Content] = field(default_factory=dict)
-
-    @classmethod
-    def open(cls, lake: Lake, table: IcebergTable, work: Work) -> Docket:
-        """Open what the table's audits look at; the history comes from metadata, no row is read."""
-        days = _daily(work.days) or []
-        referred = {
-            audit.name: opened
-            for audit in work.table.audits
-            if isinstance(audit, References) and (opened := Referred.open(lake, audit, days)) is not None
-        }
-        longest = max((audit.days for audit in work.table.audits if isinstance(audit, Volume)), default=0)
-        if not longest or not days:
-            return cls(table, referred)
-        before = {day - n * ONE_DAY for day in days for n in range(longest + 1)}
-        view = View.of(table, before)
-        return cls(table, referred, {day: live.rows for day, live in view.days.items()}, contents_of(view))
-
-
-def audit(table: Table, staged: Staged, docket: Docket) -> dict[Day, Verdict]:
-    """Audit the staged files of all days in one scan; the verdict of each day is bound to its files."""
-    connection = connect(BOUNDED)
-    references: dict[str, duckdb.DuckDBPyRelation] = {}
-    broken: dict[str, str] = {}
-    for condition in table.audits:
-        if isinstance(condition, References):
-            try:
-                references[condition.name] = docket.referred[condition.name].relation(connection)
-            except KeyError:
-                broken[condition.name] = f"{condition.table} is not there to refer to"
-            except duckdb.Error as error:
-                broken[condition.name] = str(error).splitlines()[0]
-
-    def rows_of(days: Sequence[Day]) -> duckdb.DuckDBPyRelation:
-        return files_relation(connection, staged.columns, staged.paths(*days), docket.table.io)
-
-    known = Known(references, broken, docket.history)
-    return judge(table, connection, rows_of, {day: staged.digest(day) for day in staged.days}, known)
-
-
 class Clock:
     """Times the steps of a run, and says when each begins.
 
@@ -304,15 +247,9 @@ class Clock:
             self.seconds[name] = round(time.monotonic() - begun, 3)
 
 
-def _daily(days: Sequence[Day]) -> list[date] | None:
-    """Return the days of a daily table; None for an unpartitioned one."""
-    listed = [day for day in days if day is not None]
-    return listed or None
-
-
 def _calls(work: Work) -> Iterator[tuple[Window | None, list[Day]]]:
     """Yield each call of the maker: one a stretch of days, or one a day."""
-    days = _daily(work.days)
+    days = daily(work.days)
     if days is None:
         yield None, [None]
     elif work.sequential or work.maker.one_day_at_a_time:

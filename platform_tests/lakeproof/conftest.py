@@ -10,13 +10,14 @@ import polars as pl
 import pytest
 
 from lakeproof import Column, Lakehouse, Table, Window, audit
+from lakeproof.docket import Docket
+from lakeproof.docket import audit as judge_stage
 from lakeproof.engine.function import FunctionMaker, function_maker
 from lakeproof.lake.evidence import PATH_KEY, SHA256_KEY
 from lakeproof.lake.live import LiveDay, View
 from lakeproof.lake.publish import Published, publish
 from lakeproof.reading import TableReader, content_of
-from lakeproof.wap import Docket, Work, base_of, new_run_id, stage, write_audit_publish
-from lakeproof.wap import audit as judge_stage
+from lakeproof.wap import Work, base_of, new_run_id, stage, write_audit_publish
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,7 +134,7 @@ class Lab:
         live = View.of(table).days
         base = {day: frozenset(live[day].locations) if day in live else frozenset() for day in work.days}
         staged = stage(table, work, new_run_id())
-        docket = Docket.open(self.lakehouse.lake, table, work)
+        docket = Docket.open(self.lakehouse.lake, table, work.table, work.days)
         return Attempt(table, staged, judge_stage(work.table, staged, docket), base)
 
     def states(self, *args: Any, **more: Any) -> list[str]:

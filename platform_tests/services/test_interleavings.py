@@ -12,11 +12,12 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from publisher import ROWS, day, work_of
 
+from lakeproof.docket import Docket, audit
 from lakeproof.lake.evidence import PATH_KEY, SHA256_KEY
 from lakeproof.lake.live import View
 from lakeproof.lake.publish import publish
 from lakeproof.reading import content_of
-from lakeproof.wap import Docket, Work, audit, new_run_id, stage, write_audit_publish
+from lakeproof.wap import Work, new_run_id, stage, write_audit_publish
 
 if TYPE_CHECKING:
     from lakeproof.lake.stage import Staged
@@ -74,7 +75,7 @@ class Interleavings(RuleBasedStateMachine):
         run = self.begin(values)
         table = self.lake.ensure(run.work.table)
         staged = stage(table, run.work, new_run_id())
-        verdicts = audit(run.work.table, staged, Docket.open(self.lake, table, run.work))
+        verdicts = audit(run.work.table, staged, Docket.open(self.lake, table, run.work.table, run.work.days))
         assert {n for n in run.values if verdicts[day(n)].passed} == {n for n, value in run.values.items() if value > 0}
         return replace(run, staged=staged, verdicts=verdicts)
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from jobs import lineitem
 
 from lakeproof import Lakehouse, Table
+from lakeproof.docket import Docket, audit
 from lakeproof.engine.duck import connect
 from lakeproof.engine.function import FunctionMaker
-from lakeproof.wap import Docket, Work, audit, base_of, new_run_id, stage, write_audit_publish
+from lakeproof.wap import Work, base_of, new_run_id, stage, write_audit_publish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -74,7 +75,7 @@ def audited_year(home: str, data: str, days: int, rounds: int) -> dict[str, Any]
     work = work_of(lake, plain, listed, lambda: lineitem.spread(lineitem.load(data), days))
     iceberg = lake.ensure(plain)
     staged = stage(iceberg, work, new_run_id())
-    docket = Docket.open(lake, iceberg, work)
+    docket = Docket.open(lake, iceberg, work.table, work.days)
     timed: dict[str, list[float]] = {name: [] for name in ("audits", "scan", "with_unique", "group_by")}
     for _ in range(rounds + 1):
         for name, job in (

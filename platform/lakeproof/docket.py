@@ -1,0 +1,93 @@
+"""A stage, audited: what its audits look at besides the staged rows, and the one scan that judges them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from lakeproof.audit.judge import Known, judge
+from lakeproof.audit.kinds import References, Volume
+from lakeproof.engine.duck import BOUNDED, connect, files_relation
+from lakeproof.lake.live import View
+from lakeproof.reading import Referred, contents_of
+from lakeproof.window import ONE_DAY
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import date
+
+    from pyiceberg.table import Table as IcebergTable
+
+    from lakeproof.contract import Table
+    from lakeproof.lake.catalog import Lake
+    from lakeproof.lake.replace import Day
+    from lakeproof.lake.stage import Staged
+    from lakeproof.verdict import Content, Verdict
+
+
+@dataclass(frozen=True)
+class Docket:
+    """What audits look at besides the staged rows, at one snapshot each.
+
+    Args:
+        table: The Iceberg table.
+        referred: What each reference audit refers to, by its name.
+        history: Rows of each published day of the table.
+        contents: The content digest of each of those days.
+    """
+
+    table: IcebergTable
+    referred: Mapping[str, Referred]
+    history: Mapping[Day, int] = field(default_factory=dict)
+    contents: Mapping[Day, Content] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, lake: Lake, table: IcebergTable, contract: Table, days: Sequence[Day]) -> Docket:
+        """Open what a table's audits look at; the history comes from metadata, no row is read.
+
+        Args:
+            lake: The lake.
+            table: The Iceberg table.
+            contract: Its contract.
+            days: The days that will be audited; `(None,)` for an unpartitioned table.
+        """
+        listed = daily(days) or []
+        referred = {
+            audit.name: opened
+            for audit in contract.audits
+            if isinstance(audit, References) and (opened := Referred.open(lake, audit, listed)) is not None
+        }
+        longest = max((audit.days for audit in contract.audits if isinstance(audit, Volume)), default=0)
+        if not longest or not listed:
+            return cls(table, referred)
+        before = {day - n * ONE_DAY for day in listed for n in range(longest + 1)}
+        view = View.of(table, before)
+        return cls(table, referred, {day: live.rows for day, live in view.days.items()}, contents_of(view))
+
+
+def audit(table: Table, staged: Staged, docket: Docket) -> dict[Day, Verdict]:
+    """Audit the staged files of all days in one scan; the verdict of each day is bound to its files."""
+    connection = connect(BOUNDED)
+    references: dict[str, duckdb.DuckDBPyRelation] = {}
+    broken: dict[str, str] = {}
+    for condition in table.audits:
+        if isinstance(condition, References):
+            try:
+                references[condition.name] = docket.referred[condition.name].relation(connection)
+            except KeyError:
+                broken[condition.name] = f"{condition.table} is not there to refer to"
+            except duckdb.Error as error:
+                broken[condition.name] = str(error).splitlines()[0]
+
+    def rows_of(days: Sequence[Day]) -> duckdb.DuckDBPyRelation:
+        return files_relation(connection, staged.columns, staged.paths(*days), docket.table.io)
+
+    known = Known(references, broken, docket.history)
+    return judge(table, connection, rows_of, {day: staged.digest(day) for day in staged.days}, known)
+
+
+def daily(days: Sequence[Day]) -> list[date] | None:
+    """Return the days of a daily table; None for an unpartitioned one."""
+    return [day for day in days if day is not None] or None
