@@ -14,7 +14,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData as Target,
 )
 
-from lakeproof.engine.duck import connect, quoted
+from lakeproof.engine.duck import connect
 from lakeproof.errors import HeldError, LakeproofError, NotReadyError
 from lakeproof.lake.live import View
 from lakeproof.lakehouse import KEY
@@ -250,14 +250,11 @@ class _Shown:
 
 def _samples(lake: Lake, table: Table, days: Sequence[date]) -> dict[Day, list[dict[str, Any]]]:
     """Read a few rows of each day, in one query."""
-    rows = read_table(lake, table, list(days) or None).relation(connect())
-    if table.partition is None:
-        return {None: rows.limit(SAMPLE_ROWS).to_arrow_table().to_pylist()}
-    place = f"row_number() OVER (PARTITION BY {quoted(table.partition)}) AS _place"
     found: dict[Day, list[dict[str, Any]]] = {}
-    for row in rows.project(f"*, {place}").filter(f"_place <= {SAMPLE_ROWS}").to_arrow_table().to_pylist():
-        del row["_place"]
-        found.setdefault(row[table.partition], []).append(row)
+    for row in read_table(lake, table, list(days) or None).head(connect(), SAMPLE_ROWS).to_arrow_table().to_pylist():
+        of_day = found.setdefault(row[table.partition] if table.partition else None, [])
+        if len(of_day) < SAMPLE_ROWS:
+            of_day.append(row)
     return found
 
 

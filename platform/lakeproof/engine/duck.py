@@ -58,7 +58,11 @@ def connect(memory: str | None = None) -> duckdb.DuckDBPyConnection:
 
 
 def files_relation(
-    connection: duckdb.DuckDBPyConnection, columns: Mapping[int, Column], paths: Sequence[str], io: FileIO | None
+    connection: duckdb.DuckDBPyConnection,
+    columns: Mapping[int, Column],
+    paths: Sequence[str],
+    io: FileIO | None,
+    first: int | None = None,
 ) -> duckdb.DuckDBPyRelation:
     """Return a table's files as a relation, its columns matched by Iceberg field id.
 
@@ -67,6 +71,7 @@ def files_relation(
         columns: The table's columns by field id.
         paths: Parquet files; none gives a relation without rows.
         io: The table's file IO, for files that are not local; None when there are no files.
+        first: Read only so many rows of each file, from its beginning; None for all.
     """
     if not paths:
         return connection.from_arrow(arrow_schema(columns.values()).empty_table())
@@ -77,9 +82,12 @@ def files_relation(
         for number, column in columns.items()
     )
     listed = ", ".join(quoted(path, text=True) for path in paths)
-    return connection.sql(
-        f"SELECT * FROM read_parquet([{listed}], schema = MAP {{{fields}}}, hive_partitioning = false)"  # noqa: S608 - quoted
-    )
+    source = f"read_parquet([{listed}], schema = MAP {{{fields}}}, hive_partitioning = false"
+    if first is None:
+        return connection.sql(f"SELECT * FROM {source})")  # noqa: S608 - quoted
+    names = ", ".join(quoted(column.name) for column in columns.values())
+    # Row groups that begin later are skipped; a window over the rows, or a day's own LIMIT, would read all of them.
+    return connection.sql(f"SELECT {names} FROM {source}, file_row_number = true) WHERE file_row_number < {first}")  # noqa: S608 - as above
 
 
 def quoted(name: str, *, text: bool = False) -> str:

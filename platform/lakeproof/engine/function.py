@@ -70,6 +70,10 @@ class FileRows:
         """Return the rows as a DuckDB relation."""
         return files_relation(connection, self.columns, self.paths, self.io)
 
+    def head(self, connection: duckdb.DuckDBPyConnection, rows: int) -> duckdb.DuckDBPyRelation:
+        """Return the first rows of each file, at the cost of those alone."""
+        return files_relation(connection, self.columns, self.paths, self.io, first=rows)
+
     def frame(self) -> pl.LazyFrame | None:
         """Return the rows as a lazy frame that reads only what is used of them."""
         options = polars_options(self.io, self.paths)
