@@ -73,11 +73,14 @@ class Plan:
             return self._duplicates(audit, limit)
         if not isinstance(audit, RowCondition | References):
             return None
-        order = [exp.column(name, quoted=True) for name in self.table.key or self.table.column_names]
+        # By one value, not several: DuckDB then keeps the first few as it scans, and else sorts every row at fault.
+        order = exp.Tuple(
+            expressions=[exp.column(name, quoted=True) for name in self.table.key or self.table.column_names]
+        )
         window = exp.Window(
             this=exp.RowNumber(),
             partition_by=[self._day()],
-            order=exp.Order(expressions=[exp.Ordered(this=c) for c in order]),
+            order=exp.Order(expressions=[exp.Ordered(this=order)]),
         )
         listed = [exp.column(name, quoted=True) for name in self.table.column_names]
         rows = exp.select(exp.alias_(self._day(), "_day"), *listed, exp.alias_(window, "_place")).from_(
