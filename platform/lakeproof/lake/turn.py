@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from lakeproof.lake.catalog import local_path
 
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pyiceberg.table import Table as IcebergTable
-
-LOCK_FILE = "commit.lock"
 
 LONGEST_WAIT_SECONDS = 2.0
 """How long a turn is waited for: a commit takes milliseconds, so by then its holder hangs, and is not waited for."""
@@ -37,16 +36,19 @@ def turn(table: IcebergTable) -> Iterator[None]:
     if not folder.is_absolute():
         yield
         return
-    with (folder / LOCK_FILE).open("a") as file:
+    lock = os.open(folder, os.O_RDONLY)  # the folder itself, so that there is no file to clean up
+    try:
         deadline = time.monotonic() + LONGEST_WAIT_SECONDS
-        while not _taken(file) and time.monotonic() < deadline:
+        while not _taken(lock) and time.monotonic() < deadline:
             time.sleep(BETWEEN_SECONDS)
         yield
+    finally:
+        os.close(lock)
 
 
-def _taken(file: TextIO) -> bool:
-    """Take the lock if it is free; the system frees it when the file is closed, or its process dies."""
+def _taken(lock: int) -> bool:
+    """Take the lock if it is free; the system frees it when it is closed, or its process dies."""
     with suppress(OSError):
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return True
     return False

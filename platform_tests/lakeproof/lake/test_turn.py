@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lakeproof.lake import turn as turns
-from lakeproof.lake.turn import LOCK_FILE, turn
+from lakeproof.lake.turn import turn
 
 if TYPE_CHECKING:
     import pytest
@@ -37,7 +37,10 @@ def test_a_holder_that_hangs_is_not_waited_for(lab: Any, monkeypatch: pytest.Mon
     monkeypatch.setattr(turns, "LONGEST_WAIT_SECONDS", 0.05)
     table = lab.lakehouse.lake.ensure(lab.table())
 
-    with (Path(table.location().removeprefix("file://")) / LOCK_FILE).open("a") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    held = os.open(table.location().removeprefix("file://"), os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    try:
         assert lab.states(lab.table(), lab.rows(1)) == ["published"]
+    finally:
+        os.close(held)
     assert lab.values() == [1]
