@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from jobs.publish import run_days
-from lakeproof.lake.upkeep import upkeep
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.expressions import EqualTo
 from pyiceberg.partitioning import PartitionField, PartitionSpec
@@ -19,6 +18,7 @@ from pyiceberg.transforms import IdentityTransform
 from pyiceberg.types import DateType, LongType, NestedField
 
 from lakeproof import Column, Lakehouse, Table, audit
+from lakeproof.lake.upkeep import upkeep
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
