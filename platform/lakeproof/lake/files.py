@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,15 +52,33 @@ def list_files(io: FileIO, folder: str) -> Iterator[StoredFile]:
     """
     assert isinstance(io, PyArrowFileIO)  # noqa: S101 - what PyIceberg gives for local files and buckets alike
     scheme, netloc, path = PyArrowFileIO.parse_location(folder)
-    local = scheme == "file"
-    if local and Path(path).is_symlink():
+    if scheme == "file":
+        yield from _list_local(Path(path), folder)
         return
     for info in io.fs_by_scheme(scheme, netloc).get_file_info(FileSelector(path, allow_not_found=True)):
         location = f"{folder}/{info.base_name}"
         if info.type == FileType.Directory:
             yield from list_files(io, location)
-        elif info.type == FileType.File and not (local and Path(info.path).is_symlink()):
+        elif info.type == FileType.File:
             yield StoredFile(location, info.size, info.mtime)
+
+
+def _list_local(path: Path, folder: str) -> Iterator[StoredFile]:
+    if path.is_symlink() or not path.is_dir():
+        return
+    waiting = [(str(path), folder)]
+    while waiting:
+        where, named = waiting.pop()
+        with suppress(FileNotFoundError), os.scandir(where) as entries:
+            for entry in entries:
+                location = f"{named}/{entry.name}"
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append((entry.path, location))
+                elif entry.is_file(follow_symlinks=False):
+                    with suppress(FileNotFoundError):  # its run removed it meanwhile
+                        stat = entry.stat(follow_symlinks=False)
+                        modified = datetime.fromtimestamp(stat.st_mtime, UTC)
+                        yield StoredFile(location, stat.st_size, modified)
 
 
 def read_file(io: FileIO, location: str) -> bytes | None:

@@ -133,8 +133,8 @@ class _Pass:
             if snapshot.summary and (run := run_of(snapshot.summary.additional_properties.get(PATH_KEY, "")))
         }
         self._reached = {run for key in self._reach.reasons if (run := run_of(key))}
-        self._replaced = {
-            key_of(location).rpartition("/")[0]: run_began(day.run)
+        self._replaced_by = {
+            key_of(location).rpartition("/")[0]: day.run
             for day in self._live.values()
             if day.run
             for location in day.locations
@@ -224,7 +224,7 @@ class _Pass:
             elif run in self._dead and (run in self._published or run not in self._reached):
                 self._remove(file, KILLED)
                 return
-            elif not self._is_over(max(file.modified, self._replaced.get(_folder(file), file.modified))):
+            elif not self._is_over(self._replaced(file)):
                 reason = f"replaced, kept for {self._retention.replaced.days} days"
             else:
                 self._remove(file, REPLACED)
@@ -232,6 +232,11 @@ class _Pass:
         if run:
             self._remaining.add(run)
         self._keep(file, reason)
+
+    def _replaced(self, file: StoredFile) -> datetime:
+        """Return when a file that nothing leads to was replaced at the latest."""
+        run = self._replaced_by.get(_folder(file))
+        return max(file.modified, run_began(run)) if run else file.modified
 
     def _sweep_metadata(self, file: StoredFile) -> None:
         if (reason := self._reach.reason(file.location)) is not None:
