@@ -52,6 +52,11 @@ def hand_over(relation: duckdb.DuckDBPyRelation, form: type) -> Any:
     return frame.lazy() if form is pl.LazyFrame else frame
 
 
+def is_whole(result: object) -> bool:
+    """Whether rows are all in memory: looking at them twice costs no more of it."""
+    return isinstance(result, pl.DataFrame | pa.Table)
+
+
 def take_back(result: object) -> pa.RecordBatchReader | None:
     """Return what a function made as a stream of Arrow batches, or None when it is not rows."""
     if isinstance(result, pl.LazyFrame):

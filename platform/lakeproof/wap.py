@@ -27,6 +27,7 @@ from lakeproof.merge import MERGE_BASE, Merge
 from lakeproof.outcome import DayOutcome, Outcome, readers_see
 from lakeproof.progress import Step, report
 from lakeproof.reading import TableReader, content_of
+from lakeproof.unchanged import without_unchanged
 from lakeproof.window import ONE_DAY, Window, runs_of_days
 
 if TYPE_CHECKING:
@@ -188,9 +189,14 @@ def _fill(table: IcebergTable, writer: StageWriter, work: Work, renewing: Callab
     for window, days in _calls(work):
         inputs = {name: reader.rows(window) for name, reader in work.readers.items()}
         where = window_text(work.table, window)
-        rows = renewing(make(work.table, work.maker, window, inputs, connection, work.context))
-        whole = rows if work.merge is None else work.merge.rows(table, rows, where)
-        writer.write(in_order(whole, work.table, where), days)
+        made, whole = make(work.table, work.maker, window, inputs, connection, work.context)
+        rows = renewing(made)
+        if whole and work.merge is None and work.chain is None:
+            rows, same = without_unchanged(table, work.table, list(rows), {day: work.base[day] for day in days})
+            for day, files in same.items():
+                writer.leave(day, files)
+        after = rows if work.merge is None else work.merge.rows(table, rows, where)
+        writer.write(in_order(after, work.table, where), days)
         if work.chain is not None:
             staged = writer.close(days)
             done |= staged.files
@@ -210,16 +216,32 @@ def make(
     inputs: Mapping[str, Rows],
     connection: duckdb.DuckDBPyConnection,
     context: object,
-) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of a window as a table's maker makes them of its inputs, cast to the contract.
+) -> tuple[Batches, bool]:
+    """Return the rows of a window as a table's maker makes them of its inputs, cast to the contract as they are read.
+
+    Returns:
+        The rows, and whether all of them are in memory already.
 
     Raises:
-        MakeError: The function or SQL failed.
-        RowsError: The rows do not fit the contract.
+        MakeError: The function or SQL failed; now, or while the rows are read.
+        RowsError: The rows do not fit the contract; while they are read.
     """
     where = window_text(table, window)
+    with _named(where):
+        made = maker.make(window, inputs, connection, context)
+
+    def rows() -> Batches:
+        with _named(where):
+            yield from fit(made.rows, table, where)
+
+    return rows(), made.whole
+
+
+@contextmanager
+def _named(where: str) -> Iterator[None]:
+    """Let a maker's failure say of which table and days it is."""
     try:
-        yield from fit(maker.make(window, inputs, connection, context), table, where)
+        yield
     except MakeError as error:
         error.what = f"{where}: {error.what}"
         raise

@@ -70,8 +70,6 @@ class Year:
                     f"{self.what}, all in one: best peer, its checks judge the year as one ({best}) / {told}",
                     took[best],
                     took[name],
-                    bound=BOUND,
-                    at_least=True,
                     note=others if name == "ours" else "reads the delivered ZIP, 20 audits",
                 )
         else:

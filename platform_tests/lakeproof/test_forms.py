@@ -80,7 +80,7 @@ def test_every_type_passes_through_every_form(lab: Any, kind: str) -> None:
     for form in FORMS:
         same.__annotations__ = {"x": form}
         made = function_maker(table, same, {"x": reader}).make(window, {"x": reader.rows(window)}, connect(), None)
-        fitted = pa.Table.from_batches(fit(made, table, f"lab.readings as {form.__name__}"))
+        fitted = pa.Table.from_batches(fit(made.rows, table, f"lab.readings as {form.__name__}"))
         assert sorted(map(str, fitted.column("value").to_pylist())) == sorted(map(str, [VALUES[kind], None])), form
 
 
@@ -113,7 +113,7 @@ def test_a_function_gets_the_form_it_asks_for(lab: Any, values: tuple[int, ...],
     look.__annotations__ = {"x": form}
     window = Window.of(lab.day(1))
     reader = TableReader.open(lab.lakehouse.lake, Input(table), [window])
-    function_maker(table, look, {"x": reader}).make(window, {"x": reader.rows(window)}, connect(), None).read_all()
+    function_maker(table, look, {"x": reader}).make(window, {"x": reader.rows(window)}, connect(), None).rows.read_all()
 
     assert isinstance(seen[0], form)
 
@@ -139,7 +139,7 @@ def test_two_inputs_do_not_disturb_each_other(lab: Any, first: type, second: typ
     window = Window.of(lab.day(1))
     made = maker.make(window, {name: reader.rows(window) for name in ("one", "two")}, connect(), None)
 
-    assert made.read_all().to_pylist() == [{"one": 50, "two": 50}]
+    assert made.rows.read_all().to_pylist() == [{"one": 50, "two": 50}]
 
 
 def test_a_stream_is_never_silently_empty(lab: Any) -> None:

@@ -26,7 +26,7 @@ FLOORS = [
     ["contract"],
     ["progress", "forms", "verdict"],
     ["audit", "lake", "engine"],
-    ["reading", "docket", "merge", "outcome", "wap", "difference", "recorded"],
+    ["reading", "docket", "unchanged", "merge", "outcome", "wap", "difference", "recorded"],
     ["source"],
     ["gate"],
     ["lakehouse"],

@@ -117,6 +117,24 @@ def digest_rows(
     return _content(key, {"_rows": total, "_xor": xor, "_sum": total_sum} if total else None)
 
 
+def digest_days(
+    table: Table, connection: duckdb.DuckDBPyConnection, rows: duckdb.DuckDBPyRelation
+) -> dict[Day, Content]:
+    """Return the content digest of each day that has rows, as a verdict has it.
+
+    Args:
+        table: The contract.
+        connection: Where the relation lives.
+        rows: The rows, with the contract's columns.
+
+    Raises:
+        AuditError: They could not be read.
+    """
+    rows.create_view(STAGED, replace=True)
+    key = content_key(table.columns)
+    return {day: _content(key, count) for day, count in _bare(table, connection).items()}
+
+
 def empty_content(columns: Iterable[Column]) -> Content:
     """Return the content digest of a day without rows."""
     return _content(content_key(columns), None)

@@ -23,7 +23,7 @@ from lakeproof.engine.duck import connect, files_relation
 from lakeproof.engine.remote import polars_options
 from lakeproof.engine.scan import scan_files
 from lakeproof.errors import ContractError, MakeError, RowsError, did_you_mean
-from lakeproof.forms import BATCH_ROWS, FORM_NAMES, FORMS, hand_over, parameters_of, take_back
+from lakeproof.forms import BATCH_ROWS, FORM_NAMES, FORMS, hand_over, is_whole, parameters_of, take_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -99,6 +99,19 @@ class StreamRows:
         return None
 
 
+@dataclass(frozen=True)
+class Made:
+    """Rows as a maker gives them.
+
+    Args:
+        rows: The rows.
+        whole: Whether all of them are in memory already.
+    """
+
+    rows: pa.RecordBatchReader
+    whole: bool = False
+
+
 class Maker(Protocol):
     """What makes a table's rows."""
 
@@ -116,7 +129,7 @@ class Maker(Protocol):
 
     def make(
         self, window: Window | None, inputs: Mapping[str, Rows], connection: duckdb.DuckDBPyConnection, context: object
-    ) -> pa.RecordBatchReader:
+    ) -> Made:
         """Return the rows of the window."""
 
 
@@ -144,7 +157,7 @@ class FunctionMaker:
 
     def make(
         self, window: Window | None, inputs: Mapping[str, Rows], connection: duckdb.DuckDBPyConnection, context: object
-    ) -> pa.RecordBatchReader:
+    ) -> Made:
         """Call the function.
 
         Raises:
@@ -167,7 +180,7 @@ class FunctionMaker:
         if reader is None:
             msg = f"{name} returned {type(result).__name__}, which is not rows."
             raise MakeError(msg, next_step=f"return {FORM_NAMES}, or anything else that speaks Arrow")
-        return guarded(reader, name)
+        return Made(guarded(reader, name), is_whole(result))
 
 
 @dataclass(frozen=True)
@@ -195,7 +208,7 @@ class SqlMaker:
 
     def make(
         self, window: Window | None, inputs: Mapping[str, Rows], connection: duckdb.DuckDBPyConnection, context: object
-    ) -> pa.RecordBatchReader:
+    ) -> Made:
         """Run the statement over the inputs, which are views under their names.
 
         Raises:
@@ -205,7 +218,8 @@ class SqlMaker:
         for name, rows in inputs.items():
             rows.relation(connection).create_view(name, replace=True)
         try:
-            return guarded(connection.sql(render(self.template, window)).to_arrow_reader(BATCH_ROWS), self.path.name)
+            rows = connection.sql(render(self.template, window)).to_arrow_reader(BATCH_ROWS)
+            return Made(guarded(rows, self.path.name))
         except duckdb.Error as error:
             msg = f"{self.path.name}: {error}"
             raise MakeError(msg, next_step=f"mend {self.path.name}, then run the same days again") from error

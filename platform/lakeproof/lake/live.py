@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from datetime import date
 
+    from pyiceberg.manifest import DataFile
     from pyiceberg.table import Table as IcebergTable
 
     from lakeproof.contract import Table
@@ -87,6 +88,19 @@ class View:
             return cls(table, None)
         with lake_faults(f"reading what is published of {'.'.join(table.name())}"):
             return cls(table, head.snapshot_id, dict(_live_days(table, days)))
+
+
+def data_files(table: IcebergTable, days: Collection[Day]) -> dict[Day, list[DataFile]]:
+    """Return what Iceberg records of the files of published days."""
+    found: dict[Day, list[DataFile]] = {}
+    head = table.current_snapshot()
+    wanted = sorted(day for day in days if day is not None)
+    for listed in listed_manifests(table.io, head) if head else ():
+        if None in days or listed.may_hold(wanted):
+            for entry in listed.manifest.fetch_manifest_entry(table.io, discard_deleted=True):
+                if (day := day_of(entry.data_file)) in days:
+                    found.setdefault(day, []).append(entry.data_file)
+    return found
 
 
 def _live_days(table: IcebergTable, days: Collection[date] | None) -> Iterator[tuple[Day, LiveDay]]:

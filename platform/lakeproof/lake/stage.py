@@ -24,6 +24,7 @@ from pyiceberg.utils.datetime import date_to_days
 from lakeproof.errors import LakeError, RowsError
 from lakeproof.lake.catalog import columns_of, local_path
 from lakeproof.lake.faults import lake_faults
+from lakeproof.lake.files import run_of
 from lakeproof.lake.parquet import ParquetFile, Target, Written
 from lakeproof.lake.schema import stored_sort
 from lakeproof.layout import FileLayout
@@ -156,6 +157,8 @@ def sha256_of(table: IcebergTable, location: str) -> str:
 def discard(table: IcebergTable, staged: Staged, keep: Collection[str]) -> None:
     """Remove staged files that were neither published nor held, as far as the storage lets: nobody needs them.
 
+    Only files that the run wrote itself: those of a day that it found unchanged are another run's.
+
     Args:
         table: The Iceberg table.
         staged: The days to remove.
@@ -163,7 +166,7 @@ def discard(table: IcebergTable, staged: Staged, keep: Collection[str]) -> None:
     """
     for files in staged.files.values():
         for file in files:
-            if file.location not in keep:
+            if file.location not in keep and run_of(file.location) == staged.run:
                 with suppress(OSError):
                     table.io.delete(file.location)
 
@@ -225,6 +228,10 @@ class StageWriter:
             for day, part in self._by_day(batch, days):
                 with lake_faults(f"writing a data file of {self._contract.name}"):
                     self._add(day, part.select(self._target.schema.names))
+
+    def leave(self, day: Day, files: tuple[StagedFile, ...]) -> None:
+        """Let a day be files that are there already, because they hold its rows."""
+        self._files[day] = list(files)
 
     def close(self, days: Collection[Day]) -> Staged:
         """Write what is still held, and an empty file for each of `days` that got no row."""

@@ -1,0 +1,69 @@
+"""Days whose rows readers have already: found before a file is written for them, so that a rerun costs a comparison."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakeproof.audit.judge import digest_days, empty_content
+from lakeproof.engine.cast import arrow_schema
+from lakeproof.engine.duck import BOUNDED, connect
+from lakeproof.lake.catalog import columns_of
+from lakeproof.lake.live import View, data_files
+from lakeproof.lake.stage import StagedFile, sha256_of
+from lakeproof.reading import content_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pyiceberg.table import Table as IcebergTable
+
+    from lakeproof.contract import Table
+    from lakeproof.lake.replace import Day
+
+
+def without_unchanged(
+    table: IcebergTable, contract: Table, rows: Sequence[pa.RecordBatch], base: Mapping[Day, frozenset[str]]
+) -> tuple[Iterator[pa.RecordBatch], dict[Day, tuple[StagedFile, ...]]]:
+    """Part rows into those to write, and days that are published with exactly these rows.
+
+    The files of such a day take the place of staged ones: they are audited again, and found unchanged at publish. What
+    moves under the run meanwhile is noticed there, as for any day.
+
+    Args:
+        table: The Iceberg table.
+        contract: Its contract.
+        rows: All rows of the days, cast to the contract.
+        base: The files that each day had as the run began.
+
+    Returns:
+        The rows of the other days, and the files of the unchanged ones.
+    """
+    published = [day for day, files in base.items() if files]
+    if not published:
+        return iter(rows), {}
+    view = View.of(table, None if contract.partition is None else [day for day in published if day is not None])
+    standing = {day: live for day, live in view.days.items() if frozenset(live.locations) == base.get(day)}
+    connection = connect(BOUNDED)
+    made = connection.from_arrow(pa.Table.from_batches(rows, arrow_schema(contract.columns)))
+    contents, empty = digest_days(contract, connection, made), empty_content(contract.columns)
+    columns = columns_of(table)
+    same = {day for day, live in standing.items() if content_of(view, live, columns) == contents.get(day, empty)}
+    if not same:
+        return iter(rows), {}
+    files = {
+        day: tuple(StagedFile(file, sha256_of(table, file.file_path)) for file in listed)
+        for day, listed in data_files(table, same).items()
+    }
+    return _others(contract, rows, same), files
+
+
+def _others(contract: Table, rows: Sequence[pa.RecordBatch], same: set[Day]) -> Iterator[pa.RecordBatch]:
+    if contract.partition is None:
+        return
+    known = pa.array([day for day in same if day is not None], pa.date32())
+    for batch in rows:
+        is_known = pc.fill_null(pc.is_in(batch.column(contract.partition), value_set=known), fill_value=False)
+        yield batch.filter(pc.invert(is_known))  # rows of no day stay, to be refused
