@@ -82,17 +82,8 @@ def _document(report: Upkeep, recorded: Sequence[Day]) -> dict[str, Any]:
 def _print(reports: Sequence[Upkeep], recorded: dict[str, tuple[Day, ...]], *, dry_run: bool) -> None:
     out = console()
     would = "would be " if dry_run else ""
-    rows: list[list[Any]] = []
-    for report in reports:
-        for reason, kept in sorted(report.kept.items()):
-            rows.append([report.table, f"kept: {reason}", kept.files, f"{kept.bytes / 2**20:,.1f}"])
-        sizes: Counter[str] = Counter()
-        for gone in report.removed:
-            sizes[gone.reason] += gone.bytes
-        files = Counter(gone.reason for gone in report.removed)
-        for reason, number in sorted(files.items()):
-            rows.append([report.table, f"{would}removed: {reason}", number, f"{sizes[reason] / 2**20:,.1f}"])
-    out.print(grid("", ["table", "what", "files", "MiB"], rows, right=["files", "MiB"]))
+    columns = ["table", f"{would}removed", "MiB", "kept", "MiB kept", "which"]
+    out.print(grid("", columns, [_row(report, would) for report in reports], right=columns[1:5]))
     for report in reports:
         if report.expired:
             out.print(f"{report.table}: {report.expired} snapshots {would}let go.", markup=False)
@@ -105,3 +96,23 @@ def _print(reports: Sequence[Upkeep], recorded: dict[str, tuple[Day, ...]], *, d
         which = days_text([day for day in days if day is not None]) or "it"
         out.print(f"{name}: {which} published but not recorded; {would}recorded in Dagster.", markup=False)
     out.print("Readers see what they saw before.", markup=False)
+
+
+def _row(report: Upkeep, would: str) -> list[Any]:
+    """Return a table's files in numbers, and in words which they are."""
+    gone = Counter(gone.reason for gone in report.removed)
+    which = (
+        [f"{would}removed: " + ", ".join(f"{files:,} {reason}" for reason, files in sorted(gone.items()))]
+        if gone
+        else []
+    )
+    which.append("kept: " + ", ".join(f"{kept.files:,} {reason}" for reason, kept in sorted(report.kept.items())))
+    removed, kept = (sum(file.bytes for file in files) for files in (report.removed, report.kept.values()))
+    return [
+        report.table,
+        f"{len(report.removed):,}",
+        f"{removed / 2**20:,.1f}",
+        f"{sum(kept.files for kept in report.kept.values()):,}",
+        f"{kept / 2**20:,.1f}",
+        "; ".join(which),
+    ]
