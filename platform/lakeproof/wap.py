@@ -8,7 +8,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -33,12 +33,11 @@ from lakeproof.window import ONE_DAY, Window, runs_of_days
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    import duckdb
     import pyarrow as pa
     from pyiceberg.table import Table as IcebergTable
 
     from lakeproof.contract import Table
-    from lakeproof.engine.function import Maker, Rows
+    from lakeproof.engine.function import Connected, Maker, Rows
     from lakeproof.lake.catalog import Lake
     from lakeproof.lake.live import LiveDay
     from lakeproof.lake.replace import Day
@@ -185,11 +184,11 @@ def stage(table: IcebergTable, work: Work, run: str, renewing: Callable[[Batches
 
 def _fill(table: IcebergTable, writer: StageWriter, work: Work, renewing: Callable[[Batches], Batches]) -> Staged:
     done: dict[Day, tuple[StagedFile, ...]] = {}
-    connection = connect()
+    connected = cache(connect)
     for window, days in _calls(work):
         inputs = {name: reader.rows(window) for name, reader in work.readers.items()}
         where = window_text(work.table, window)
-        made, whole = make(work.table, work.maker, window, inputs, connection, work.context)
+        made, whole = make(work.table, work.maker, window, inputs, connected, work.context)
         rows = renewing(made)
         if whole and work.merge is None and work.chain is None:
             rows, same = without_unchanged(table, work.table, list(rows), {day: work.base[day] for day in days})
@@ -214,7 +213,7 @@ def make(
     maker: Maker,
     window: Window | None,
     inputs: Mapping[str, Rows],
-    connection: duckdb.DuckDBPyConnection,
+    connected: Connected,
     context: object,
 ) -> tuple[Batches, bool]:
     """Return the rows of a window as a table's maker makes them of its inputs, cast to the contract as they are read.
@@ -228,7 +227,7 @@ def make(
     """
     where = window_text(table, window)
     with _named(where):
-        made = maker.make(window, inputs, connection, context)
+        made = maker.make(window, inputs, connected, context)
 
     def rows() -> Batches:
         with _named(where):

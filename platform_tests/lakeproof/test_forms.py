@@ -79,7 +79,7 @@ def test_every_type_passes_through_every_form(lab: Any, kind: str) -> None:
 
     for form in FORMS:
         same.__annotations__ = {"x": form}
-        made = function_maker(table, same, {"x": reader}).make(window, {"x": reader.rows(window)}, connect(), None)
+        made = function_maker(table, same, {"x": reader}).make(window, {"x": reader.rows(window)}, connect, None)
         fitted = pa.Table.from_batches(fit(made.rows, table, f"lab.readings as {form.__name__}"))
         assert sorted(map(str, fitted.column("value").to_pylist())) == sorted(map(str, [VALUES[kind], None])), form
 
@@ -113,7 +113,7 @@ def test_a_function_gets_the_form_it_asks_for(lab: Any, values: tuple[int, ...],
     look.__annotations__ = {"x": form}
     window = Window.of(lab.day(1))
     reader = TableReader.open(lab.lakehouse.lake, Input(table), [window])
-    function_maker(table, look, {"x": reader}).make(window, {"x": reader.rows(window)}, connect(), None).rows.read_all()
+    function_maker(table, look, {"x": reader}).make(window, {"x": reader.rows(window)}, connect, None).rows.read_all()
 
     assert isinstance(seen[0], form)
 
@@ -137,7 +137,7 @@ def test_two_inputs_do_not_disturb_each_other(lab: Any, first: type, second: typ
     count.__annotations__ = {"one": first, "two": second}
     maker = function_maker(table, count, {"one": reader, "two": reader})
     window = Window.of(lab.day(1))
-    made = maker.make(window, {name: reader.rows(window) for name in ("one", "two")}, connect(), None)
+    made = maker.make(window, {name: reader.rows(window) for name in ("one", "two")}, connect, None)
 
     assert made.rows.read_all().to_pylist() == [{"one": 50, "two": 50}]
 

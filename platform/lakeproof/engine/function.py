@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -26,7 +27,7 @@ from lakeproof.errors import ContractError, MakeError, RowsError, did_you_mean
 from lakeproof.forms import BATCH_ROWS, FORM_NAMES, FORMS, hand_over, is_whole, parameters_of, take_back
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from pyiceberg.io import FileIO
 
@@ -112,6 +113,10 @@ class Made:
     whole: bool = False
 
 
+Connected = Callable[[], duckdb.DuckDBPyConnection]
+"""Gives the one connection that all inputs of a call share; opening it costs more than many a day's rows."""
+
+
 class Maker(Protocol):
     """What makes a table's rows."""
 
@@ -127,9 +132,7 @@ class Maker(Protocol):
     def code(self) -> str:
         """The digest of the code, contract included."""
 
-    def make(
-        self, window: Window | None, inputs: Mapping[str, Rows], connection: duckdb.DuckDBPyConnection, context: object
-    ) -> Made:
+    def make(self, window: Window | None, inputs: Mapping[str, Rows], connected: Connected, context: object) -> Made:
         """Return the rows of the window."""
 
 
@@ -155,9 +158,7 @@ class FunctionMaker:
         """The digest of the function's file and of what it imports from its package, as first asked: at declaration."""
         return code_digest(Path(inspect.getfile(self.function)))
 
-    def make(
-        self, window: Window | None, inputs: Mapping[str, Rows], connection: duckdb.DuckDBPyConnection, context: object
-    ) -> Made:
+    def make(self, window: Window | None, inputs: Mapping[str, Rows], connected: Connected, context: object) -> Made:
         """Call the function.
 
         Raises:
@@ -168,8 +169,8 @@ class FunctionMaker:
             form = self.parameters[name]
             frame = rows.frame() if form is pl.LazyFrame else None
             # Relations must share a connection to be joined; a stream needs one of its own to be read beside others.
-            own = connect() if form is pa.RecordBatchReader else connection
-            given[name] = hand_over(rows.relation(own), form) if frame is None else frame
+            own = connect if form is pa.RecordBatchReader else connected
+            given[name] = hand_over(rows.relation(own()), form) if frame is None else frame
         name = f"{self.function.__module__}.{self.function.__qualname__}"
         try:
             result = self.function(**{key: given[key] for key in self.parameters})
@@ -206,15 +207,14 @@ class SqlMaker:
         """The digest of the statement, of the file that declares it, and of what that imports from its package."""
         return code_digest(self.path, self.declared_in)
 
-    def make(
-        self, window: Window | None, inputs: Mapping[str, Rows], connection: duckdb.DuckDBPyConnection, context: object
-    ) -> Made:
+    def make(self, window: Window | None, inputs: Mapping[str, Rows], connected: Connected, context: object) -> Made:
         """Run the statement over the inputs, which are views under their names.
 
         Raises:
             MakeError: DuckDB refused the statement.
         """
         del context
+        connection = connected()
         for name, rows in inputs.items():
             rows.relation(connection).create_view(name, replace=True)
         try:
