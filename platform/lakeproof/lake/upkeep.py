@@ -266,7 +266,7 @@ class _Pass:
 
     def _sweep_evidence(self, file: StoredFile) -> None:
         run = run_of(file.location)
-        if run in self._reached | self._published | self._remaining | self._held_runs:
+        if any(run in runs for runs in (self._reached, self._published, self._remaining, self._held_runs)):
             self._keep(file, "evidence")
         elif run in self._alive:
             self._keep(file, "a run at work")
