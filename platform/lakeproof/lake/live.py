@@ -90,35 +90,33 @@ class View:
             return cls(table, head.snapshot_id, dict(_live_days(table, days)))
 
 
-def data_files(table: IcebergTable, days: Collection[Day]) -> dict[Day, list[DataFile]]:
-    """Return what Iceberg records of the files of published days."""
+def data_files(table: IcebergTable, days: Collection[Day] | None) -> dict[Day, list[DataFile]]:
+    """Return what Iceberg records of the files of published days.
+
+    Args:
+        table: The Iceberg table.
+        days: Only these; None for all.
+
+    Raises:
+        LakeError: Another engine left row-level deletes in the table.
+    """
     found: dict[Day, list[DataFile]] = {}
     head = table.current_snapshot()
-    wanted = sorted(day for day in days if day is not None)
+    wanted = sorted(day for day in days or () if day is not None)
     for listed in listed_manifests(table.io, head) if head else ():
-        if None in days or listed.may_hold(wanted):
+        if listed.manifest.content != ManifestContent.DATA:
+            msg = f"{'.'.join(table.name())} holds row-level deletes of another engine; files no longer tell its days."
+            raise LakeError(msg, next_step="compact the table with that engine")
+        if days is None or None in days or listed.may_hold(wanted):
             for entry in listed.manifest.fetch_manifest_entry(table.io, discard_deleted=True):
-                if (day := day_of(entry.data_file)) in days:
+                day = day_of(entry.data_file)
+                if days is None or day in days:
                     found.setdefault(day, []).append(entry.data_file)
     return found
 
 
 def _live_days(table: IcebergTable, days: Collection[date] | None) -> Iterator[tuple[Day, LiveDay]]:
-    head = table.current_snapshot()
-    found: dict[Day, list[tuple[str, int, int]]] = {}
-    wanted = None if days is None else sorted(days)
-    for listed in listed_manifests(table.io, head) if head else ():
-        manifest = listed.manifest
-        if manifest.content != ManifestContent.DATA:
-            msg = f"{'.'.join(table.name())} holds row-level deletes of another engine; files no longer tell its days."
-            raise LakeError(msg, next_step="compact the table with that engine")
-        if wanted is not None and not listed.may_hold(wanted):
-            continue
-        for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True):
-            file = entry.data_file
-            day = day_of(file)
-            if days is None or day in days:
-                found.setdefault(day, []).append((file.file_path, file.record_count, file.file_size_in_bytes))
+    found = data_files(table, days)
     for day in sorted(found, key=str):
-        files = sorted(found[day])
+        files = sorted((f.file_path, f.record_count, f.file_size_in_bytes) for f in found[day])
         yield day, LiveDay(day, tuple(f[0] for f in files), sum(f[1] for f in files), sum(f[2] for f in files))

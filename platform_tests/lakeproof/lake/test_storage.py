@@ -29,31 +29,19 @@ def storage_for(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_storage_that_refuses_a_write_leaves_readers_and_no_files(lab: Any) -> None:
-    """A data file that cannot be written is one clear refusal: main is as it was, nothing is left, a rerun works."""
-    table = lab.table(audits=[audit.row_count(at_least=1)], key=[])
-    lab.run(table, lab.rows(1))
-    many = pl.DataFrame({"value": range(ROWS)}).select(
-        reading_date=pl.lit(lab.day(1)), sensor=pl.lit("a"), value=pl.col("value").shuffle(seed=7).cast(pl.Int32)
-    )
-    before = set(Path(lab.lakehouse.home).rglob("*.parquet"))
-
-    with storage_for(100_000), pytest.raises(LakeError, match=r"Storage refused writing a data file of lab\.readings"):
-        lab.run(table, many)
-
-    assert lab.values() == [1]
-    assert set(Path(lab.lakehouse.home).rglob("*.parquet")) == before
-    assert lab.states(table, many) == ["published"]
-
-
-def test_storage_that_refuses_a_large_day_halfway_leaves_readers_and_no_files(
-    lab: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("rows", "stream_bytes"),
+    [(ROWS, stage_module.STREAM_BYTES), (ROWS * 10, 10_000)],
+    ids=["encoded at once", "written as it comes"],
+)
+def test_storage_that_refuses_a_write_leaves_readers_and_no_files(
+    lab: Any, monkeypatch: pytest.MonkeyPatch, rows: int, stream_bytes: int
 ) -> None:
-    """A day that is written as it comes, and then refused, is the same one refusal, and nothing of it is left."""
-    monkeypatch.setattr(stage_module, "STREAM_BYTES", 10_000)
+    """A data file that cannot be written is one clear refusal: main is as it was, nothing is left, a rerun works."""
+    monkeypatch.setattr(stage_module, "STREAM_BYTES", stream_bytes)
     table = lab.table(audits=[audit.row_count(at_least=1)], key=[])
     lab.run(table, lab.rows(1))
-    many = pl.DataFrame({"value": range(ROWS * 10)}).select(
+    many = pl.DataFrame({"value": range(rows)}).select(
         reading_date=pl.lit(lab.day(1)), sensor=pl.lit("a"), value=pl.col("value").shuffle(seed=7).cast(pl.Int32)
     )
     before = set(Path(lab.lakehouse.home).rglob("*.parquet"))
