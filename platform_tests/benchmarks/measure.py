@@ -32,6 +32,10 @@ class JobError(Exception):
     """A job did not end well; the text is the last that it said."""
 
 
+class StoppedError(JobError):
+    """A job was stopped because it took too long."""
+
+
 @dataclass(frozen=True)
 class Sample:
     """What one run of a job gave.
@@ -93,16 +97,18 @@ class Line:
         return cls(benchmark, what, *medians, ratio=ratio, turns=turns, **({"met": met} | more))
 
 
-def run_job(job: str, *, python: Path | str = sys.executable, **arguments: Any) -> Sample:
+def run_job(job: str, *, python: Path | str = sys.executable, limit: float = LIMIT_SECONDS, **arguments: Any) -> Sample:
     """Run a job in a fresh process.
 
     Args:
         job: `module:function`, below this folder.
         python: The Python that runs it.
+        limit: The seconds after which it is stopped.
         **arguments: What the function is given.
 
     Raises:
-        JobError: The job failed, or took more than `LIMIT_SECONDS`.
+        StoppedError: The job took more than `limit` seconds.
+        JobError: The job failed.
     """
     with tempfile.TemporaryDirectory() as folder:
         answer, said = Path(folder) / "answer.json", Path(folder) / "said.txt"
@@ -110,13 +116,16 @@ def run_job(job: str, *, python: Path | str = sys.executable, **arguments: Any) 
         began = time.monotonic()
         with said.open("w") as output:
             process = subprocess.Popen(command, stdout=output, stderr=output, cwd=folder)
-            timer = threading.Timer(LIMIT_SECONDS, process.kill)
+            timer = threading.Timer(limit, process.kill)
             timer.start()
             # wait4 and not wait: it alone tells the peak of this one process.
             _, status, usage = os.wait4(process.pid, 0)
             seconds = time.monotonic() - began
             timer.cancel()
             process.returncode = os.waitstatus_to_exitcode(status)
+        if seconds >= limit:
+            msg = f"{job}: stopped after {limit:.0f} s"
+            raise StoppedError(msg)
         if process.returncode or not answer.exists():
             msg = f"{job}: {last_words(said.read_text())}"
             raise JobError(msg)

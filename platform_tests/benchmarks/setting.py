@@ -32,6 +32,7 @@ class Setting:
         latencies: How many publishes a latency is the median of.
         upkeep_every: Publishes from one upkeep to the next, over which its cost is spread.
         stock_seconds: How long stock PyIceberg may take to get as far as it gets.
+        peer_seconds: How long a peer may take for the year, a day at a time; twenty times what we take.
         start_seconds: Time for every writer to load what it needs, before all begin at one moment.
         peers: Whether the peers take part.
         data: Where the data is kept from one run to the next.
@@ -49,6 +50,7 @@ class Setting:
     latencies: int = 50
     upkeep_every: int = 50
     stock_seconds: float = 60
+    peer_seconds: float = 120
     start_seconds: float = 6
     peers: bool = True
     data: Path = BUILD / "data"
