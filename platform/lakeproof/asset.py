@@ -226,7 +226,7 @@ def _precheck(table: Table, inputs: Mapping[str, Input | Source], days: Sequence
         if isinstance(source, Input):
             continue
         window = None if days[0] is None else Window.of(days[0], days[-1], table.timezone)
-        if faults := source.precheck(window):
+        if faults := source.precheck(window).faults:
             msg = f"{table.name}: {source.name} is not what its contract says: {' '.join(faults)}"
             raise HeldError(
                 msg,

@@ -9,6 +9,7 @@
     ├── RowsError                 1  rows do not fit the contract: columns, types, values, days
     ├── AuditError                1  a staged day could not be audited at all
     ├── LakeError                 1  the catalog or the warehouse cannot be used
+    ├── SourceError               1  a source cannot be reached, or not be read as its contract says
     ├── HeldError                 3  an audit or a pre-check refused
     └── NotReadyError             4  an upstream day is not there
 
@@ -86,6 +87,10 @@ class AuditError(LakeproofError):
 
 class LakeError(LakeproofError):
     """The catalog or the warehouse cannot be used."""
+
+
+class SourceError(LakeproofError):
+    """A source cannot be reached, or not be read as its contract says."""
 
 
 class HeldError(LakeproofError):

@@ -13,7 +13,7 @@ from lakeproof.contract import Input, Table
 from lakeproof.lake.held import held_days
 from lakeproof.lake.live import View
 from lakeproof.outcome import NextStep
-from lakeproof.window import ONE_DAY, Window
+from lakeproof.window import ONE_DAY, Window, runs_of_days
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -130,8 +130,13 @@ class _Gate:
 
     def ask_source(self, source: Source, days: Sequence[Day]) -> None:
         """Ask a source whether it has each day."""
+        asked: list[Window | None] = [None]
+        if listed := [day for day in days if day is not None]:
+            asked = [Window.of(first, last, self._table.timezone) for first, last in runs_of_days(listed)]
+        answers = {day: found for window in asked for day, found in source.complete(window).items()}
         for day in days:
-            found = source.complete(None if day is None else Window.of(day, timezone=self._table.timezone))
+            # A source without days is all of one state.
+            found = answers.get(day) or answers[None]
             if found.complete:
                 self._has_source_rows.add(day)
             elif day is None or self._table.gap(day) is None:

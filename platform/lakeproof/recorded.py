@@ -129,7 +129,7 @@ class Recorded:
             msg = f"{name}: source {source.name} is no longer as it was read: {'; '.join(changes)}"
             raise GoneError(msg)
         window = None if day is None else Window.of(day, timezone=self.table.timezone)
-        return StreamRows(lambda: source.read(window))
+        return StreamRows(lambda: source.read(window).rows)
 
     def _paths(self, table: Table, day: Day, entry: Mapping[str, Any]) -> tuple[str, ...]:
         """Return files with the recorded content: the live ones, or those of the run that had it."""

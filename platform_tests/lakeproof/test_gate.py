@@ -14,11 +14,9 @@ from lakeproof.contract import Input, as_input
 from lakeproof.engine.function import FunctionMaker
 from lakeproof.gate import Readiness, check
 from lakeproof.reading import TableReader
-from lakeproof.source import Completeness
+from lakeproof.source import Completeness, Delivery, Precheck
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from lakeproof import Column
 
 NOON = datetime(2024, 6, 1, 12, tzinfo=UTC)
@@ -32,15 +30,18 @@ class Drawer:
     name: str = "a drawer"
     fields: tuple[Column, ...] = field(default_factory=tuple)
 
-    def precheck(self, window: Window | None) -> list[str]:
+    def precheck(self, window: Window | None) -> Precheck:
         """Find nothing wrong."""
         del window
-        return []
+        return Precheck()
 
-    def complete(self, window: Window | None) -> Completeness:
-        """Say whether the day is in the drawer."""
-        found = window is None or window.day in self.has
-        return Completeness(found, f"the drawer has {'all' if found else 'nothing'} of {window}")
+    def complete(self, window: Window | None) -> dict[date | None, Completeness]:
+        """Say whether each day is in the drawer."""
+        found = {day: day is None or day in self.has for day in (window.days if window else [None])}
+        return {
+            day: Completeness(has, f"the drawer has {'all' if has else 'nothing'} of {day}")
+            for day, has in found.items()
+        }
 
     def count(self, window: Window | None) -> None:
         """Not count."""
@@ -50,7 +51,7 @@ class Drawer:
         del window
         return {}
 
-    def read(self, window: Window | None) -> pa.RecordBatchReader:
+    def read(self, window: Window | None) -> Delivery:
         """Read nothing."""
         raise NotImplementedError
 

@@ -21,6 +21,7 @@ from lakeproof.asset import TableAsset, table_assets
 from lakeproof.engine.cast import arrow_type
 from lakeproof.lake import evidence as evidence_module
 from lakeproof.lake.catalog import local_path
+from lakeproof.source import Delivery, Precheck
 from lakeproof.verify import DayVerified, verify
 
 if TYPE_CHECKING:
@@ -294,7 +295,7 @@ def test_latest_inputs_and_tables_without_days(bench: Bench) -> None:
 
 
 @dataclass
-class Delivery:
+class Parcels:
     """A source that says which version it is of, and can change its mind."""
 
     mark: str = "one"
@@ -302,16 +303,16 @@ class Delivery:
     name: str = "delivery"
     fields: tuple[Column, ...] = (Column("value", "int"),)
 
-    def precheck(self, window: Window | None) -> list[str]:
+    def precheck(self, window: Window | None) -> Precheck:
         """Find nothing."""
         del window
-        return []
+        return Precheck()
 
     def complete(self, window: Window | None) -> Any:
         """Be complete."""
         raise NotImplementedError
 
-    def count(self, window: Window | None) -> int | None:
+    def count(self, window: Window | None) -> None:
         """Know nothing."""
         del window
 
@@ -322,12 +323,12 @@ class Delivery:
     def read(self, window: Window | None) -> Any:
         """Give one value for each day."""
         rows = pl.DataFrame({"reading_date": list(window.days), "value": [self.value] * len(window.days)})
-        return rows.with_columns(pl.col("value").cast(pl.Int32)).to_arrow().to_reader()
+        return Delivery(rows.with_columns(pl.col("value").cast(pl.Int32)).to_arrow().to_reader())
 
 
 def test_sources_are_told_by_their_version(bench: Bench) -> None:
     """A source that says what it said of the run's days is read again; one that says something else is gone."""
-    source = Delivery()
+    source = Parcels()
 
     def collect(delivery: pl.DataFrame) -> pl.DataFrame:
         return delivery.with_columns(sensor=pl.lit("a"))

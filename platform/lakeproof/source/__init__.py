@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from lakeproof.source.package import PackageSource
-from lakeproof.source.protocol import Completeness, Source
+from lakeproof.source.protocol import Completeness, Delivery, Precheck, Source
 
-__all__ = ["Completeness", "PackageSource", "Source"]
+__all__ = ["Completeness", "Delivery", "PackageSource", "Precheck", "Source"]

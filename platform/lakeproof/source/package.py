@@ -17,20 +17,17 @@ from pyarrow import csv
 
 from lakeproof.engine.cast import arrow_schema
 from lakeproof.engine.duck import connect
-from lakeproof.errors import LakeproofError, did_you_mean
+from lakeproof.errors import SourceError
 from lakeproof.forms import BATCH_ROWS
-from lakeproof.source.protocol import Completeness
+from lakeproof.source.drift import compare_names
+from lakeproof.source.protocol import Completeness, Delivery, Precheck
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import date
 
     from lakeproof.parts import Column
+    from lakeproof.source.protocol import Day
     from lakeproof.window import Window
-
-
-class SourceError(LakeproofError):
-    """A source cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -56,35 +53,36 @@ class PackageSource:
         """The package and file."""
         return f"{self.package}/{self.file}"
 
-    def precheck(self, window: Window | None) -> list[str]:
+    def precheck(self, window: Window | None) -> Precheck:
         """Compare the file's header with the fields."""
         del window
         with _open(self._path()) as stream:
             header = stream.readline().decode().strip().split(",")
-        header = [name.strip('"') for name in header]
-        return [f"field {f.name} is gone. {did_you_mean(f.name, header)}" for f in self.fields if f.name not in header]
+        return Precheck(*compare_names([f.name for f in self.fields], [name.strip('"') for name in header]))
 
-    def complete(self, window: Window | None) -> Completeness:
-        """Say whether the file has any row of the day: it is published whole, so a day in it is all there."""
-        rows = self.count(window)
-        return Completeness(rows > 0, f"{self.name} has {rows:,} rows of {window or 'it'}")
+    def complete(self, window: Window | None) -> dict[Day, Completeness]:
+        """Say whether the file has any row of each day: it is published whole, so a day in it is all there."""
+        return {
+            day: Completeness(rows > 0, f"{self.name} has {rows:,} rows of {day or 'it'}")
+            for day, rows in self.count(window).items()
+        }
 
-    def count(self, window: Window | None) -> int:
-        """Count the rows of a window."""
+    def count(self, window: Window | None) -> dict[Day, int]:
+        """Count the rows of each day."""
         counts = _days(self)
-        return sum(counts.values()) if window is None or self.day is None else sum(counts[day] for day in window.days)
+        return {day: counts[day] for day in ([None] if window is None or self.day is None else window.days)}
 
     def version(self, window: Window | None) -> dict[str, str]:
         """Return the package's version and the file's digest."""
         del window
         return {"package": version(self.package), "sha256": _sha256(self._path())}
 
-    def read(self, window: Window | None) -> pa.RecordBatchReader:
+    def read(self, window: Window | None) -> Delivery:
         """Read exactly the rows of a window."""
         rows = connect().from_arrow(_rows(self))
         if window is not None and self.day is not None:
             rows = rows.filter(f"{self.day} >= DATE '{window.first}' AND {self.day} < DATE '{window.until}'")
-        return rows.to_arrow_reader(BATCH_ROWS)
+        return Delivery(rows.to_arrow_reader(BATCH_ROWS))
 
     def _path(self) -> Path:
         spec = find_spec(self.package)
@@ -129,7 +127,7 @@ def _rows(source: PackageSource) -> pa.Table:
 
 
 @lru_cache(maxsize=8)
-def _days(source: PackageSource) -> Mapping[date | None, int]:
+def _days(source: PackageSource) -> Mapping[Day, int]:
     if source.day is None:
         return Counter({None: _rows(source).num_rows})
     days = connect().from_arrow(_rows(source)).aggregate(f"{source.day} AS day, count(*)", source.day)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from lakeproof.engine.function import StreamRows
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from lakeproof.engine.function import Rows
     from lakeproof.parts import Column
     from lakeproof.window import Window
+
+Day = date | None
+"""A day of a source, or None for one that has no days."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,36 @@ class Completeness:
     reason: str
 
 
+@dataclass(frozen=True)
+class Precheck:
+    """What a small call found, before anything is collected.
+
+    Args:
+        faults: What would lose data: a field that is gone, renamed or of a type that does not fit. A line each, with
+            the item at fault; nothing is collected.
+        learned: What is new and loses nothing, a line each: a field that the contract does not have.
+        items: The few items that were looked at, by the contract's names, their values as delivered.
+    """
+
+    faults: tuple[str, ...] = ()
+    learned: tuple[str, ...] = ()
+    items: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """Rows on their way from a source.
+
+    Args:
+        rows: The rows, of exactly the source's fields.
+        told: What was delivered, for the evidence: files, pages, bytes, digests. The source fills it as the rows are
+            read; it is whole when they are. It holds no credential.
+    """
+
+    rows: pa.RecordBatchReader
+    told: dict[str, Any] = field(default_factory=dict)
+
+
 @runtime_checkable
 class Source(Protocol):
     """Something outside the lake that a table collects from."""
@@ -42,24 +76,32 @@ class Source(Protocol):
     def fields(self) -> Sequence[Column]:
         """Its contract: the fields that are read, and their types."""
 
-    def precheck(self, window: Window | None) -> Sequence[str]:
-        """Make a small call that proves that the source still looks as its contract says.
+    def precheck(self, window: Window | None) -> Precheck:
+        """Make a small call that shows whether the source still looks as its contract says.
 
-        Returns:
-            What differs, a line each; nothing when it looks right.
+        Raises:
+            SourceError: It cannot be reached.
         """
 
-    def complete(self, window: Window | None) -> Completeness:
-        """Say whether the source has all of a window of one day."""
+    def complete(self, window: Window | None) -> Mapping[Day, Completeness]:
+        """Say of each day of a window whether the source has all of it; under None where it has no days.
 
-    def count(self, window: Window | None) -> int | None:
-        """Count the rows of a window without reading them; None when the source cannot."""
+        A source that cannot be reached has no day complete, and the reason says so.
+        """
+
+    def count(self, window: Window | None) -> Mapping[Day, int] | None:
+        """Count the rows of each day of a window without reading them; None when the source cannot."""
 
     def version(self, window: Window | None) -> Mapping[str, str]:
         """Return what tells this state of the source from any other, as far as it can: digests, versions, marks."""
 
-    def read(self, window: Window | None) -> pa.RecordBatchReader:
-        """Read exactly the rows of a window; None stands for all that there is."""
+    def read(self, window: Window | None) -> Delivery:
+        """Read exactly the rows of a window; None stands for all that there is.
+
+        Raises:
+            SourceError: It cannot be reached, or what it delivers is not what its contract says; then or while the rows
+                are read.
+        """
 
 
 @dataclass(frozen=True)
@@ -69,16 +111,28 @@ class SourceReader:
     Args:
         source: The source.
         window: All days of the run.
+        delivered: What was read so far.
     """
 
     source: Source
     window: Window | None
+    delivered: list[dict[str, Any]] = field(default_factory=list, compare=False)
 
     def rows(self, window: Window | None) -> Rows:
         """Return the rows of a window, read when they are asked for."""
-        return StreamRows(lambda: self.source.read(window))
+
+        def read() -> pa.RecordBatchReader:
+            delivery = self.source.read(window)
+            self.delivered.append(delivery.told)
+            return delivery.rows
+
+        return StreamRows(read)
 
     def record(self) -> dict[str, Any]:
         """Return what was read, for the evidence."""
-        fields = {field.name: field.type for field in self.source.fields}
-        return {"source": self.source.name, "fields": fields, "version": dict(self.source.version(self.window))}
+        return {
+            "source": self.source.name,
+            "fields": {field.name: field.type for field in self.source.fields},
+            "version": dict(self.source.version(self.window)),
+            "delivered": [told for told in self.delivered if told],
+        }
