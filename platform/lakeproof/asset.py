@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from lakeproof import gate
+from lakeproof.audit.guards import guarded
 from lakeproof.contract import Input, Table, as_input
 from lakeproof.engine.function import Maker, function_maker, sql_maker
-from lakeproof.errors import ContractError, HeldError, LakeproofError
+from lakeproof.errors import ContractError, LakeproofError
 from lakeproof.lake.live import View
 from lakeproof.lakehouse import KEY
-from lakeproof.outcome import DayOutcome, Outcome, readers_see
+from lakeproof.outcome import DayOutcome, NextStep, Outcome, readers_see
+from lakeproof.precheck import Cleared, precheck
 from lakeproof.progress import Step, report
 from lakeproof.reading import Reader, TableReader
 from lakeproof.record import record
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from lakeproof.lake.catalog import Lake
+
+
+ASK_OWNER = (NextStep("talk to the source's owner, or change the fields or the audit to what is true"),)
+"""What helps where a pre-check blocks: the source is not ours."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +155,9 @@ def _checked(table: Table, how: Input) -> Input:
 def _asset(
     table: Table, maker: Maker, inputs: dict[str, Input | Source], deps: list[Any], options: dict[str, Any]
 ) -> dg.AssetsDefinition:
+    if any(isinstance(how, Source) for how in inputs.values()):
+        table = guarded(table)
+
     def body(context: dg.AssetExecutionContext) -> Iterator[Any]:
         yield from record(context, table, lambda: run(table, maker, inputs, context))
 
@@ -179,17 +188,18 @@ def run(
     lake: Lake = getattr(context.resources, KEY).lake
     days = tuple(as_day(key) for key in context.partition_keys) if table.partition else (None,)
     readiness = gate.check(lake, table, list(inputs.values()), days)
-    outcome = Outcome(table.name, None, ())
+    outcome, cleared = Outcome(table.name, None, ()), Cleared(())
     if readiness.ready:
-        _precheck(table, inputs, readiness.ready)
+        cleared = precheck(lake, table, inputs, readiness.ready)
+    if cleared.days:
         report(Step(table.name, "read"))
         chained = any(isinstance(how, Input) and how.kind == "previous" for how in inputs.values())
-        base = base_of(lake, table, readiness.ready, chained=chained)
+        base = base_of(lake, table, cleared.days, chained=chained)
         work = Work(
             table=table,
             maker=maker,
-            readers=open_inputs(lake, table, inputs, readiness.ready),
-            days=readiness.ready,
+            readers=open_inputs(lake, table, inputs, cleared.days, cleared.counts),
+            days=cleared.days,
             base=base,
             sequential=any(isinstance(i, Input) and i.kind in {"last", "previous"} for i in inputs.values()),
             context=context,
@@ -201,48 +211,53 @@ def run(
         except LakeproofError as error:
             error.readers = error.readers or "see what they saw before this run"
             raise
-    return _with_refused(lake, table, outcome, readiness, days)
+    return _whole(lake, table, outcome, readiness, cleared, days)
 
 
-def _with_refused(
-    lake: Lake, table: Table, outcome: Outcome, readiness: gate.Readiness, days: Sequence[Any]
+def _whole(
+    lake: Lake, table: Table, outcome: Outcome, readiness: gate.Readiness, cleared: Cleared, days: Sequence[Any]
 ) -> Outcome:
-    """Add the days that the gate did not let through."""
-    done = {day.day: day for day in outcome.days}
-    if absent := [*readiness.refused, *readiness.gaps]:
+    """Add the days that the gate or a pre-check did not let through, and what the pre-checks found of the others."""
+    done = {day.day: replace(day, before=cleared.results.get(day.day, ())) for day in outcome.days}
+    blocked = {day: results for day, results in cleared.results.items() if day not in done}
+    if absent := [*readiness.refused, *readiness.gaps, *blocked]:
         live = View.open(lake, table, [day for day in absent if day is not None] if table.partition else None).days
         for day, lacks in readiness.refused.items():
             reason, steps = "; ".join(lack.reason for lack in lacks), tuple(lack.step for lack in lacks)
             done[day] = DayOutcome(day, "not-ready", reason, readers_see(live.get(day)), steps=steps)
         for day, why in readiness.gaps.items():
             done[day] = DayOutcome(day, "gap", why, readers_see(live.get(day)))
+        for day, results in blocked.items():
+            reason = "; ".join(result.finding for result in results if result.holds)
+            done[day] = DayOutcome(day, "blocked", reason, readers_see(live.get(day)), before=results, steps=ASK_OWNER)
     whole = replace(outcome, days=tuple(done[day] for day in days))
     report(whole)
     return whole
 
 
-def _precheck(table: Table, inputs: Mapping[str, Input | Source], days: Sequence[Any]) -> None:
-    for source in inputs.values():
-        if isinstance(source, Input):
-            continue
-        window = None if days[0] is None else Window.of(days[0], days[-1], table.timezone)
-        if faults := source.precheck(window).faults:
-            msg = f"{table.name}: {source.name} is not what its contract says: {' '.join(faults)}"
-            raise HeldError(
-                msg,
-                readers="see what they saw before; nothing was collected",
-                next_step="talk to the source's owner, or change the fields to what is true",
-            )
-
-
 def open_inputs(
-    lake: Lake, table: Table, inputs: Mapping[str, Input | Source], days: Sequence[Any]
+    lake: Lake,
+    table: Table,
+    inputs: Mapping[str, Input | Source],
+    days: Sequence[Any],
+    counts: Mapping[str, Mapping[Any, int] | None] | None = None,
 ) -> dict[str, Reader]:
-    """Open what a table reads for some days, each input at one snapshot."""
+    """Open what a table reads for some days, each input at one snapshot.
+
+    Args:
+        lake: The lake.
+        table: The contract.
+        inputs: What it reads, by name.
+        days: The days.
+        counts: What sources counted before, by input.
+    """
+    counted = counts or {}
     windows = [Window.of(day, timezone=table.timezone) for day in days if day is not None]
     whole = Window.of(days[0], days[-1], table.timezone) if windows else None
     return {
-        name: TableReader.open(lake, how, windows) if isinstance(how, Input) else SourceReader(how, whole)
+        name: TableReader.open(lake, how, windows)
+        if isinstance(how, Input)
+        else SourceReader(how, whole, counted.get(name))
         for name, how in inputs.items()
     }
 

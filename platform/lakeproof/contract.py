@@ -225,6 +225,10 @@ class Table:
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
+    def with_audits(self, audits: Sequence[Audit]) -> Table:
+        """Return the same table, under the same name, with other audits."""
+        return self._but(audits=audits)
+
     def _but(self, **changes: Any) -> Table:
         """Return the same table, under the same name, with some fields changed and all of them checked again."""
         copy = object.__new__(Table)

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from lakeproof.audit.collected import NewNulls
+from lakeproof.audit.history import Past
 from lakeproof.audit.judge import Known, judge
 from lakeproof.audit.kinds import References, Volume
 from lakeproof.engine.duck import BOUNDED, connect, files_relation
-from lakeproof.lake.live import View
+from lakeproof.lake.catalog import columns_of
+from lakeproof.lake.live import View, data_files, null_counts
 from lakeproof.reading import Referred, contents_of
 from lakeproof.window import ONE_DAY
 
@@ -34,13 +37,13 @@ class Docket:
     Args:
         table: The Iceberg table.
         referred: What each reference audit refers to, by its name.
-        history: Rows of each published day of the table.
+        past: What is known of the published days that audits compare with.
         contents: The content digest of each of those days.
     """
 
     table: IcebergTable
     referred: Mapping[str, Referred]
-    history: Mapping[Day, int] = field(default_factory=dict)
+    past: Past = field(default_factory=Past)
     contents: Mapping[Day, Content] = field(default_factory=dict)
 
     @classmethod
@@ -59,12 +62,16 @@ class Docket:
             for audit in contract.audits
             if isinstance(audit, References) and (opened := Referred.open(lake, audit, listed)) is not None
         }
-        longest = max((audit.days for audit in contract.audits if isinstance(audit, Volume)), default=0)
-        if not longest or not listed:
+        longest = max((audit.days for audit in contract.audits if isinstance(audit, Volume | NewNulls)), default=0)
+        if not longest:
             return cls(table, referred)
         before = {day - n * ONE_DAY for day in listed for n in range(longest + 1)}
-        view = View.of(table, before)
-        return cls(table, referred, {day: live.rows for day, live in view.days.items()}, contents_of(view))
+        view = View.of(table, before if listed else None)
+        nulls: dict[Day, dict[str, int]] = {}
+        if any(isinstance(audit, NewNulls) for audit in contract.audits):
+            columns, files = columns_of(table), data_files(table, list(view.days))
+            nulls = {day: null_counts(columns, of_day) for day, of_day in files.items()}
+        return cls(table, referred, Past({day: live.rows for day, live in view.days.items()}, nulls), contents_of(view))
 
 
 def audit(table: Table, staged: Staged, docket: Docket) -> dict[Day, Verdict]:
@@ -84,7 +91,8 @@ def audit(table: Table, staged: Staged, docket: Docket) -> dict[Day, Verdict]:
     def rows_of(days: Sequence[Day]) -> duckdb.DuckDBPyRelation:
         return files_relation(connection, staged.columns, staged.paths(*days), docket.table.io)
 
-    known = Known(references, broken, docket.history)
+    nulls = {day: null_counts(staged.columns, [f.data_file for f in files]) for day, files in staged.files.items()}
+    known = Known(references, broken, docket.past, nulls)
     return judge(table, connection, rows_of, {day: staged.digest(day) for day in staged.days}, known)
 
 

@@ -13,12 +13,20 @@ if TYPE_CHECKING:
 
     from lakeproof.lake.live import LiveDay
     from lakeproof.merge import Merged
-    from lakeproof.verdict import Verdict
+    from lakeproof.verdict import AuditResult, Verdict
 
 Day = date | None
 
-State = Literal["published", "unchanged", "held", "moved", "not-ready", "gap"]
-EXIT_CODES: dict[State, int] = {"published": 0, "unchanged": 0, "gap": 0, "held": 3, "not-ready": 4, "moved": 5}
+State = Literal["published", "unchanged", "held", "blocked", "moved", "not-ready", "gap"]
+EXIT_CODES: dict[State, int] = {
+    "published": 0,
+    "unchanged": 0,
+    "gap": 0,
+    "held": 3,
+    "blocked": 3,
+    "not-ready": 4,
+    "moved": 5,
+}
 
 
 @dataclass(frozen=True)
@@ -54,13 +62,15 @@ class DayOutcome:
 
     Args:
         day: The day; None for an unpartitioned table.
-        state: `published`; `unchanged`, readers had this content already; `held` by an audit; `moved`, another run
-            published it meanwhile; `not-ready`; or `gap`, declared never to come.
+        state: `published`; `unchanged`, readers had this content already; `held` by an audit; `blocked` before a row
+            was read, by a pre-check of its source; `moved`, another run published it meanwhile; `not-ready`; or `gap`,
+            declared never to come.
         reason: Why, in one line.
         readers: What readers see now.
         rows: How many rows were staged.
         bytes: The size of the staged files.
         verdict: What the audits said, when they were asked.
+        before: What was asked before a row was read: the pre-check, and audits that a source's count can answer.
         steps: What to do before the day is run again.
         merged: What the merge does to the table, for one that is merged.
     """
@@ -72,8 +82,14 @@ class DayOutcome:
     rows: int = 0
     bytes: int = 0
     verdict: Verdict | None = None
+    before: tuple[AuditResult, ...] = ()
     steps: tuple[NextStep, ...] = ()
     merged: Merged | None = None
+
+    @property
+    def results(self) -> tuple[AuditResult, ...]:
+        """All that was found of it, in the order in which it was asked."""
+        return (*self.before, *(self.verdict.results if self.verdict else ()))
 
     @property
     def good(self) -> bool:

@@ -38,6 +38,14 @@ Severity = Literal["blocking", "warn"]
 NOT_EMPTY = "not_empty"
 """The audit that every table has unless it declares `allow_empty=True`."""
 
+PRE_CHECK = "pre_check"
+"""The asset check of every table that collects from a source."""
+
+TAKEN = {
+    NOT_EMPTY: "every table has that audit unless it declares allow_empty=True",
+    PRE_CHECK: "it is what every table is asked that collects from a source",
+}
+
 
 @dataclass(frozen=True)
 class Column:
@@ -95,6 +103,17 @@ class Audited(Protocol):
     def key(self) -> Sequence[str]:
         """The columns that identify a row."""
 
+    @property
+    def partition(self) -> str | None:
+        """The column that says which day a row belongs to."""
+
+    @property
+    def timezone(self) -> str:
+        """The zone in which its days begin and end."""
+
+    def column(self, name: str) -> Column:
+        """Return the column of that name."""
+
 
 @dataclass(frozen=True)
 class Audit:
@@ -115,8 +134,8 @@ class Audit:
         if not NAME.fullmatch(self.name):
             msg = f"Audit name {self.name!r} is not lower-case letters, digits and underscores."
             raise ContractError(msg)
-        if self.name == NOT_EMPTY:
-            msg = f"Audit name {NOT_EMPTY} is taken: every table has that audit unless it declares allow_empty=True."
+        if self.name in TAKEN:
+            msg = f"Audit name {self.name} is taken: {TAKEN[self.name]}."
             raise ContractError(msg)
         if self.severity not in {"blocking", "warn"}:
             msg = f"Audit {self.name}: severity {self.severity!r} is neither 'blocking' nor 'warn'."

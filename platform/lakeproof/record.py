@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from lakeproof.verdict import AuditResult
 
 OUTCOME_TAG = "lakeproof/outcome"
-"""The run tag that says why a run failed: `held`, `not-ready`, `moved` or `error`; of several, as exit codes rank."""
+"""The run tag that says why a run failed: `held`, `blocked`, `not-ready`, `moved` or `error`; of several, as exit codes
+rank."""
 
 SAMPLE_ROWS = 5
 PLOTTED_DAYS = 28
@@ -112,12 +113,13 @@ def _evaluations(
         return
     if day.good and target is not None and target.run_id != context.run.run_id:
         target = None
-    if day.verdict:
-        for result in day.verdict.results:
-            yield _evaluation(context, table, day, result, target)
-    elif day.state == "not-ready":
+    for result in day.results:
+        yield _evaluation(context, table, day, result, target)
+    if day.state in {"not-ready", "blocked"}:
+        asked = {result.audit for result in day.results}
         for check in context.selected_asset_check_keys:
-            yield _not_judged(context, check.name, day)
+            if check.name not in asked:
+                yield _not_judged(context, check.name, day)
 
 
 def _key(day: Day) -> str | None:
@@ -237,7 +239,7 @@ class _Shown:
             "sample": dg.MetadataValue.md(markdown_table(self.samples.get(day.day, []))),
         }
         metadata |= {f"seconds: {step}": seconds for step, seconds in self.outcome.seconds.items()}
-        if warned := [result.finding for result in verdict.results if not result.passed] if verdict else []:
+        if warned := [result.finding for result in day.results if not result.passed]:
             metadata["warnings"] = dg.MetadataValue.md("\n".join(f"- {warning}" for warning in warned))
         if day.merged is not None:
             metadata |= {f"rows {what}": rows for what, rows in vars(day.merged).items()}

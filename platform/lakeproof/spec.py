@@ -12,7 +12,7 @@ import dagster as dg
 
 from lakeproof.audit.kinds import References
 from lakeproof.contract import Input, Table
-from lakeproof.parts import NOT_EMPTY
+from lakeproof.parts import NOT_EMPTY, PRE_CHECK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -48,7 +48,7 @@ def asset_options(
         "partitions_def": partitions,
         "backfill_policy": None if partitions is None else _policy(table),
         "freshness_policy": _freshness(table),
-        "check_specs": list(_checks(table, partitions)),
+        "check_specs": list(_checks(table, inputs, partitions)),
         "deps": [*deps, *_deps(table, inputs)],
         **rest,
     }
@@ -85,8 +85,18 @@ def _freshness(table: Table) -> dg.FreshnessPolicy | None:
     )
 
 
-def _checks(table: Table, partitions: dg.DailyPartitionsDefinition | None) -> Iterator[dg.AssetCheckSpec]:
+def _checks(
+    table: Table, inputs: Mapping[str, Input | Source], partitions: dg.DailyPartitionsDefinition | None
+) -> Iterator[dg.AssetCheckSpec]:
     key = asset_key(table)
+    if any(not isinstance(how, Input) for how in inputs.values()):
+        yield dg.AssetCheckSpec(
+            PRE_CHECK,
+            asset=key,
+            blocking=True,
+            description="each source looks as its contract says, before a row is read",
+            partitions_def=partitions,
+        )
     if not table.allow_empty:
         yield dg.AssetCheckSpec(
             NOT_EMPTY, asset=key, blocking=True, description="there are rows", partitions_def=partitions

@@ -46,6 +46,7 @@ class AuditResult:
         error: Why it could not judge; such an audit never passed.
         sample: Up to ten of the rows at fault.
         history: The days it compared with, each with its rows.
+        said: What it found, where counting rows does not tell it.
     """
 
     audit: str
@@ -58,6 +59,7 @@ class AuditResult:
     error: str | None = None
     sample: tuple[dict[str, Any], ...] = ()
     history: tuple[tuple[date, int], ...] = ()
+    said: str | None = None
 
     @property
     def holds(self) -> bool:
@@ -69,6 +71,8 @@ class AuditResult:
         """What was found, in one line."""
         if self.error is not None:
             return f"{self.audit}: could not judge: {self.error}"
+        if self.said is not None:
+            return f"{self.audit}: {self.said}"
         if self.passed:
             return f"{self.audit}: passed"
         measured = f" (measured {self.measured:g})" if self.measured is not None else ""

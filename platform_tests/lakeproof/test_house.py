@@ -28,7 +28,7 @@ FLOORS = [
     ["audit", "lake", "engine"],
     ["reading", "docket", "unchanged", "merge", "outcome", "wap", "difference", "recorded"],
     ["source"],
-    ["gate"],
+    ["gate", "precheck"],
     ["lakehouse"],
     ["record", "recording", "spec", "asset"],
     ["verify", "repair", "jobs"],

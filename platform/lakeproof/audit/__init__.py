@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lakeproof.audit.collected import duplicates, late, missing_hours, missing_numbers, new_nulls
 from lakeproof.audit.vocabulary import (
     accepted_values,
     between,
@@ -19,7 +20,12 @@ from lakeproof.audit.vocabulary import (
 __all__ = [
     "accepted_values",
     "between",
+    "duplicates",
+    "late",
     "matches",
+    "missing_hours",
+    "missing_numbers",
+    "new_nulls",
     "not_null",
     "python",
     "references",

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import statistics
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 from sqlglot import exp
 
-from lakeproof.audit.kinds import DIALECT, Measure, Python, References, Unique, Volume
+from lakeproof.audit.collected import MissingHours
+from lakeproof.audit.history import Past, judge_history
+from lakeproof.audit.kinds import DIALECT, Measure, Python, References, Unique
 from lakeproof.audit.plan import STAGED, Plan, digest, hashed, reference_view
 from lakeproof.errors import AuditError
 from lakeproof.forms import FORMS, hand_over, parameters_of, take_back
@@ -45,12 +46,14 @@ class Known:
     Args:
         references: What each reference audit refers to, by its name: columns `_value`, and `_of_day` or null.
         broken: Why a reference audit has nothing to refer to, by its name.
-        history: Rows of each published day.
+        past: What is known of the published days.
+        nulls: By staged day, how many nulls each column has.
     """
 
     references: Mapping[str, duckdb.DuckDBPyRelation] = field(default_factory=dict)
     broken: Mapping[str, str] = field(default_factory=dict)
-    history: Mapping[Day, int] = field(default_factory=dict)
+    past: Past = field(default_factory=Past)
+    nulls: Mapping[Day, Mapping[str, int]] = field(default_factory=dict)
 
 
 def judge(
@@ -80,7 +83,8 @@ def judge(
         day: [_result_of(audit, day, scan, rows_of) for audit in table.audits] for day in stages
     }
     _add_samples(table, connection, rows_of, results)
-    _judge_volume(table, results, scan.counts, known.history)
+    staged = Past({day: count["_rows"] for day, count in scan.counts.items()}, known.nulls)
+    judge_history(table.audits, results, staged, known.past, allow_empty=table.allow_empty)
     if not table.allow_empty:
         for day, found in results.items():
             found.insert(0, _not_empty(scan.counts.get(day)))
@@ -233,7 +237,7 @@ def _result_of(
         return _result(audit, rows, passed=False, failed=rows, error=scan.errors[audit.name, day])
     if isinstance(audit, Python):
         return _ask(audit, rows_of([day]), rows)
-    return _read(audit, count.get(audit.name) if count else None, rows)
+    return _read(audit, day, count.get(audit.name) if count else None, rows)
 
 
 def _not_empty(count: Count | None) -> AuditResult:
@@ -246,8 +250,8 @@ def _result(audit: Audit, rows: int, *, passed: bool, failed: int, **more: Any) 
     return AuditResult(audit.name, audit.severity, passed, failed, rows, audit.describe, **more)
 
 
-def _read(audit: Audit, number: Any, rows: int) -> AuditResult:
-    """Read one audit's number in the scan."""
+def _read(audit: Audit, day: Day, number: Any, rows: int) -> AuditResult:
+    """Read one audit's number in the scan; what looks at history is judged after it."""
     if isinstance(audit, Measure):
         measured = rows if audit.expression == "count(*)" else number
         try:
@@ -260,9 +264,18 @@ def _read(audit: Audit, number: Any, rows: int) -> AuditResult:
     if isinstance(audit, Unique):
         repeated = rows - (number or 0)
         return _result(audit, rows, passed=repeated == 0, failed=repeated)
-    if isinstance(audit, Volume):
-        return _result(audit, rows, passed=True, failed=0, measured=float(rows))
+    if isinstance(audit, MissingHours):
+        return _hours(audit, day, number or (), rows)
     return _result(audit, rows, passed=not number, failed=number or 0)
+
+
+def _hours(audit: MissingHours, day: Day, slots: Sequence[int], rows: int) -> AuditResult:
+    assert day is not None  # noqa: S101 - only a daily table has such an audit
+    absent, hours = audit.missing(day, slots)
+    share = len(absent) / hours if hours else 0.0
+    sample = tuple({"hour without rows": hour} for hour in absent[:SAMPLE])
+    passed = share <= audit.at_most
+    return _result(audit, rows, passed=passed, failed=len(absent), measured=share, sample=() if passed else sample)
 
 
 def _ask(audit: Python, rows_of_day: duckdb.DuckDBPyRelation, rows: int) -> AuditResult:
@@ -310,33 +323,3 @@ def _add_samples(
             results[day][position] = replace(
                 results[day][position], passed=failed == 0, failed=failed, sample=tuple(rows)
             )
-
-
-def _judge_volume(
-    table: Table,
-    results: dict[Day, list[AuditResult]],
-    counts: Mapping[Day, Count],
-    history: Mapping[Day, int],
-) -> None:
-    """Compare each day's rows with the days before it: as published, or as passing in this run, never a held stage."""
-    seen = {day: rows for day, rows in history.items() if day is not None}
-    for day in sorted(day for day in results if day is not None):
-        rows = counts[day]["_rows"] if day in counts else 0
-        for position, audit in enumerate(table.audits):
-            if isinstance(audit, Volume):
-                results[day][position] = _compare(audit, day, rows, seen)
-        if not any(result.holds for result in results[day]) and (rows or table.allow_empty):
-            seen[day] = rows
-
-
-def _compare(audit: Volume, day: date, rows: int, seen: Mapping[date, int]) -> AuditResult:
-    before = [day - timedelta(days=n) for n in range(audit.days, 0, -1)]
-    history = tuple((d, seen[d]) for d in before if d in seen)
-    if len(history) < audit.min_history:
-        why = f"not judged: {len(history)} of the {audit.min_history} days it needs are published"
-        result = _result(audit, rows, passed=True, failed=0, measured=float(rows), history=history)
-        return replace(result, describe=why)
-    median = statistics.median(count for _, count in history)
-    passed = abs(rows - median) <= audit.within * median
-    result = _result(audit, rows, passed=passed, failed=int(not passed), measured=float(rows), history=history)
-    return replace(result, describe=f"{audit.describe}, {median:g}")

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 DIALECT = "duckdb"
 
 
+def quote(column: str) -> str:
+    """Return a column as a SQL identifier."""
+    return '"' + column.replace('"', '""') + '"'
+
+
 def parsed(sql: str, what: str) -> exp.Expression:
     """Return a SQL expression as a tree.
 
@@ -203,12 +208,14 @@ class Volume(Audit):
     """The number of rows is near the median of the days before.
 
     Args:
-        within: The share of the median by which it may differ.
+        within: The share of the median by which it may differ; None where a factor says it.
+        factor: How many times the median it may be, either way.
         days: How many logical days before it count.
         min_history: With fewer of them published, it does not judge.
     """
 
-    within: float = 0.5
+    within: float | None = None
+    factor: float | None = None
     days: int = 28
     min_history: int = 7
 
@@ -220,7 +227,15 @@ class Volume(Audit):
     @property
     def describe(self) -> str:
         """The condition in words."""
-        return f"rows within {self.within:.0%} of the median of the {self.days} days before"
+        near = f"within {self.within:.0%} of" if self.within is not None else f"within {self.factor:g} times"
+        return f"rows {near} the median of the {self.days} days before"
+
+    def accepts(self, rows: int, median: float) -> bool:
+        """Whether a number of rows is near enough."""
+        if self.within is not None:
+            return abs(rows - median) <= self.within * median
+        assert self.factor is not None  # noqa: S101 - one of the two is given
+        return median / self.factor <= rows <= median * self.factor
 
 
 @dataclass(frozen=True)

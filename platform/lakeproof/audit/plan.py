@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from lakeproof.audit.collected import MissingHours
 from lakeproof.audit.kinds import DIALECT, Measure, References, RowCondition, Unique, parsed
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ class Plan:
 
     def _count(self, audit: Audit) -> exp.Expression | None:
         """Return what an audit adds to the scan, or None when it cannot ride along."""
-        if isinstance(audit, Measure):
+        if isinstance(audit, Measure | MissingHours):
             return parsed(audit.expression, audit.name)
         if isinstance(audit, Unique):
             keys = [exp.column(name, quoted=True) for name in audit.columns]

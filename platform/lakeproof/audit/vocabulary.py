@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from lakeproof.audit.kinds import Measure, Python, References, RowCondition, Unique, Volume
+from lakeproof.audit.kinds import Measure, Python, References, RowCondition, Unique, Volume, quote
 from lakeproof.contract import Table
 from lakeproof.errors import ContractError
 
@@ -66,7 +66,8 @@ def row_count(
 
 def volume(
     *,
-    within: float,
+    within: float | None = None,
+    factor: float | None = None,
     days: int = 28,
     min_history: int = 7,
     severity: Severity = "blocking",
@@ -74,17 +75,29 @@ def volume(
 ) -> Audit:
     """The day's rows are near the median of the logical days before it, published or passing in this run.
 
+    An unpartitioned table is compared with what is published of it. Where the table collects from a source that can
+    count, the count is judged before a row is read, against what the source counted on the days before.
+
     Args:
         within: The share of the median by which the count may differ; 0.5 allows half to one and a half.
+        factor: Or how many times the median it may be, either way; 10 allows a tenth to ten times.
         days: How many days before it count.
         min_history: With fewer of them there, it passes and says so.
         severity: `blocking` or `warn`.
         name: The audit's name.
     """
-    if within <= 0 or days < 1 or not 1 <= min_history <= days:
-        msg = f"audit.volume: within={within} must be above 0, and min_history={min_history} from 1 to days={days}."
+    if (within is None) == (factor is None):
+        msg = "audit.volume needs one of within= and factor=."
+        raise ContractError(
+            msg, next_step="write within=0.5 for half to one and a half, factor=10 for a tenth to ten times"
+        )
+    near = (within is None or within > 0) and (factor is None or factor > 1)
+    if not near or days < 1 or not 1 <= min_history <= days:
+        asked = f"within={within}" if factor is None else f"factor={factor}"
+        bounds = f"within must be above 0, factor above 1, and min_history from 1 to days={days}"
+        msg = f"audit.volume({asked}, min_history={min_history}): {bounds}."
         raise ContractError(msg)
-    return Volume(name, severity, (), within, days, min_history)
+    return Volume(name, severity, (), within, factor, days, min_history)
 
 
 def between(
@@ -216,11 +229,6 @@ def python(name: str, function: Callable[..., Any], *, severity: Severity = "blo
         severity: `blocking` or `warn`.
     """
     return Python(name, severity, (), function)
-
-
-def quote(column: str) -> str:
-    """Return a column as a SQL identifier."""
-    return '"' + column.replace('"', '""') + '"'
 
 
 def literal(value: object) -> str:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from lakeproof.asset import TableAsset
     from lakeproof.contract import Table
-    from lakeproof.outcome import DayOutcome, Outcome
+    from lakeproof.outcome import DayOutcome, Outcome, State
     from lakeproof.window import Window
 
 
@@ -56,6 +56,10 @@ class TableRun:
     def exit_code(self) -> int:
         """The exit code of this table alone."""
         return self.error.exit_code if self.error else self.outcome.exit_code if self.outcome else 0
+
+
+SHOWN_STATES: tuple[State, ...] = ("published", "unchanged", "held", "blocked", "not-ready")
+"""The states that a run's table has a column for; `blocked` only where it happened."""
 
 
 @click.command()
@@ -192,9 +196,12 @@ def _print(runs: Sequence[TableRun], seconds: float, *, as_json: bool) -> None:
         print_json({"exit_code": _exit_code(runs), "seconds": round(seconds, 2), "tables": [_record(r) for r in runs]})
         return
     out = console()
-    columns = ["layer", "table", "published", "unchanged", "held", "not ready", "rows", "audits", "warned", "seconds"]
+    happened = {day.state for run in runs if run.outcome for day in run.outcome.days}
+    states = [state for state in SHOWN_STATES if state != "blocked" or state in happened]
+    named = [state.replace("-", " ") for state in states]
+    columns = ["layer", "table", *named, "rows", "audits", "warned", "seconds"]
     layers = list(dict.fromkeys(run.table.layer for run in runs))
-    rows = [_row(run) for run in sorted(runs, key=lambda run: layers.index(run.table.layer))]
+    rows = [_row(run, states) for run in sorted(runs, key=lambda run: layers.index(run.table.layer))]
     out.print(grid("", columns, rows, right=columns[2:]))
     for run in runs:
         for line in _refusals(run):
@@ -202,18 +209,18 @@ def _print(runs: Sequence[TableRun], seconds: float, *, as_json: bool) -> None:
     out.print(f"{len(runs)} table{'s' if len(runs) != 1 else ''} in {seconds:.1f} s.", markup=False)
 
 
-def _row(run: TableRun) -> list[Any]:
+def _row(run: TableRun, shown: Sequence[str]) -> list[Any]:
     if run.outcome is None:
-        return [run.table.layer, run.table.name, "refused", "", "", "", "", "", "", f"{run.seconds:.1f}"]
+        return [run.table.layer, run.table.name, "refused", *[""] * (len(shown) + 2), f"{run.seconds:.1f}"]
     states = _by_state(run.outcome)
     good = [day for day in run.outcome.days if day.state in {"published", "unchanged"}]
-    results = [result for day in run.outcome.days if day.verdict for result in day.verdict.results]
+    results = [result for day in run.outcome.days for result in day.results]
     passed = sum(result.passed for result in results)
     warned = sum(not result.passed and not result.holds for result in results)
     return [
         run.table.layer,
         run.table.name,
-        *(len(states.get(state, [])) or None for state in ("published", "unchanged", "held", "not-ready")),
+        *(len(states.get(state, [])) or None for state in shown),
         f"{sum(day.rows for day in good):,}",
         f"{passed:,}/{len(results):,}",
         f"{warned:,}" if warned else None,

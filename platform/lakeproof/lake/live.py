@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from lakeproof.lake.faults import lake_faults
 from lakeproof.lake.replace import Day, day_of, listed_manifests
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from datetime import date
 
     from pyiceberg.manifest import DataFile
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from lakeproof.contract import Table
     from lakeproof.lake.catalog import Lake
+    from lakeproof.parts import Column
 
 RUN_IN_NAME = re.compile(r"/(\d{8}T\d{12}-[0-9a-f]{8})-\d{5}\.parquet$")
 
@@ -113,6 +115,19 @@ def data_files(table: IcebergTable, days: Collection[Day] | None) -> dict[Day, l
                 if days is None or day in days:
                     found.setdefault(day, []).append(entry.data_file)
     return found
+
+
+def null_counts(columns: Mapping[int, Column], files: Iterable[DataFile]) -> dict[str, int]:
+    """Return how many nulls columns have in files, as Iceberg counts them; not of columns that it counts for no file.
+
+    Args:
+        columns: The columns by field id.
+        files: The files, as Iceberg records them.
+    """
+    counted: Counter[int] = Counter()
+    for file in files:
+        counted.update(file.null_value_counts or {})
+    return {columns[number].name: count for number, count in counted.items() if number in columns}
 
 
 def _live_days(table: IcebergTable, days: Collection[date] | None) -> Iterator[tuple[Day, LiveDay]]:

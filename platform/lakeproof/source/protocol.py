@@ -111,11 +111,13 @@ class SourceReader:
     Args:
         source: The source.
         window: All days of the run.
+        counts: How many rows the source counted of each day before it was read; None when it cannot.
         delivered: What was read so far.
     """
 
     source: Source
     window: Window | None
+    counts: Mapping[Day, int] | None = None
     delivered: list[dict[str, Any]] = field(default_factory=list, compare=False)
 
     def rows(self, window: Window | None) -> Rows:
@@ -134,5 +136,6 @@ class SourceReader:
             "source": self.source.name,
             "fields": {field.name: field.type for field in self.source.fields},
             "version": dict(self.source.version(self.window)),
+            "counts": {"all" if day is None else str(day): rows for day, rows in (self.counts or {}).items()},
             "delivered": [told for told in self.delivered if told],
         }
