@@ -139,6 +139,9 @@ def _sort(table: Table, options: Mapping[str, Any]) -> tuple[dict[str, Input | S
 
 
 def _checked(table: Table, how: Input) -> Input:
+    if how.kind == "previous" and table.on_reject == "split":
+        msg = f"{table.name}: each day builds on the whole of the day before, so no row of it can be split off."
+        raise ContractError(msg, next_step="use on_reject='hold'")
     if how.kind == "previous" and (how.table is not table or table.gaps):
         why = "previous() is for a table that reads itself" if how.table is not table else "a chain has no gaps"
         msg = f"{table.name}: {why}."

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 WRITES = ("replace", "merge")
+ON_REJECT = ("hold", "split")
+REJECTED_BY = "rejected_by"
+"""The column of a table of rejects that names the audits."""
+
 ABSENT = ("keep", "delete")
 
 InputKind = Literal["day", "last", "previous", "latest"]
@@ -74,6 +78,8 @@ class Table:
         allow_empty: Whether a day without rows is a good day.
         write: `replace`: the rows that are made replace a day, or an unpartitioned table, as a whole. `merge`, for an
             unpartitioned table with a key: they are inserted, or update the row that has their key.
+        on_reject: What becomes of a day of which an audit refuses rows that it can name: `hold` all of it, or `split`:
+            publish the good rows, and the others, each with its reasons, as the day of `<name>__rejected`.
         absent: What a merge does with rows whose key is not among the made ones: `keep` or `delete`.
         gaps: Days that will never come, each with its reason. What depends on them runs without them.
         sla: By when a day is promised.
@@ -99,6 +105,7 @@ class Table:
     sort: Sequence[str] = field(kw_only=True, default=())
     allow_empty: bool = field(kw_only=True, default=False)
     write: Literal["replace", "merge"] = field(kw_only=True, default="replace")
+    on_reject: Literal["hold", "split"] = field(kw_only=True, default="hold")
     absent: Literal["keep", "delete"] = field(kw_only=True, default="keep")
     gaps: Mapping[str | date, str] = field(kw_only=True, default_factory=dict)
     sla: Sla | None = field(kw_only=True, default=None)
@@ -179,7 +186,13 @@ class Table:
 
     def _check_write(self) -> None:
         """Refuse a way of writing that is not known, or that this table cannot have."""
-        for what, value, known in (("write", self.write, WRITES), ("absent", self.absent, ABSENT)):
+        if self.on_reject == "split":
+            self._check_split()
+        for what, value, known in (
+            ("write", self.write, WRITES),
+            ("absent", self.absent, ABSENT),
+            ("on_reject", self.on_reject, ON_REJECT),
+        ):
             if value not in known:
                 self._refuse(f"{what}={value!r} is not known. {did_you_mean(value, known)}")
         if self.write == "replace":
@@ -191,6 +204,13 @@ class Table:
             self._refuse("a day is replaced whole, never merged", "use write='replace', or leave out the partition")
         if not self.key:
             self._refuse("a merge needs the key that tells which row is updated", "declare key=[…]")
+
+    def _check_split(self) -> None:
+        """Refuse rejects that could not have a table of their own."""
+        if self.write == "merge":
+            self._refuse("a merge is audited as a whole, so no row of it can be split off", "use on_reject='hold'")
+        if REJECTED_BY in self.column_names:
+            self._refuse(f"column {REJECTED_BY} is what the table of its rejects is told by", "rename the column")
 
     def _check_days(self) -> None:
         """Refuse days without a partition column and a partition column without days."""
@@ -302,6 +322,7 @@ class Table:
             "allow_empty": self.allow_empty,
             "write": self.write,
             "absent": self.absent,
+            "on_reject": self.on_reject,
         }
 
     # How other tables read it.

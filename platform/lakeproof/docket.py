@@ -11,6 +11,7 @@ from lakeproof.audit.collected import NewNulls
 from lakeproof.audit.history import Past
 from lakeproof.audit.judge import Known, judge
 from lakeproof.audit.kinds import References, Volume
+from lakeproof.audit.plan import reference_view
 from lakeproof.engine.duck import BOUNDED, connect, files_relation
 from lakeproof.lake.catalog import columns_of
 from lakeproof.lake.live import View, data_files, null_counts
@@ -73,26 +74,35 @@ class Docket:
             nulls = {day: null_counts(columns, of_day) for day, of_day in files.items()}
         return cls(table, referred, Past({day: live.rows for day, live in view.days.items()}, nulls), contents_of(view))
 
+    def show_references(self, connection: duckdb.DuckDBPyConnection, contract: Table) -> dict[str, str]:
+        """Make a view of what each reference audit refers to, under the name that the plan reads it by.
+
+        Returns:
+            Why there is none, by the audit's name.
+        """
+        broken = {}
+        for condition in contract.audits:
+            if isinstance(condition, References):
+                try:
+                    relation = self.referred[condition.name].relation(connection)
+                    relation.create_view(reference_view(condition), replace=True)
+                except KeyError:
+                    broken[condition.name] = f"{condition.table} is not there to refer to"
+                except duckdb.Error as error:
+                    broken[condition.name] = str(error).splitlines()[0]
+        return broken
+
 
 def audit(table: Table, staged: Staged, docket: Docket) -> dict[Day, Verdict]:
     """Audit the staged files of all days in one scan; the verdict of each day is bound to its files."""
     connection = connect(BOUNDED)
-    references: dict[str, duckdb.DuckDBPyRelation] = {}
-    broken: dict[str, str] = {}
-    for condition in table.audits:
-        if isinstance(condition, References):
-            try:
-                references[condition.name] = docket.referred[condition.name].relation(connection)
-            except KeyError:
-                broken[condition.name] = f"{condition.table} is not there to refer to"
-            except duckdb.Error as error:
-                broken[condition.name] = str(error).splitlines()[0]
+    broken = docket.show_references(connection, table)
 
     def rows_of(days: Sequence[Day]) -> duckdb.DuckDBPyRelation:
         return files_relation(connection, staged.columns, staged.paths(*days), docket.table.io)
 
     nulls = {day: null_counts(staged.columns, [f.data_file for f in files]) for day, files in staged.files.items()}
-    known = Known(references, broken, docket.past, nulls)
+    known = Known(broken, docket.past, nulls)
     return judge(table, connection, rows_of, {day: staged.digest(day) for day in staged.days}, known)
 
 

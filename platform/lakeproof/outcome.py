@@ -73,6 +73,7 @@ class DayOutcome:
         before: What was asked before a row was read: the pre-check, and audits that a source's count can answer.
         steps: What to do before the day is run again.
         merged: What the merge does to the table, for one that is merged.
+        rejected: How many rows went to the table of rejects, for one whose days are split.
     """
 
     day: Day
@@ -85,6 +86,7 @@ class DayOutcome:
     before: tuple[AuditResult, ...] = ()
     steps: tuple[NextStep, ...] = ()
     merged: Merged | None = None
+    rejected: int | None = None
 
     @property
     def results(self) -> tuple[AuditResult, ...]:

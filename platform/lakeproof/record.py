@@ -241,6 +241,8 @@ class _Shown:
         metadata |= {f"seconds: {step}": seconds for step, seconds in self.outcome.seconds.items()}
         if warned := [result.finding for result in day.results if not result.passed]:
             metadata["warnings"] = dg.MetadataValue.md("\n".join(f"- {warning}" for warning in warned))
+        if day.rejected is not None:
+            metadata["rows rejected"] = day.rejected
         if day.merged is not None:
             metadata |= {f"rows {what}": rows for what, rows in vars(day.merged).items()}
         if day.day is not None:

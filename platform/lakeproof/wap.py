@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from lakeproof.docket import Docket, audit, daily
 from lakeproof.engine.cast import fit
 from lakeproof.engine.duck import connect
+from lakeproof.engine.function import FunctionMaker
 from lakeproof.engine.sort import in_order
-from lakeproof.errors import MakeError
+from lakeproof.errors import LakeError, MakeError
 from lakeproof.lake.evidence import PATH_KEY, day_key, publisher, write_evidence
 from lakeproof.lake.held import finish_held, keep_held
 from lakeproof.lake.live import View
@@ -27,12 +28,14 @@ from lakeproof.merge import MERGE_BASE, Merge
 from lakeproof.outcome import DayOutcome, Outcome, readers_see
 from lakeproof.progress import Step, report
 from lakeproof.reading import TableReader, content_of
+from lakeproof.rejects import Sifted, days_to_split, restaged, table_of_rejects, without_rejects
 from lakeproof.unchanged import without_unchanged
 from lakeproof.window import ONE_DAY, Window, runs_of_days
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    import duckdb
     import pyarrow as pa
     from pyiceberg.table import Table as IcebergTable
 
@@ -128,6 +131,7 @@ def write_audit_publish(lake: Lake, work: Work) -> Outcome:
         LakeError: The catalog or warehouse refused. Nothing was published, or all that passed was.
     """
     clock, run, started = Clock(work.table.name), new_run_id(), datetime.now(UTC)
+    rejected: dict[Day, int] = {}
     table = lake.ensure(work.table)
     with claimed(table, run) as claim:
         with clock.step("make"):
@@ -136,8 +140,10 @@ def write_audit_publish(lake: Lake, work: Work) -> Outcome:
             with clock.step("audit"):
                 docket = Docket.open(lake, table, work.table, work.days)
                 verdicts = audit(work.table, staged, docket)
+                if work.table.on_reject == "split":
+                    staged, verdicts, rejected = _split(lake, table, work, staged, verdicts, docket)
                 passed = _passed(work, verdicts)
-                record = _record(work, staged, verdicts, docket, run, started)
+                record = _record(work, staged, verdicts, docket, run, started, rejected)
                 pointer = write_evidence(table, run, record)
             claim.commit()
         with clock.step("publish"):
@@ -160,9 +166,60 @@ def write_audit_publish(lake: Lake, work: Work) -> Outcome:
             discard(table, staged.only([day for day in work.days if day not in {*done.published, *held.days}]), keep)
             finish_held(table, held, done.unchanged)
     merged = work.merge.merged if work.merge else None
-    days = tuple(replace(_outcome(day, staged, verdicts, done, live), merged=merged) for day in work.days)
+    days = tuple(
+        replace(_outcome(day, staged, verdicts, done, live), merged=merged, rejected=rejected.get(day))
+        for day in work.days
+    )
     inputs = tuple(record["inputs"].values())
     return Outcome(work.table.name, run, days, done.snapshot, pointer[PATH_KEY], clock.seconds, inputs)
+
+
+def _split(
+    lake: Lake, table: IcebergTable, work: Work, staged: Staged, verdicts: dict[Day, Verdict], docket: Docket
+) -> tuple[Staged, dict[Day, Verdict], dict[Day, int]]:
+    """Stage days without the rows that audits refuse, and publish those rows as days of the table of rejects.
+
+    That comes first, so that a row is never nowhere. A day that does not pass without them either stays as it was.
+
+    Returns:
+        The stage, its verdicts, and how many rows of each day that passes were rejected.
+
+    Raises:
+        LakeError: Another run publishes the same days.
+    """
+    days = days_to_split(work.table, verdicts)
+    parts = without_rejects(table, docket, staged, days)
+    with discarded_on_failure(table, parts):
+        again = {day: verdict for day, verdict in audit(work.table, parts, docket).items() if verdict.passed}
+        good = tuple(day for day, verdict in verdicts.items() if verdict.passed or day in again)
+        publish_rejects(lake, work, staged, docket, good, list(again))
+    discard(table, parts.only([day for day in days if day not in again]), keep=())
+    discard(table, staged.only(list(again)), keep=())
+    rejected = {day: staged.rows(day) - (parts.rows(day) if day in again else staged.rows(day)) for day in good}
+    return restaged(staged, parts.only(list(again))), verdicts | again, rejected
+
+
+def publish_rejects(
+    lake: Lake, work: Work, staged: Staged, docket: Docket, days: tuple[Day, ...], split: Sequence[Day]
+) -> None:
+    """Publish the rows at fault of the days in `split`, and none of the other `days`, as days of the table of rejects.
+
+    Raises:
+        LakeError: Another run publishes the same days.
+    """
+    contract = table_of_rejects(work.table)
+
+    def rejected(window: Window | None) -> duckdb.DuckDBPyRelation:
+        wanted = split if window is None else [day for day in split if day in window.days]
+        return Sifted.of(work.table, docket, staged.columns, staged.paths(*wanted)).rejected()
+
+    if days:
+        maker = FunctionMaker(rejected, {"window": Window})
+        base = base_of(lake, contract, days)
+        done = write_audit_publish(lake, Work(table=contract, maker=maker, readers={}, days=days, base=base))
+        if done.exit_code:
+            msg = f"{contract.name}: {'; '.join(map(str, done.refusals()))}"
+            raise LakeError(msg, readers="see what they saw before", next_step="run the same days again")
 
 
 def stage(table: IcebergTable, work: Work, run: str, renewing: Callable[[Batches], Batches] = iter) -> Staged:
@@ -325,6 +382,7 @@ def _record(
     docket: Docket,
     run: str,
     started: datetime,
+    rejected: Mapping[Day, int],
 ) -> dict[str, Any]:
     """Return the evidence of a run."""
     days = {}
@@ -354,5 +412,6 @@ def _record(
         "referred": {name: referred.record() for name, referred in docket.referred.items()},
         "history": {day_key(day): vars(content) for day, content in docket.contents.items()},
         "waived": {day_key(day): dict(waived) for day, waived in work.waived.items() if day in staged.files},
+        "rejected": {day_key(day): rows for day, rows in rejected.items()},
         "days": days,
     }

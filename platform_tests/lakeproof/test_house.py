@@ -26,7 +26,7 @@ FLOORS = [
     ["contract"],
     ["progress", "forms", "verdict"],
     ["audit", "lake", "engine"],
-    ["reading", "docket", "unchanged", "merge", "outcome", "wap", "difference", "recorded"],
+    ["reading", "docket", "rejects", "unchanged", "merge", "outcome", "wap", "difference", "recorded"],
     ["source"],
     ["gate", "precheck"],
     ["lakehouse"],

@@ -14,7 +14,7 @@ from sqlglot import exp
 from lakeproof.audit.collected import MissingHours
 from lakeproof.audit.history import Past, judge_history
 from lakeproof.audit.kinds import DIALECT, Measure, Python, References, Unique
-from lakeproof.audit.plan import STAGED, Plan, digest, hashed, reference_view
+from lakeproof.audit.plan import STAGED, Plan, digest, hashed
 from lakeproof.errors import AuditError
 from lakeproof.forms import FORMS, hand_over, parameters_of, take_back
 from lakeproof.parts import NOT_EMPTY
@@ -44,13 +44,11 @@ class Known:
     """What audits look at besides the staged rows.
 
     Args:
-        references: What each reference audit refers to, by its name: columns `_value`, and `_of_day` or null.
         broken: Why a reference audit has nothing to refer to, by its name.
         past: What is known of the published days.
         nulls: By staged day, how many nulls each column has.
     """
 
-    references: Mapping[str, duckdb.DuckDBPyRelation] = field(default_factory=dict)
     broken: Mapping[str, str] = field(default_factory=dict)
     past: Past = field(default_factory=Past)
     nulls: Mapping[Day, Mapping[str, int]] = field(default_factory=dict)
@@ -67,7 +65,8 @@ def judge(
 
     Args:
         table: The contract.
-        connection: Where the relations live.
+        connection: Where the relations live, and a view of what each reference audit refers to: `_value`, and `_of_day`
+            or null.
         rows_of: Gives the rows of some staged days, read from their files.
         stages: Each staged day, in order, and the digest of its files, which its verdict will be bound to.
         known: What the audits look at besides.
@@ -170,10 +169,7 @@ def _scan(
 ) -> Scan:
     """Ask all audits in one scan; where that breaks, find out which audit breaks on which day, and ask without it."""
     rows_of(days).create_view(STAGED, replace=True)
-    broken = dict(known.broken)
-    for audit in table.audits:
-        if isinstance(audit, References) and audit.name not in broken:
-            known.references[audit.name].create_view(reference_view(audit), replace=True)
+    broken = known.broken
     errors = {(name, day): why for name, why in broken.items() for day in days}
     sound = [audit for audit in table.audits if audit.name not in broken]
     try:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from lakeproof.contract import Table
     from lakeproof.parts import Audit
 
+REASONS = "_reasons"
+"""The column that names the audits a row breaks."""
+
 STAGED = "staged"
 """The name under which the plan reads the staged rows of all days of a run."""
 
@@ -67,6 +70,38 @@ class Plan:
         ]
         scan = self._with_references(exp.select(*counts).from_(hashed(self.table.column_names)))
         return scan.group_by("1") if self.table.partition else scan
+
+    def reasons(self) -> exp.Select:
+        """Return the staged rows, each with the names of the audits that it breaks as `_reasons`, or null."""
+        names = [exp.column(name, quoted=True) for name in self.table.column_names]
+        marks = []
+        for position, audit in enumerate(self.audits):
+            if isinstance(audit, Unique):
+                keys = [exp.column(name, quoted=True) for name in audit.columns]
+                parts = [self._day(), *keys]
+                first, last = (
+                    exp.Window(this=exp.func(f, exp.column("_row_hash")), partition_by=parts) for f in ("min", "max")
+                )
+                copy = exp.Window(this=exp.RowNumber(), partition_by=names)
+                marks.append(
+                    exp.alias_(
+                        exp.or_(
+                            exp.GT(this=copy, expression=exp.Literal.number(1)), exp.NEQ(this=first, expression=last)
+                        ),
+                        f"_m{position}",
+                    )
+                )
+            elif isinstance(audit, RowCondition | References):
+                marks.append(exp.alias_(exp.func("coalesce", self._bad(audit), exp.false()), f"_m{position}"))
+        marked = self._with_references(exp.select(*names, *marks).from_(hashed(self.table.column_names)))
+        said = [
+            exp.If(this=exp.column(mark.alias), true=exp.Literal.string(audit.name))
+            for mark, audit in zip(marks, self.audits, strict=True)
+        ]
+        # Anonymous, since sqlglot writes its own concat_ws so that one null makes all of it null.
+        joined = exp.Anonymous(this="concat_ws", expressions=[exp.Literal.string(", "), *said])
+        listed = exp.func("nullif", joined, exp.Literal.string(""))
+        return exp.select(*names, exp.alias_(listed, REASONS)).from_(marked.subquery("marked"))
 
     def sample(self, audit: Audit, limit: int) -> exp.Select | None:
         """Return up to `limit` rows at fault a day, with the day in front; None for an audit of whole days."""

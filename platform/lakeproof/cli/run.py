@@ -181,6 +181,8 @@ def _line(run: TableRun) -> str:
         return f"  {run.table.name}: refused ({run.seconds:.1f} s)"
     states = [f"{len(days)} {state}" for state, days in _by_state(run.outcome).items()]
     states += [str(day.merged) for day in run.outcome.days if day.merged is not None]
+    if rejected := sum(day.rejected or 0 for day in run.outcome.days):
+        states.append(f"{rejected:,} rows rejected, in {run.table.name}__rejected")
     return f"  {run.table.name}: {', '.join(states)} ({run.seconds:.1f} s)"
 
 
@@ -252,6 +254,7 @@ def _record(run: TableRun) -> dict[str, Any]:
         "days": [
             {"day": d.day, "state": d.state, "rows": d.rows, "reason": d.reason, "readers": d.readers}
             | ({"merged": vars(d.merged)} if d.merged else {})
+            | ({"rejected": d.rejected} if d.rejected is not None else {})
             for d in days
         ],
     }

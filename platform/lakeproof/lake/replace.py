@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     from pyiceberg.table.snapshots import Snapshot
     from pyiceberg.table.update import TableUpdate, UpdatesAndRequirements
 
-QUARTER = 3
-RECENT_MONTHS = 12
+STRETCHES = ((36, 12), (12, 3))
+"""After how many months days share a manifest with those of so many months; younger ones with those of their month."""
 
 Day = date | None
 """A day of a daily table, or None for the whole of an unpartitioned one."""
@@ -309,7 +309,7 @@ def _removal(metadata: TableMetadata, now: datetime, *, adding: int = 0) -> tupl
 
 
 class Folds:
-    """Which stretch of days each manifest is for: a month of the last year, a quarter before.
+    """Which stretch of days each manifest is for: a month of the last year, a quarter of the two before, then a year.
 
     Every commit writes the list of all manifests, and rewrites the ones it touches: fewer make the one cheaper and the
     other dearer. Old days are seldom touched.
@@ -326,9 +326,11 @@ class Folds:
         if day is None:
             return None
         month = _month(day)
-        quarter = month - month % QUARTER
-        is_old = quarter + QUARTER <= self._newest - RECENT_MONTHS
-        return (quarter, QUARTER) if is_old else (month, 1)
+        for age, length in STRETCHES:
+            first = month - month % length
+            if first + length <= self._newest - age:
+                return first, length
+        return month, 1
 
     def around(self, listed: Listed) -> tuple[int, int] | None:
         """Return the stretch that a manifest lies in; None when it does not lie in one."""

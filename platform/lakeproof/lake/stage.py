@@ -191,15 +191,17 @@ class StageWriter:
         table: The Iceberg table the days are for.
         contract: Its contract.
         run: The run's id.
+        first_file: The number of the first file, where the run has written some already.
 
     Raises:
         ContractError: The table's properties ask for files that cannot be written.
     """
 
-    def __init__(self, table: IcebergTable, contract: Table, run: str) -> None:
+    def __init__(self, table: IcebergTable, contract: Table, run: str, first_file: int = 0) -> None:
         self._table = table
         self._contract = contract
         self._run = run
+        self._first_file = first_file
         self._target = Target(
             table.io,
             schema_to_pyarrow(table.schema(), include_field_ids=True),
@@ -268,8 +270,9 @@ class StageWriter:
     def _file_of(self, day: Day) -> ParquetFile:
         """Return the day's open file, as the one that was used last."""
         if (file := self._open.pop(day, None)) is None:
+            number = self._first_file + len(self._locations)
             folder = "" if day is None else f"{self._contract.partition}={day}/"
-            location = f"{self._table.location()}/data/{folder}{self._run}-{len(self._locations):05d}.parquet"
+            location = f"{self._table.location()}/data/{folder}{self._run}-{number:05d}.parquet"
             self._locations.append(location)
             file = ParquetFile(self._target, location)
         self._open[day] = file
