@@ -8,8 +8,9 @@ import click
 
 from lakeproof.cli.evidence import Shown, show_evidence
 from lakeproof.cli.held import audits_of
-from lakeproof.cli.lake import open_lake, table_named
+from lakeproof.cli.lake import open_workspace, table_named
 from lakeproof.cli.options import as_json, console, grid, parse_target, print_json, workspace
+from lakeproof.cli.rejected import contract_named, rejected_rows
 from lakeproof.engine.duck import connect, files_relation, quoted
 from lakeproof.errors import UnknownDayError, UsageError, did_you_mean
 from lakeproof.lake.catalog import columns_of
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
     from pyiceberg.table import Table as IcebergTable
     from rich.console import Console
+
+    from lakeproof.contract import Table
+    from lakeproof.lake.catalog import Lake
 
 
 GAP = 3
@@ -36,7 +40,8 @@ WARNED_ROWS = 3
 
 @click.command()
 @click.argument("target", metavar="TABLE[@DAY]")
-@click.option("--held", "held", is_flag=True, help="The stage that audits refused, which no reader sees.")
+@click.option("--held", "which", flag_value="held", help="The stage that audits refused, which no reader sees.")
+@click.option("--rejected", "which", flag_value="rejected", help="The rows that audits refused, each with why.")
 @click.option("--evidence", is_flag=True, help="What was read, made and judged, checked against the files.")
 @click.option("--rows", default=10, show_default=True, help="How many rows to print.")
 @click.option("--columns", help="Which columns to print, separated by commas.")
@@ -46,7 +51,7 @@ WARNED_ROWS = 3
 def show(
     target: str,
     *,
-    held: bool,
+    which: str | None,
     evidence: bool,
     rows: int,
     columns: str | None,
@@ -56,7 +61,8 @@ def show(
 ) -> int:
     """Show rows and audits of a day that is published, or held."""
     name, day = parse_target(target)
-    table = table_named(open_lake(workspace), name)
+    lake, locations = open_workspace(workspace)
+    table = table_named(lake, name)
     view = View.of(table)
     stages = held_days(table, view.days)
     if day is None and table.spec().fields:
@@ -64,7 +70,9 @@ def show(
     if day is not None and not table.spec().fields:
         msg = f"{name} has no days; it is replaced as a whole."
         raise UsageError(msg, next_step=f"lakeproof show {name}")
-    shown = _find(table, name, day, view.days.get(day), stages.get(day), held=held)
+    if which == "rejected":
+        return _show_rejected(lake, contract_named(locations, name), day, rows, as_json=as_json)
+    shown = _find(table, name, day, view.days.get(day), stages.get(day), held=which == "held")
     if evidence:
         return show_evidence(shown, as_json=as_json)
     return _show_rows(
@@ -133,6 +141,19 @@ def _show_rows(shown: Shown, limit: int, columns: list[str] | None, sort: str | 
     if shown.state == "held":
         again = f"lakeproof run {shown.name}" + (f" --day {shown.day}" if shown.day else "")
         out.print(f"Readers do not see these rows. Next: mend the cause, then {again}", markup=False)
+    return 0
+
+
+def _show_rejected(lake: Lake, contract: Table, day: date | None, limit: int, *, as_json: bool) -> int:
+    where, relation = rejected_rows(lake, contract, day)
+    total, sample = relation.count("*").fetchall()[0][0], relation.limit(limit).to_arrow_table().to_pylist()
+    if as_json:
+        print_json({"table": contract.name, "day": day, "where": where, "rows": total, "sample": sample})
+        return 0
+    out = console()
+    at = f"@{day}" if day else ""
+    out.print(f"{contract.name}{at}: {total:,} row{'' if total == 1 else 's'} rejected, {where}", markup=False)
+    _print_rows(out, sample)
     return 0
 
 

@@ -290,3 +290,18 @@ def test_a_refusal_is_the_last_thing_on_the_screen(shell: Shell, value: object, 
     assert process.returncode == code, err
     assert "nanobind" not in out + err
     assert "Traceback" not in out + err
+
+
+def test_rejected_rows_are_shown_with_their_reasons(shell: Shell) -> None:
+    """Of a held day, the rows at fault and the audits that each of them breaks; of a good one, that there are none."""
+    shell.values(_2024_01_03=-1)
+    shell("run", "--all", *DAYS)
+
+    done = shell("show", "small.readings@2024-01-03", "--rejected")
+    told = shell("show", "small.readings@2024-01-03", "--rejected", "--json").json
+    good = shell("show", "small.readings@2024-01-02", "--rejected")
+
+    assert (done.code, good.code) == (0, 2)
+    assert "1 row rejected, held" in done.out
+    assert (told["rows"], told["sample"][0]["rejected_by"]) == (1, "between_value")
+    assert "no row of it is held" in good.err
