@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -19,7 +18,7 @@ def main() -> None:
         # In one step: whoever waits for the file finds a whole number in it.
         beside = options.port_file.with_name(f"{options.port_file.name}.new")
         beside.write_text(f"{feed.port}\n")
-        os.replace(beside, options.port_file)
+        beside.replace(options.port_file)
     sys.stdout.write(f"The flights feed is at {feed.url}; the key is in {KEY_VARIABLE}.\n")
     sys.stdout.flush()
     feed.serve()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from datetime import date
 from functools import cache, cached_property
@@ -43,8 +42,9 @@ class Day:
 
     @cached_property
     def etag(self) -> str:
-        """What tells the day's content from any other."""
-        return f'"{hashlib.sha256(json.dumps(self.items).encode()).hexdigest()[:32]}"'
+        """The digest of the day's content."""
+        whole = b"".join(batch.serialize() for batch in self.rows.combine_chunks().to_batches())
+        return hashlib.sha256(whole).hexdigest()[:32]
 
 
 @cache

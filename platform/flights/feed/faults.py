@@ -79,7 +79,7 @@ class Fault:
         kind, _, rest = text.partition(":")
         given = dict(part.split("=", 1) for part in rest.split(",") if part)
         types = {"from_item": int, "times": int, "seconds": float}
-        return cls(kind, **{name: types.get(name, str)(value) for name, value in given.items()})  # type: ignore[arg-type]
+        return cls(kind, **{name: types.get(name, str)(value) for name, value in given.items()})
 
     def shows(self) -> bool:
         """Whether it shows in one more answer."""

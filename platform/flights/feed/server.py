@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
+import hashlib
 import json
 import math
 import os
@@ -11,7 +11,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections import deque
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
@@ -19,11 +19,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from flights.feed.departures import FIRST, LAST, all_days
-from flights.feed.faults import IN_ITEMS, Fault, as_bytes, spoil
+from flights.feed.departures import FIRST, LAST, Day, all_days
+from flights.feed.faults import IN_ITEMS, IN_PAGES, Fault, as_bytes, spoil
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    from collections.abc import Callable, Mapping, Sequence
 
 KEY_VARIABLE = "FLIGHTS_FEED_KEY"
 DEMO_KEY = "demo-key-of-the-flights-feed"
@@ -76,7 +76,7 @@ class Feed:
     ) -> None:
         self.faults = list(faults)
         self.tap = Tap(rate)
-        self.asked: list[str] = []
+        self.asked: deque[str] = deque(maxlen=10_000)
         self.lock = threading.Lock()
         self._server = _Server((host, port), self)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
@@ -138,29 +138,32 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True  # headers and body are two writes
 
-    def do_GET(self) -> None:  # noqa: N802 - the base class calls it so
+    def do_GET(self) -> None:
         """Answer with departures, or with the days there are."""
         self._answer(self._get)
 
-    do_HEAD = do_GET
+    do_HEAD = do_GET  # noqa: N815 - the base class calls it so
 
-    def do_PUT(self) -> None:  # noqa: N802 - the base class calls it so
+    def do_PUT(self) -> None:
         """Set what is wrong: `{"faults": [{"kind": …}], "rate": 50}`."""
         self._answer(self._control)
 
     def log_message(self, *_: object) -> None:
         """Log nothing."""
 
-    def _answer(self, make: Any) -> None:
+    def _answer(self, make: Callable[[bytes], None]) -> None:
         feed = self.server.feed
         feed.asked.append(self.path)
         try:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            if self.headers.get(KEY_HEADER) != os.environ.get(KEY_VARIABLE, DEMO_KEY):
-                raise _AnswerError(401, "the key is not valid")
+            self._look_at_key()
             make(body)
         except _AnswerError as error:
             self._send(as_bytes({"error": error.text}), error.status, error.headers)
+
+    def _look_at_key(self) -> None:
+        if self.headers.get(KEY_HEADER) != os.environ.get(KEY_VARIABLE, DEMO_KEY):
+            raise _AnswerError(401, "the key is not valid")
 
     def _control(self, body: bytes) -> None:
         feed = self.server.feed
@@ -191,7 +194,7 @@ class _Handler(BaseHTTPRequestHandler):
         if slow := feed.shows("slow"):
             time.sleep(slow.seconds)
         if url.path == DAYS:
-            self._send(_days(_day(asked, "from", FIRST), _day(asked, "to", LAST)))
+            self._send(_days(_day(asked, "from", FIRST), _day(asked, "to", LAST), feed.faults))
         elif url.path == DEPARTURES:
             self._departures(asked)
         else:
@@ -201,12 +204,12 @@ class _Handler(BaseHTTPRequestHandler):
         day, offset = _day(asked, "date", None), _number(asked, "offset", 0)
         limit = min(_number(asked, "limit", 500), MOST_ITEMS)
         faults = self.server.feed.faults
-        tag = all_days()[day].etag if day in all_days() else '"none"'
+        tag = _tag(day, faults)
         if self.headers.get("If-None-Match") == tag:
             self._send(b"", 304, {"ETag": tag})
             return
-        pages = [fault for fault in faults if fault.kind in {*IN_ITEMS, "repeat_page", "skip_page", "wrong_total", "elsewhere"}]
-        page = _page(day, offset, limit) if not pages else _spoilt(day, offset, limit, pages, self.server.feed)
+        shown = [fault for fault in faults if fault.kind in IN_ITEMS | IN_PAGES]
+        page = _spoilt(day, offset, limit, shown) if shown else _page(day, offset, limit)
         self._send(page, headers={"ETag": tag})
 
     def _send(self, body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
@@ -273,7 +276,7 @@ def _packed(body: bytes) -> bytes:
     return gzip.compress(body, 1)
 
 
-def _spoilt(day: date, offset: int, limit: int, faults: Sequence[Fault], feed: Feed) -> bytes:
+def _spoilt(day: date, offset: int, limit: int, faults: Sequence[Fault]) -> bytes:
     items = spoil(all_days()[day].items if day in all_days() else [], faults)
     kinds = {fault.kind: fault for fault in faults}
     begin = 0 if "repeat_page" in kinds and offset == limit else offset
@@ -286,10 +289,24 @@ def _spoilt(day: date, offset: int, limit: int, faults: Sequence[Fault], feed: F
     return as_bytes(answer)
 
 
-def _days(first: date, last: date) -> bytes:
+def _tag(day: date, faults: Sequence[Fault]) -> str:
+    """Return the ETag of a day, as its items are served now."""
+    spoilt = repr([fault for fault in faults if fault.kind in IN_ITEMS])
+    content = all_days()[day].etag if day in all_days() else ""
+    return f'"{hashlib.sha256(f"{content} {spoilt}".encode()).hexdigest()[:32]}"'
+
+
+def _days(first: date, last: date, faults: Sequence[Fault]) -> bytes:
     days = {day: found for day, found in all_days().items() if first <= day <= last}
     listed = [
-        {"date": str(day), "rows": found.rows.num_rows, "complete": True, "etag": found.etag}
+        {"date": str(day), "rows": _rows(found, faults), "complete": True, "etag": _tag(day, faults)}
         for day, found in days.items()
     ]
     return as_bytes({"data": listed})
+
+
+def _rows(day: Day, faults: Sequence[Fault]) -> int:
+    rows: int = day.rows.num_rows
+    for _ in (fault for fault in faults if fault.kind == "duplicate"):
+        rows += math.ceil(rows / 10)
+    return rows

@@ -48,7 +48,9 @@ class FromEnvironment(AuthBase):
             request.headers[self.header] = f"{self.scheme} {secret}".lstrip()
         if self.query:
             parts = urlsplit(request.url or "")
-            others = [(name, value) for name, value in parse_qsl(parts.query, True) if name != self.query]
+            others = [
+                (name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name != self.query
+            ]
             request.url = urlunsplit(parts._replace(query=urlencode([*others, (self.query, secret)])))
         return request
 

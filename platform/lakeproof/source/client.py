@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 import zlib
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -19,6 +18,8 @@ from urllib3.exceptions import HTTPError
 from lakeproof.errors import ContractError, SourceError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from requests.auth import AuthBase
 
     from lakeproof.source.rate import Rate
@@ -38,11 +39,11 @@ T = TypeVar("T")
 class Retry:
     """How often, and how patiently, a request is tried again.
 
-    Waits double from `first`, with jitter, up to `longest`; where a server says how long to wait, it is believed.
+    A wait is random, below a limit that doubles from `first` to `longest`. A server that says how long is believed.
 
     Args:
         attempts: How often in all.
-        first: Seconds before the second attempt.
+        first: The most seconds before the second attempt.
         longest: The most seconds to wait. A server that asks for more is not waited for.
     """
 
@@ -161,7 +162,7 @@ class Client:
             raise SourceError(msg, next_step="run it again when the source answers") from None
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
-        back_off = tenacity.wait_exponential_jitter(self.retry.first, self.retry.longest, jitter=self.retry.first)(state)
+        back_off = tenacity.wait_random_exponential(self.retry.first, self.retry.longest)(state)
         asked = getattr(state.outcome.exception() if state.outcome else None, "wait", None)
         return back_off if asked is None else asked
 
@@ -170,7 +171,9 @@ class Client:
         for _ in range(MOST_REDIRECTS):
             if origin_of(url) != self.origin:
                 msg = f"{where}: it leads to {origin_of(url)}, another server than {self.origin}."
-                raise SourceError(msg, next_step="talk to the source's owner: no request goes where it was not declared")
+                raise SourceError(
+                    msg, next_step="talk to the source's owner: no request goes where it was not declared"
+                )
             request = requests.Request(method, url, headers=dict(self.headers), params=dict(params)).prepare()
             plain = request.copy()
             request = self.auth(request) if self.auth else request
@@ -186,7 +189,7 @@ class Client:
         if self.rate:
             self.rate.wait(self.origin)
         ends = time.monotonic() + self.timeout
-        settings = self._session.merge_environment_settings(request.url, {}, True, None, None)
+        settings = self._session.merge_environment_settings(str(request.url), {}, stream=True, verify=None, cert=None)
         limits = (min(CONNECT_SECONDS, self.timeout), self.timeout)
         try:
             with self._session.send(request, timeout=limits, allow_redirects=False, **settings) as response:
@@ -197,9 +200,11 @@ class Client:
             msg = f"{where}: {error}"
             raise SourceError(msg, next_step="ask for fewer items a page, or raise most_bytes") from None
         except requests.Timeout:
-            raise PassingError(f"no answer within {self.timeout:g} s") from None
+            msg = f"no answer within {self.timeout:g} s"
+            raise PassingError(msg) from None
         except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError, HTTPError, zlib.error) as error:
-            raise PassingError(f"the connection failed ({secrets.hide(_root(error))})") from None
+            msg = f"the connection failed ({secrets.hide(_root(error))})"
+            raise PassingError(msg) from None
         except (requests.RequestException, ValueError) as error:
             msg = f"{where}: the request cannot be sent ({type(error).__name__})."
             raise SourceError(msg, next_step="mend the source's base, headers or credential") from None
@@ -282,7 +287,8 @@ def _body(response: requests.Response, most: int, ends: float) -> bytes:
     """Read a body to its end, and prove that it ended."""
     packing = response.headers.get("Content-Encoding", "identity").lower()
     if packing not in {"identity", "gzip", ""}:
-        raise PassingError(f"it answers in {packing}, which was not asked for")
+        msg = f"it answers in {packing}, which was not asked for"
+        raise PassingError(msg)
     unpack = zlib.decompressobj(wbits=31) if packing == "gzip" else None
     body = bytearray()
     while chunk := response.raw.read(CHUNK_BYTES, decode_content=False):
@@ -293,7 +299,8 @@ def _body(response: requests.Response, most: int, ends: float) -> bytes:
         if time.monotonic() > ends:
             raise requests.Timeout
     if unpack and not unpack.eof:
-        raise PassingError("a gzip body was cut short")
+        msg = "a gzip body was cut short"
+        raise PassingError(msg)
     return bytes(body)
 
 
@@ -320,7 +327,8 @@ def _root(error: BaseException) -> str:
             break
         seen = deeper
     text = seen.strerror if isinstance(seen, OSError) and seen.strerror else str(seen)
-    return f"{type(seen).__name__}: {text}" if text else type(seen).__name__
+    kind = type(seen).__name__
+    return text if text.startswith(kind) else f"{kind}: {text}".rstrip(": ")
 
 
 def _without_query(record: logging.LogRecord) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,8 @@ import msgspec
 from lakeproof.source.pages import DriftError, Shape
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lakeproof.source.client import Answer
     from lakeproof.window import Window
 

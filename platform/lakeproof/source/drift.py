@@ -30,12 +30,13 @@ def compare_names(
     new = _others(found, wanted)
     gone = _others(wanted, found)
     return (
-        tuple(f"field {name} is gone. {_renamed(name, [other for other in new if fits(name, other)])}" for name in gone),
+        tuple(f"field {name} is gone. {renamed(name, [other for other in new if fits(name, other)])}" for name in gone),
         tuple(f"field {name} is new" for name in new),
     )
 
 
-def _renamed(name: str, others: Sequence[str]) -> str:
+def renamed(name: str, others: Sequence[str]) -> str:
+    """Say which of some new names a field probably has now."""
     if near := get_close_matches(name, others, n=1):
         return f"Did you mean {near[0]}?"
     return f"Its values may now be in {' or '.join(others)}." if others else "Nothing new took its place."

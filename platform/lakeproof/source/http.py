@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
@@ -15,8 +14,8 @@ import pyarrow as pa
 
 from lakeproof.engine.cast import arrow_schema
 from lakeproof.errors import ContractError, LakeproofError, SourceError, did_you_mean
-from lakeproof.parts import Column
 from lakeproof.source.client import Answer, Client, Retry, origin_of
+from lakeproof.source.days import ListedDay
 from lakeproof.source.pages import DriftError, Page, Shape
 from lakeproof.source.pagination import OnePage, Pagination, Received
 from lakeproof.source.probe import PROBED_ITEMS, probe
@@ -25,11 +24,12 @@ from lakeproof.source.template import check_template, fill, has_day
 from lakeproof.window import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from requests.auth import AuthBase
 
-    from lakeproof.source.days import DayIndex, ListedDay
+    from lakeproof.parts import Column
+    from lakeproof.source.days import DayIndex
     from lakeproof.source.protocol import Day
     from lakeproof.source.rate import Rate
 
@@ -107,14 +107,7 @@ class HttpSource:
             if name not in columns:
                 msg = f"{where}: names= has {name!r}, which is no field. {did_you_mean(name, columns)}"
                 raise ContractError(msg)
-        beside = [self.items, *self._shape.beside] if self.items else []
-        for paths in ([*self._paths.values()], beside):
-            if clash := [path for path in paths if paths.count(path) > 1 or _within(path, paths)]:
-                msg = f"{where}: {clash[0]} is read as a value, and as something else."
-                raise ContractError(msg, next_step="give each its own path")
-        if not self.items and self._shape.beside:
-            msg = f"{where}: the answer is a list (items= is empty), so nothing can stand beside it."
-            raise ContractError(msg, next_step="say where the items stand: items=")
+        self._check_paths(where)
 
     @property
     def name(self) -> str:
@@ -194,9 +187,7 @@ class HttpSource:
             total = self._same_total(page, total, where)
             tag = tag or page.answer.headers.get("ETag")
             rows = page.batch.num_rows
-            summary.update(
-                pages=1, rows=rows, bytes=len(page.answer.body), attempts_again=page.answer.attempts - 1
-            )
+            summary.update(pages=1, rows=rows, bytes=len(page.answer.body), retries=page.answer.attempts - 1)
             digest.update(page.answer.body)
             yield page.batch
             received = Received(rows, summary["rows"], number, page.beside, page.answer.headers, total)
@@ -211,7 +202,7 @@ class HttpSource:
             msg = f"{self._at(day)}: it says that it has {total:,} rows, and delivered {summary['rows']:,}."
             raise SourceError(msg, next_step="run it again; if it stays so, talk to the source's owner")
         told[str(_day_of(day) or "all")] = {
-            **{name: summary[name] for name in ("pages", "rows", "bytes", "attempts_again")},
+            **{name: summary[name] for name in ("pages", "rows", "bytes", "retries")},
             "sha256": digest.hexdigest(),
             **({"etag": tag} if tag else {}),
         }
@@ -245,12 +236,12 @@ class HttpSource:
                 where = f"{self.name}, list of days {window}"
                 index = self.days
                 url = self._base() + index.path
-                return {**client.get(url, index.asked(window), where, lambda answer: index.read(answer, where))}
+                return dict(
+                    client.get(url, index.asked(window), where, lambda answer: index.read(answer, where)).items()
+                )
             return {_day_of(day): self._ask_day(client, day) for day in self._days(window)}
 
     def _ask_day(self, client: Client, day: Window | None) -> ListedDay:
-        from lakeproof.source.days import ListedDay
-
         where = self._at(day)
         params = self._params(day) | self.pagination.first(1)
 
@@ -260,6 +251,15 @@ class HttpSource:
             return ListedDay(bool(rows) if rows is not None else bytes(raw).strip(b" []\r\n\t") != b"", rows)
 
         return client.get(self._url(day), params, where, accept)
+
+    def _check_paths(self, where: str) -> None:
+        if self._shape.beside and not self.items:
+            msg = f"{where}: the answer is a list (items= is empty), so nothing can stand beside it."
+            raise ContractError(msg, next_step="say where the items stand: items=")
+        for paths in ([*self._paths.values()], [self.items, *self._shape.beside]):
+            if clash := [path for path in paths if paths.count(path) > 1 or _within(path, paths)]:
+                msg = f"{where}: {clash[0]} is read as a value, and as something else."
+                raise ContractError(msg, next_step="give each its own path")
 
     def _days(self, window: Window | None) -> list[Window | None]:
         if not any(has_day(text) for text in (self.path, *self.params.values())):
@@ -273,7 +273,7 @@ class HttpSource:
         return Client(
             origin=origin_of(self._base()),
             auth=self.auth,
-            headers=HEADERS | self.headers,
+            headers={**HEADERS, **self.headers},
             rate=self.rate,
             retry=self.retry,
             timeout=self.timeout,

@@ -1,4 +1,4 @@
-"""A page of JSON becomes Arrow columns exactly as declared, or a refusal that names the item, the field and the value."""
+"""A page of JSON becomes Arrow columns exactly as declared, or a refusal names the item, the field and the value."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ import msgspec
 import pyarrow as pa
 
 from lakeproof.engine.cast import arrow_schema
-from lakeproof.errors import SourceError, did_you_mean
+from lakeproof.errors import SourceError
 from lakeproof.source.client import Answer, PassingError
+from lakeproof.source.drift import renamed
 from lakeproof.source.values import CONVERT, JSON_TYPES, kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from lakeproof.parts import Column
 
@@ -98,7 +99,9 @@ class Shape:
             found = self._decoders[0].decode(answer.body)
         except msgspec.ValidationError as error:
             msg = f"{where}: the answer is not built as declared: {_words(error)}. It begins {_short(answer.body)}"
-            raise DriftError(msg, next_step="mend items=, total= or pagination=, or talk to the source's owner") from None
+            raise DriftError(
+                msg, next_step="mend items=, total= or pagination=, or talk to the source's owner"
+            ) from None
         except msgspec.DecodeError as error:
             self._refuse_json(answer.body, error, where)
         if not self.items:
@@ -159,8 +162,7 @@ class Shape:
         at = f"{where}, {self._at(place)}"
         if gone:
             new = sorted(set(items[place]) - {path.partition(".")[0] for path in self.paths.values()})
-            hint = did_you_mean(path, new) if new else "Nothing new took its place."
-            msg = f"{at}: field {path} is gone. {hint} The item: {_short(items[place])}"
+            msg = f"{at}: field {path} is gone. {renamed(path, new)} The item: {_short(items[place])}"
         else:
             msg = f"{at}: {path or 'the item'} is not as declared: {_words(error)}. It is {_short(_dig(items, steps))}"
         raise DriftError(msg, next_step=_TALK) from None
@@ -169,14 +171,16 @@ class Shape:
         path = self.paths[field.name]
         value = _short(_dig(items, [place, *path.split(".")]))
         at = f"{where}, {self._at(place)}: field {path} is {value}, which is no {field.type}"
-        raise DriftError(f"{at} ({why}). The item: {_short(items[place])}", next_step=_TALK) from None
+        msg = f"{at} ({why}). The item: {_short(items[place])}"
+        raise DriftError(msg, next_step=_TALK) from None
 
     def _refuse_json(self, body: bytes, error: msgspec.DecodeError, where: str) -> NoReturn:
         """Tell JSON that was cut from JSON that was written wrongly: Python's reader lets the latter pass."""
         try:
             answer = json.loads(body)
         except ValueError:
-            raise PassingError(f"the body is no whole JSON ({_words(error)})") from None
+            msg = f"the body is no whole JSON ({_words(error)})"
+            raise PassingError(msg) from None
         for path, value in _leaves(answer):
             if isinstance(value, float) and not -float("inf") < value < float("inf"):
                 what = f"{path} is {value}, which JSON has not"
@@ -184,8 +188,10 @@ class Shape:
                 what = f"{path} is {_short(value)}, half of a character"
             else:
                 continue
-            raise DriftError(f"{where}: {what}.", next_step=_TALK) from None
-        raise PassingError(f"the body is no sound JSON ({_words(error)})") from None
+            msg = f"{where}: {what}."
+            raise DriftError(msg, next_step=_TALK) from None
+        msg = f"the body is no sound JSON ({_words(error)})"
+        raise PassingError(msg) from None
 
     def _at(self, place: int) -> str:
         return f"{self.items}[{place}]"
@@ -230,11 +236,12 @@ class _Node:
 
     def columns(self, objects: Sequence[Any]) -> Iterator[Sequence[Any]]:
         """Yield the values of each path, in the order in which the paths were asked for."""
-        found = dict(self._columns("", objects))
+        found = dict(self.pairs("", objects))
         return (found[path] for path in self.wanted)
 
-    def _columns(self, at: str, objects: Sequence[Any]) -> Iterator[tuple[str, Sequence[Any]]]:
-        rows = map(msgspec.structs.astuple, objects)
+    def pairs(self, at: str, objects: Sequence[Any]) -> Iterator[tuple[str, Sequence[Any]]]:
+        """Yield each path below `at` with its values."""
+        rows: Iterable[tuple[Any, ...]] = map(msgspec.structs.astuple, objects)
         # A missing object is one without values.
         if any(one is None for one in objects):
             rows = (_nothing(len(self.parts)) if one is None else msgspec.structs.astuple(one) for one in objects)
@@ -242,7 +249,7 @@ class _Node:
         for (head, part), values in zip(self.parts.items(), columns, strict=True):
             path = f"{at}{head}"
             if part.parts:
-                yield from part._columns(f"{path}.", values)
+                yield from part.pairs(f"{path}.", values)
             else:
                 yield path, values
 
@@ -300,9 +307,12 @@ def _refuse_text(body: bytes, error: UnicodeDecodeError, where: str) -> NoReturn
     try:
         answer = json.loads(body.decode(errors="surrogateescape"))
     except ValueError:
-        raise PassingError(f"the body is neither UTF-8 nor whole JSON ({at})") from None
+        msg = f"the body is neither UTF-8 nor whole JSON ({at})"
+        raise PassingError(msg) from None
     for path, value in _leaves(answer):
         if isinstance(value, str) and _is_broken(value):
             shown = _short(value.encode(errors="surrogateescape"))
-            raise DriftError(f"{where}: {path} is {shown!r}, which is no UTF-8 ({at}).", next_step=_TALK) from None
-    raise DriftError(f"{where}: the body is no UTF-8 ({at}).", next_step=_TALK) from None
+            msg = f"{where}: {path} is {shown!r}, which is no UTF-8 ({at})."
+            raise DriftError(msg, next_step=_TALK) from None
+    msg = f"{where}: the body is no UTF-8 ({at})."
+    raise DriftError(msg, next_step=_TALK) from None

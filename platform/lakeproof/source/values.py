@@ -66,13 +66,17 @@ def _decimal(values: Sequence[Any], wanted: pa.DataType) -> pa.Array:
         raise pa.ArrowInvalid(str(error)) from None
 
 
-def _text_like(pattern: str) -> Callable[[Sequence[Any], pa.DataType], pa.Array]:
+def _text_like(pattern: str, written: str) -> Callable[[Sequence[Any], pa.DataType], pa.Array]:
     def convert(values: Sequence[Any], wanted: pa.DataType) -> pa.Array:
         text = pa.array(values, pa.string())
         if pc.all(pc.fill_null(pc.match_substring_regex(text, pattern), fill_value=True)).as_py() is False:
-            msg = "it is written otherwise"
+            msg = f"it is not written {written}"
             raise pa.ArrowInvalid(msg)
-        return text.cast(wanted)
+        try:
+            return text.cast(wanted)
+        except pa.ArrowInvalid:
+            msg = "there is no such date or time"
+            raise pa.ArrowInvalid(msg) from None
 
     return convert
 
@@ -95,10 +99,10 @@ def _uuid(values: Sequence[Any], wanted: pa.DataType) -> pa.Array:
 CONVERT: dict[str, Callable[[Sequence[Any], pa.DataType], pa.Array]] = dict.fromkeys(JSON_TYPES, _plain) | {
     "float": _float,
     "decimal": _decimal,
-    "date": _text_like(r"^\d{4}-\d{2}-\d{2}$"),
+    "date": _text_like(r"^\d{4}-\d{2}-\d{2}$", "YYYY-MM-DD"),
     "time": _time,
-    "timestamp": _text_like(rf"{INSTANT}$"),
-    "timestamptz": _text_like(rf"{INSTANT}{ZONE}$"),
+    "timestamp": _text_like(rf"{INSTANT}$", "YYYY-MM-DDTHH:MM:SS, without a zone"),
+    "timestamptz": _text_like(rf"{INSTANT}{ZONE}$", "YYYY-MM-DDTHH:MM:SS, with a zone"),
     "uuid": _uuid,
 }
 """Turns decoded values into an array; raises `pyarrow.ArrowInvalid` where one would be lost."""
