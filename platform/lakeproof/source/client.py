@@ -16,6 +16,7 @@ import tenacity
 from urllib3.exceptions import HTTPError
 
 from lakeproof.errors import ContractError, SourceError
+from lakeproof.source.auth import FromEnvironment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -73,6 +74,10 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes
     attempts: int = 1
+
+
+class StatusError(SourceError):
+    """A server answered, and refused."""
 
 
 class PassingError(Exception):
@@ -177,7 +182,7 @@ class Client:
             request = requests.Request(method, url, headers=dict(self.headers), params=dict(params)).prepare()
             plain = request.copy()
             request = self.auth(request) if self.auth else request
-            answer = self._send(request, where, _Secrets.between(plain, request))
+            answer = self._send(request, where, _Secrets.between(plain, request, self.auth))
             if isinstance(answer, Answer):
                 return answer
             url, params = urljoin(url, answer), {}
@@ -213,7 +218,7 @@ class Client:
         if response.status_code != requests.codes.ok:
             said = secrets.hide(_shortened(body))
             msg = f"{where}: {_status(response)}{f': {said}' if said else ''}."
-            raise SourceError(msg, next_step=self._remedy(response.status_code))
+            raise StatusError(msg, next_step=self._remedy(response.status_code))
         return Answer(request.url or "", response.headers, body)
 
     def _asked_to_wait(self, response: requests.Response, where: str) -> float | None:
@@ -269,11 +274,15 @@ class _Secrets:
     values: tuple[str, ...]
 
     @classmethod
-    def between(cls, plain: requests.PreparedRequest, signed: requests.PreparedRequest) -> _Secrets:
-        """Find what is in a signed request and was not there before."""
+    def between(
+        cls, plain: requests.PreparedRequest, signed: requests.PreparedRequest, auth: AuthBase | None
+    ) -> _Secrets:
+        """Find what is in a signed request and was not there before, and what an auth of another library holds."""
         added = [str(v) for k, v in signed.headers.items() if plain.headers.get(k) != v]
         known = set(parse_qsl(urlsplit(plain.url or "").query))
         added += [v for pair in parse_qsl(urlsplit(signed.url or "").query) if pair not in known for v in pair[1:]]
+        if not isinstance(auth, FromEnvironment):
+            added += [v for v in getattr(auth, "__dict__", {}).values() if isinstance(v, str)]
         return cls(tuple(sorted({part for value in added for part in (value, *value.split())}, key=len, reverse=True)))
 
     def hide(self, text: str) -> str:

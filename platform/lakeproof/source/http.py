@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from lakeproof.engine.cast import arrow_schema
 from lakeproof.errors import ContractError, LakeproofError, SourceError, did_you_mean
-from lakeproof.source.client import Answer, Client, Retry, origin_of
+from lakeproof.source.client import Answer, Client, Retry, StatusError, origin_of
 from lakeproof.source.days import ListedDay
 from lakeproof.source.pages import DriftError, Page, Shape
 from lakeproof.source.pagination import OnePage, Pagination, Received
@@ -166,7 +166,10 @@ class HttpSource:
         with self._client() as client:
             for day in self._days(window):
                 params = self._params(day) | self.pagination.first()
-                tag = client.get(self._url(day), params, self._at(day), _etag, method="HEAD")
+                try:
+                    tag = client.get(self._url(day), params, self._at(day), _etag, method="HEAD")
+                except StatusError:
+                    tag = None
                 if tag is None:
                     break
                 tags[str(_day_of(day))] = tag

@@ -146,32 +146,32 @@ class Shape:
                 try:
                     convert([value], wanted)
                 except pa.ArrowInvalid as error:
-                    self._refuse_value(json.loads(bytes(raw)), place, field, _words(error), where)
+                    self._refuse_value(bytes(raw), place, field, _words(error), where)
             raise
 
     def _refuse_item(self, raw: bytes, error: msgspec.ValidationError, where: str) -> NoReturn:
         steps = _steps(error)
-        items = json.loads(raw)
         place = steps[0] if steps and isinstance(steps[0], int) else 0
         inside = [str(step) for step in steps[1:]]
         gone = _GONE.search(str(error))
         path = ".".join([*inside, gone[1]] if gone else inside)
         field = next((field for field in self.fields if self.paths[field.name] == path), None)
         if field is not None and not gone:
-            self._refuse_value(items, place, field, _words(error), where)
+            self._refuse_value(raw, place, field, _words(error), where)
         at = f"{where}, {self._at(place)}"
         if gone:
-            new = sorted(set(items[place]) - {path.partition(".")[0] for path in self.paths.values()})
-            msg = f"{at}: field {path} is gone. {renamed(path, new)} The item: {_short(items[place])}"
+            members = msgspec.json.decode(_part(raw, [place]), type=dict[str, msgspec.Raw])
+            new = sorted(set(members) - {path.partition(".")[0] for path in self.paths.values()})
+            msg = f"{at}: field {path} is gone. {renamed(path, new)} The item: {_short(_part(raw, [place]))}"
         else:
-            msg = f"{at}: {path or 'the item'} is not as declared: {_words(error)}. It is {_short(_dig(items, steps))}"
+            msg = f"{at}: {path or 'the item'} is not as declared: {_words(error)}. It is {_short(_part(raw, steps))}"
         raise DriftError(msg, next_step=_TALK) from None
 
-    def _refuse_value(self, items: Any, place: int, field: Column, why: str, where: str) -> NoReturn:
+    def _refuse_value(self, items: bytes, place: int, field: Column, why: str, where: str) -> NoReturn:
         path = self.paths[field.name]
-        value = _short(_dig(items, [place, *path.split(".")]))
+        value = _short(_part(items, [place, *path.split(".")]))
         at = f"{where}, {self._at(place)}: field {path} is {value}, which is no {field.type}"
-        msg = f"{at} ({why}). The item: {_short(items[place])}"
+        msg = f"{at} ({why}). The item: {_short(_part(items, [place]))}"
         raise DriftError(msg, next_step=_TALK) from None
 
     def _refuse_json(self, body: bytes, error: msgspec.DecodeError, where: str) -> NoReturn:
@@ -185,7 +185,7 @@ class Shape:
             if isinstance(value, float) and not -float("inf") < value < float("inf"):
                 what = f"{path} is {value}, which JSON has not"
             elif isinstance(value, str) and not value.isprintable() and _is_broken(value):
-                what = f"{path} is {_short(value)}, half of a character"
+                what = f"{path} is {json.dumps(value)}, half of a character"
             else:
                 continue
             msg = f"{where}: {what}."
@@ -271,19 +271,24 @@ def _steps(error: Exception) -> list[str | int]:
     return [int(n) if n else key for key, n in _STEP.findall(found["path"])] if found else []
 
 
-def _dig(value: Any, steps: Sequence[str | int]) -> Any:
-    for step in steps:
-        try:
-            value = value[step]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return value
+def _part(body: bytes, steps: Sequence[str | int]) -> bytes:
+    """Return a part of JSON as it is written."""
+    part = msgspec.Raw(body)
+    try:
+        for step in steps:
+            if isinstance(step, int):
+                part = msgspec.json.decode(part, type=list[msgspec.Raw])[step]
+            else:
+                part = msgspec.json.decode(part, type=dict[str, msgspec.Raw])[step]
+    except (msgspec.DecodeError, KeyError, IndexError):
+        return b"null"
+    return bytes(part)
 
 
-def _short(value: Any) -> str:
-    """Return a value as JSON of a line's length."""
-    text = value.decode(errors="replace") if isinstance(value, bytes) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= SHOWN_ITEM else f"{text[:SHOWN_ITEM]}…"
+def _short(text: bytes) -> str:
+    """Return JSON in a line's length."""
+    shown = text.decode(errors="replace")
+    return shown if len(shown) <= SHOWN_ITEM else f"{shown[:SHOWN_ITEM]}…"
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

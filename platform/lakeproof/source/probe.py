@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -92,7 +93,7 @@ def _flat(item: Mapping[str, msgspec.Raw], shape: Shape) -> Members:
 
 def _delivered(shape: Shape, item: Members) -> dict[str, Any]:
     return {
-        field.name: msgspec.json.decode(item[path]) if (path := shape.paths[field.name]) in item else None
+        field.name: json.loads(bytes(item[path])) if (path := shape.paths[field.name]) in item else None
         for field in shape.fields
     }
 
