@@ -177,7 +177,7 @@ class HttpSource:
 
     def _read_day(self, client: Client, day: Window | None, told: dict[str, Any]) -> Iterator[pa.RecordBatch]:
         url, params = self._url(day), self._params(day) | self.pagination.first()
-        seen: dict[bytes, int] = {}
+        seen: dict[int, int] = {}
         summary: Counter[str] = Counter()
         digest = hashlib.sha256()
         total: int | None = None
@@ -210,7 +210,7 @@ class HttpSource:
             **({"etag": tag} if tag else {}),
         }
 
-    def _refuse_repeated(self, page: Page, seen: dict[bytes, int], number: int, where: str) -> None:
+    def _refuse_repeated(self, page: Page, seen: dict[int, int], number: int, where: str) -> None:
         if page.batch.num_rows and (earlier := seen.setdefault(page.digest, number)) != number:
             msg = f"{where}: it is page {earlier} again, item by item."
             raise SourceError(msg, next_step="talk to the source's owner: its pages do not follow each other")

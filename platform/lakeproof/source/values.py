@@ -17,8 +17,9 @@ from lakeproof.parts import DECIMAL
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-INSTANT = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?"
-ZONE = r"(Z|[+-]\d{2}:?\d{2})"
+DATE_LETTERS = 10
+"""Letters of a date. Arrow reads one as an instant, which would hide that the time of day is gone."""
+
 TIME = re.compile(r"\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?")
 
 JSON_TYPES: dict[str, Any] = {
@@ -66,17 +67,18 @@ def _decimal(values: Sequence[Any], wanted: pa.DataType) -> pa.Array:
         raise pa.ArrowInvalid(str(error)) from None
 
 
-def _text_like(pattern: str, written: str) -> Callable[[Sequence[Any], pa.DataType], pa.Array]:
+def _parsed(written: str, longer_than: int = 0) -> Callable[[Sequence[Any], pa.DataType], pa.Array]:
     def convert(values: Sequence[Any], wanted: pa.DataType) -> pa.Array:
         text = pa.array(values, pa.string())
-        if pc.all(pc.fill_null(pc.match_substring_regex(text, pattern), fill_value=True)).as_py() is False:
-            msg = f"it is not written {written}"
-            raise pa.ArrowInvalid(msg)
         try:
-            return text.cast(wanted)
+            made = text.cast(wanted)
         except pa.ArrowInvalid:
-            msg = "there is no such date or time"
-            raise pa.ArrowInvalid(msg) from None
+            made = None
+        shortest = pc.min(pc.binary_length(text)).as_py()
+        if made is None or (shortest is not None and shortest <= longer_than):
+            msg = f"there is no such {written}"
+            raise pa.ArrowInvalid(msg)
+        return made
 
     return convert
 
@@ -99,10 +101,10 @@ def _uuid(values: Sequence[Any], wanted: pa.DataType) -> pa.Array:
 CONVERT: dict[str, Callable[[Sequence[Any], pa.DataType], pa.Array]] = dict.fromkeys(JSON_TYPES, _plain) | {
     "float": _float,
     "decimal": _decimal,
-    "date": _text_like(r"^\d{4}-\d{2}-\d{2}$", "YYYY-MM-DD"),
+    "date": _parsed("date, written YYYY-MM-DD"),
     "time": _time,
-    "timestamp": _text_like(rf"{INSTANT}$", "YYYY-MM-DDTHH:MM:SS, without a zone"),
-    "timestamptz": _text_like(rf"{INSTANT}{ZONE}$", "YYYY-MM-DDTHH:MM:SS, with a zone"),
+    "timestamp": _parsed("instant, written YYYY-MM-DDTHH:MM:SS without a zone", DATE_LETTERS),
+    "timestamptz": _parsed("instant, written YYYY-MM-DDTHH:MM:SS with a zone", DATE_LETTERS),
     "uuid": _uuid,
 }
 """Turns decoded values into an array; raises `pyarrow.ArrowInvalid` where one would be lost."""

@@ -124,7 +124,7 @@ DRIFTS = [
     (Fault("retype"), ["dep_delay", '"15"', "int"]),
     (Fault("overflow"), ["dep_delay", "9223372036854775808", "int"]),
     (Fault("nan"), ["dep_delay", "nan", "which JSON has not"]),
-    (Fault("no_such_date", field="time_hour"), ["time_hour", "2013-02-30", "no such date"]),
+    (Fault("no_such_date", field="time_hour"), ["time_hour", "2013-02-30", "no such instant"]),
     (Fault("not_utf8", field="carrier"), ["carrier", "no UTF-8"]),
 ]
 

@@ -25,14 +25,15 @@ def gaps(times: list[float]) -> list[float]:
 
 
 def test_two_processes_share_a_rate() -> None:
-    """Requests of two processes are as far apart as those of one, and neither waits for the other to end."""
+    """No stretch holds more requests of two processes than of one."""
     origin = f"http://{uuid4()}"
     command = [sys.executable, "-c", ASKS, origin]
     runs = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     times = [[float(line) for line in run.communicate(timeout=60)[0].split()] for run in runs]
 
     assert [len(taken) for taken in times] == [8, 8]
-    assert min(gaps([*times[0], *times[1]])) > 0.045
+    taken = sorted([*times[0], *times[1]])
+    assert all(later - earlier > 7 * 0.05 - 0.03 for earlier, later in zip(taken, taken[7:], strict=False))
 
 
 def test_threads_share_a_rate() -> None:
