@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from lakeproof.jobs import maintenance
     from lakeproof.lakehouse import Lakehouse
     from lakeproof.parts import Audit, Column, Sla, Value
-    from lakeproof.source import PackageSource, Source
+    from lakeproof.source import HttpSource, PackageSource, Source
     from lakeproof.window import Window
 
 _HOMES = {
     "Audit": "lakeproof.parts",
     "Column": "lakeproof.parts",
+    "HttpSource": "lakeproof.source",
     "Input": "lakeproof.contract",
     "Lakehouse": "lakeproof.lakehouse",
     "LakeproofError": "lakeproof.errors",
@@ -40,6 +41,7 @@ _HOMES = {
 __all__ = [
     "Audit",
     "Column",
+    "HttpSource",
     "Input",
     "Lakehouse",
     "LakeproofError",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import audits
+import collection
 import growth
 import one_day
 import rerun
@@ -30,6 +31,7 @@ BENCHMARKS: dict[str, Callable[[Setting], Iterator[Line]]] = {
     "B4": growth.run,
     "B5": audits.run,
     "B6": rerun.run,
+    "B7": collection.run,
 }
 PIPE_WIDTH = 200
 

@@ -1,8 +1,67 @@
-"""What lies outside the lake: read by window, checked before it is read, and asked whether a day is complete."""
+"""What lies outside the lake: read by window, checked before it is read, and asked whether a day is complete.
+
+The names below are imported when they are first used: a source pays for its own libraries only.
+"""
 
 from __future__ import annotations
 
-from lakeproof.source.package import PackageSource
-from lakeproof.source.protocol import Completeness, Delivery, Precheck, Source
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-__all__ = ["Completeness", "Delivery", "PackageSource", "Precheck", "Source"]
+if TYPE_CHECKING:
+    from lakeproof.source.auth import api_key, bearer
+    from lakeproof.source.client import Retry
+    from lakeproof.source.days import DayIndex
+    from lakeproof.source.http import HttpSource
+    from lakeproof.source.package import PackageSource
+    from lakeproof.source.pagination import Cursor, LinkHeader, NextLink, Offset, OnePage, PageNumber
+    from lakeproof.source.protocol import Completeness, Delivery, Precheck, Source
+    from lakeproof.source.rate import Rate
+
+_HOMES = {
+    "Completeness": "protocol",
+    "Cursor": "pagination",
+    "DayIndex": "days",
+    "Delivery": "protocol",
+    "HttpSource": "http",
+    "LinkHeader": "pagination",
+    "NextLink": "pagination",
+    "Offset": "pagination",
+    "OnePage": "pagination",
+    "PackageSource": "package",
+    "PageNumber": "pagination",
+    "Precheck": "protocol",
+    "Rate": "rate",
+    "Retry": "client",
+    "Source": "protocol",
+    "api_key": "auth",
+    "bearer": "auth",
+}
+
+__all__ = [
+    "Completeness",
+    "Cursor",
+    "DayIndex",
+    "Delivery",
+    "HttpSource",
+    "LinkHeader",
+    "NextLink",
+    "Offset",
+    "OnePage",
+    "PackageSource",
+    "PageNumber",
+    "Precheck",
+    "Rate",
+    "Retry",
+    "Source",
+    "api_key",
+    "bearer",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a name when it is first used."""
+    if name in _HOMES:
+        return getattr(import_module(f"lakeproof.source.{_HOMES[name]}"), name)
+    msg = f"module 'lakeproof.source' has no attribute {name!r}"
+    raise AttributeError(msg)

@@ -1,0 +1,110 @@
+"""What JSON writes for each type of a contract, and how it becomes Arrow without loss."""
+
+from __future__ import annotations
+
+import re
+from datetime import time
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from msgspec import Meta
+
+from lakeproof.parts import DECIMAL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+DATE_LETTERS = 10
+"""Letters of a date. Arrow reads one as an instant, which would hide that the time of day is gone."""
+
+TIME = re.compile(r"\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?")
+
+JSON_TYPES: dict[str, Any] = {
+    "boolean": bool,
+    "int": Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)],
+    "long": Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)],
+    # A whole number stays one, so that Arrow can refuse what no double holds.
+    "float": int | float,
+    "double": int | float,
+    "decimal": Decimal,
+    # Arrow reads these from their text: it refuses digits beyond microseconds, where Python rounds.
+    "date": str,
+    "time": str,
+    "timestamp": str,
+    "timestamptz": str,
+    "string": str,
+    "uuid": UUID,
+    "binary": bytes,
+}
+
+
+def kind_of(name: str) -> str:
+    """Return a contract type's name without its parameters."""
+    return "decimal" if DECIMAL.fullmatch(name) else name
+
+
+def _plain(values: Sequence[Any], wanted: pa.DataType) -> pa.Array:
+    return pa.array(values, wanted)
+
+
+def _float(values: Sequence[Any], wanted: pa.DataType) -> pa.Array:
+    """Take what reads back as it was written: 0.1 does, 0.123456789 and 1e39 do not."""
+    made = pa.array(values, wanted)
+    same = pc.equal(made.cast(pa.string()).cast(pa.float64()), pa.array(values, pa.float64()))
+    if pc.all(pc.fill_null(same, fill_value=True)).as_py() is False:
+        msg = "it has more digits than a float holds"
+        raise pa.ArrowInvalid(msg)
+    return made
+
+
+def _decimal(values: Sequence[Any], wanted: pa.DataType) -> pa.Array:
+    try:
+        return pa.array(values, wanted)
+    except (OverflowError, pa.ArrowException) as error:
+        raise pa.ArrowInvalid(str(error)) from None
+
+
+def _parsed(written: str, longer_than: int = 0) -> Callable[[Sequence[Any], pa.DataType], pa.Array]:
+    def convert(values: Sequence[Any], wanted: pa.DataType) -> pa.Array:
+        text = pa.array(values, pa.string())
+        try:
+            made = text.cast(wanted)
+        except pa.ArrowInvalid:
+            made = None
+        shortest = pc.min(pc.binary_length(text)).as_py()
+        if made is None or (shortest is not None and shortest <= longer_than):
+            msg = f"there is no such {written}"
+            raise pa.ArrowInvalid(msg)
+        return made
+
+    return convert
+
+
+def _time(values: Sequence[Any], wanted: pa.DataType) -> pa.Array:
+    if any(value is not None and not TIME.fullmatch(value) for value in values):
+        msg = "it is not written HH:MM:SS with up to six decimals"
+        raise pa.ArrowInvalid(msg)
+    try:
+        return pa.array([None if value is None else time.fromisoformat(value) for value in values], wanted)
+    except ValueError as error:
+        raise pa.ArrowInvalid(str(error)) from None
+
+
+def _uuid(values: Sequence[Any], wanted: pa.DataType) -> pa.Array:
+    stored = pa.array([None if value is None else value.bytes for value in values], pa.binary(16))
+    return pa.ExtensionArray.from_storage(wanted, stored)
+
+
+CONVERT: dict[str, Callable[[Sequence[Any], pa.DataType], pa.Array]] = dict.fromkeys(JSON_TYPES, _plain) | {
+    "float": _float,
+    "decimal": _decimal,
+    "date": _parsed("date, written YYYY-MM-DD"),
+    "time": _time,
+    "timestamp": _parsed("instant, written YYYY-MM-DDTHH:MM:SS without a zone", DATE_LETTERS),
+    "timestamptz": _parsed("instant, written YYYY-MM-DDTHH:MM:SS with a zone", DATE_LETTERS),
+    "uuid": _uuid,
+}
+"""Turns decoded values into an array; raises `pyarrow.ArrowInvalid` where one would be lost."""
