@@ -18,14 +18,18 @@ if TYPE_CHECKING:
     from lakeproof.lakehouse import Lakehouse
     from lakeproof.parts import Audit, Column, Sla, Value
     from lakeproof.source import PackageSource, Source
+    from lakeproof.source.database import DatabaseSource
+    from lakeproof.source.landing import LandingSource
     from lakeproof.window import Window
 
 _HOMES = {
     "Audit": "lakeproof.parts",
     "Column": "lakeproof.parts",
+    "DatabaseSource": "lakeproof.source.database",
     "Input": "lakeproof.contract",
     "Lakehouse": "lakeproof.lakehouse",
     "LakeproofError": "lakeproof.errors",
+    "LandingSource": "lakeproof.source.landing",
     "PackageSource": "lakeproof.source",
     "Sla": "lakeproof.parts",
     "Source": "lakeproof.source",
@@ -40,9 +44,11 @@ _HOMES = {
 __all__ = [
     "Audit",
     "Column",
+    "DatabaseSource",
     "Input",
     "Lakehouse",
     "LakeproofError",
+    "LandingSource",
     "PackageSource",
     "Sla",
     "Source",

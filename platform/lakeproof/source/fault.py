@@ -1,0 +1,37 @@
+"""What is wrong with something that was delivered: where it is, and why it cannot be taken."""
+
+from __future__ import annotations
+
+SHOWN = 60
+"""Characters of a value that a message shows."""
+
+
+class DeliveryFault(Exception):  # noqa: N818 - a fault of the delivery; its source makes an error of it
+    """A place in a delivery that cannot be taken as its contract says.
+
+    Args:
+        why: What is wrong.
+        line: The line or row of the file, from 1; None where the whole file is meant.
+        field: The field as it is delivered.
+    """
+
+    def __init__(self, why: str, *, line: int | None = None, field: str | None = None) -> None:
+        super().__init__(why)
+        self.why = why
+        self.line = line
+        self.field = field
+
+    def __str__(self) -> str:
+        """Return the place and what is wrong there."""
+        place = [f"line {self.line}" if self.line else "", f"field {self.field}" if self.field else ""]
+        return ": ".join([part for part in (", ".join(filter(None, place)), self.why) if part])
+
+
+def shown(value: object) -> str:
+    """Return a value as a message shows it, shortened.
+
+    >>> shown("12.5")
+    "'12.5'"
+    """
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
