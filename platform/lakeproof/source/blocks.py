@@ -108,7 +108,7 @@ def _end_of_records(data: bytes, *, quotes: bool) -> int:
     odd = data.count(b'"', 0, end) % 2
     while odd and end >= 0:
         before = data.rfind(b"\n", 0, end)
-        odd ^= data.count(b'"', before if before >= 0 else 0, end) % 2
+        odd ^= data.count(b'"', max(before, 0), end) % 2
         end = before
     return end + 1
 

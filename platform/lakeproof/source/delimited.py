@@ -105,9 +105,7 @@ class Delimited:
         data = BOM + data if data.startswith(BOM) else data
         return arrow_csv.read_csv(
             pa.BufferReader(data),
-            read_options=arrow_csv.ReadOptions(
-                use_threads=False, block_size=len(data) + 1, column_names=list(header)
-            ),
+            read_options=arrow_csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=list(header)),
             parse_options=arrow_csv.ParseOptions(delimiter=self.delimiter, newlines_in_values=quoted),
             convert_options=arrow_csv.ConvertOptions(
                 column_types=dict(types),
@@ -168,9 +166,7 @@ class Delimited:
                 value = texts.column(name)[row].as_py().decode(errors="replace")
                 self._refuse(block, row, name, value, types[name])
 
-    def _explain(
-        self, block: Block, header: Sequence[str], types: Mapping[str, pa.DataType], message: str
-    ) -> NoReturn:
+    def _explain(self, block: Block, header: Sequence[str], types: Mapping[str, pa.DataType], message: str) -> NoReturn:
         """Raise with the line, the field and the value of what Arrow refused."""
         if count := _COUNT.search(message):
             row = int(found[1]) if (found := _ROW.search(message)) else 1

@@ -11,20 +11,23 @@ class DeliveryFault(Exception):  # noqa: N818 - a fault of the delivery; its sou
 
     Args:
         why: What is wrong.
-        line: The line or row of the file, from 1; None where the whole file is meant.
+        line: The line of the file, from 1; None where the whole file is meant.
+        row: The row of what is read, from 1, where there are no lines.
         field: The field as it is delivered.
     """
 
-    def __init__(self, why: str, *, line: int | None = None, field: str | None = None) -> None:
+    def __init__(self, why: str, *, line: int | None = None, row: int | None = None, field: str | None = None) -> None:
         super().__init__(why)
         self.why = why
         self.line = line
+        self.row = row
         self.field = field
 
     def __str__(self) -> str:
         """Return the place and what is wrong there."""
-        place = [f"line {self.line}" if self.line else "", f"field {self.field}" if self.field else ""]
-        return ": ".join([part for part in (", ".join(filter(None, place)), self.why) if part])
+        places = (("line", self.line), ("row", self.row), ("field", self.field))
+        where = ", ".join(f"{word} {place}" for word, place in places if place is not None)
+        return f"{where}: {self.why}" if where else self.why
 
 
 def shown(value: object) -> str:

@@ -126,7 +126,10 @@ class FileReading:
 
     def _parquet(self, rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
         try:
-            with self.folder.open_file(self.file) as opened, pq.ParquetFile(opened, page_checksum_verification=True) as file:
+            with (
+                self.folder.open_file(self.file) as opened,
+                pq.ParquetFile(opened, page_checksum_verification=True) as file,
+            ):
                 schema = file.schema_arrow
                 self._see(schema.names)
                 for name, column in self.how.columns.items():
@@ -223,5 +226,3 @@ def parquet_rows(folder: Folder, file: Landed) -> int:
     except (pa.ArrowInvalid, OSError) as error:
         msg = f"it is no Parquet, or not all of it: {error}"
         raise DeliveryFault(msg) from None
-
-
