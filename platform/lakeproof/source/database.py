@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -27,7 +26,7 @@ from lakeproof.source.protocol import Completeness, Delivery, Precheck
 from lakeproof.source.sqlite import Sqlite
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from lakeproof.parts import Column
     from lakeproof.source.dialect import Dialect, Reader
@@ -57,8 +56,8 @@ class DatabaseSource:
             complete: a date or a timestamp. Without one it is complete whenever it can be reached.
 
     Raises:
-        ContractError: The address holds a password or is of no known kind, the day is no such field, or the watermark is
-            no expression.
+        ContractError: The address holds a password or is of no known kind, the day is no such field, or the watermark
+            is no expression.
     """
 
     table: str
@@ -209,7 +208,8 @@ class DatabaseSource:
         try:
             return date.fromisoformat(text) if len(text) == _DATE_LENGTH else datetime.fromisoformat(text)
         except ValueError:
-            raise DeliveryFault(f"the watermark {column} is {shown(text)}, which is no date and no timestamp") from None
+            msg = f"the watermark {column} is {shown(text)}, which is no date and no timestamp"
+            raise DeliveryFault(msg) from None
 
     def _passed(self, latest: date | datetime | None, window: Window | None, day: Day) -> Completeness:
         if latest is None:
@@ -227,7 +227,7 @@ class DatabaseSource:
 
 _NAME = re.compile(r"\w+")
 _DATE_LENGTH = 10
-_STATEMENT = re.compile(r"\s*query(?: was)?: ", re.IGNORECASE)
+_STATEMENT = re.compile(r"\n\s*query(?: was)?: ", re.IGNORECASE)
 """From here on drivers repeat the whole statement."""
 
 

@@ -56,10 +56,12 @@ class Delimited:
         try:
             text = block.data[:end].decode()
         except UnicodeDecodeError as error:
-            raise DeliveryFault(f"the header is not UTF-8: {error.reason} at byte {error.start}", line=1) from None
+            msg = f"the header is not UTF-8: {error.reason} at byte {error.start}"
+            raise DeliveryFault(msg, line=1) from None
         names = next(csv.reader([text.rstrip("\r\n")], delimiter=self.delimiter), [])
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise DeliveryFault(f"the header has {', '.join(map(shown, twice))} more than once", line=1)
+            msg = f"the header has {', '.join(map(shown, twice))} more than once"
+            raise DeliveryFault(msg, line=1)
         return names, Block(block.data[end:], block.line + text.count("\n"))
 
     def parse(self, block: Block, header: Sequence[str], columns: Mapping[str, Column]) -> pa.RecordBatch:
@@ -103,7 +105,7 @@ class Delimited:
         data = block.data
         # Arrow takes a byte-order mark off what it is given; one that is data must stay.
         data = BOM + data if data.startswith(BOM) else data
-        return arrow_csv.read_csv(
+        rows = arrow_csv.read_csv(
             pa.BufferReader(data),
             read_options=arrow_csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=list(header)),
             parse_options=arrow_csv.ParseOptions(delimiter=self.delimiter, newlines_in_values=quoted),
@@ -117,6 +119,10 @@ class Delimited:
                 false_values=["false", "False", "FALSE"],
             ),
         )
+        for name, kind in types.items():
+            if pa.types.is_decimal(kind):
+                rows.column(name).validate(full=True)  # more digits than it can hold are not noticed before
+        return rows
 
     def _check_quotes(self, block: Block) -> None:
         """Refuse a quote that neither begins nor ends a value, nor is doubled within one."""
@@ -137,9 +143,12 @@ class Delimited:
                 place = places_of[pc.index(fine, value=False).as_py()].as_py()
                 line = block.line + block.data.count(b"\n", 0, place)
                 around = block.data[max(block.data.rfind(b"\n", 0, place) + 1, place - 20) : place + 20]
+                msg = (
+                    f"a stray quote in {shown(around.splitlines()[0].decode(errors='replace'))}: a value with quotes "
+                    "is in quotes as a whole, those within doubled"
+                )
                 raise DeliveryFault(
-                    f"a stray quote in {shown(around.splitlines()[0].decode(errors='replace'))}: a value with quotes is in "
-                    "quotes as a whole, those within doubled",
+                    msg,
                     line=line,
                 )
 
@@ -169,15 +178,14 @@ class Delimited:
     def _explain(self, block: Block, header: Sequence[str], types: Mapping[str, pa.DataType], message: str) -> NoReturn:
         """Raise with the line, the field and the value of what Arrow refused."""
         if count := _COUNT.search(message):
-            row = int(found[1]) if (found := _ROW.search(message)) else 1
+            at = int(found[1]) if (found := _ROW.search(message)) else 1
             what = "too few" if int(count[2]) < int(count[1]) else "too many"
             why = f"{what} values: {count[2]}, where the header has {count[1]}"
-            raise DeliveryFault(why, line=_line(block, row - 1)) from None
+            raise DeliveryFault(why, line=_line(block, at - 1)) from None
         texts = self.texts(block, header, list(types))
         for name, kind in types.items():
             values = texts.column(name).combine_chunks()
-            row = self._first_refused(values, kind)
-            if row is not None:
+            if (row := self._first_refused(values, kind)) is not None:
                 raw: bytes = values[row].as_py()
                 try:
                     value = raw.decode()
@@ -201,14 +209,15 @@ class Delimited:
         cells = (b"" if v is None else b'"' + v.replace(b'"', b'""') + b'"' for v in values.to_pylist())
         alone = Block(b"".join(cell + b"\n" for cell in cells), 1)
         try:
-            Delimited()._read(alone, ["value"], {"value": kind}, quoted=True)
+            Delimited()._read(alone, ["value"], {"value": kind}, quoted=True)  # noqa: SLF001 - of this class
         except pa.ArrowInvalid:
             return False
         return True
 
     def _refuse(self, block: Block, row: int, name: str, value: str, kind: pa.DataType) -> NoReturn:
         hint = f"; a missing value is written {shown(self.null)}" if not value.strip() or value == self.null else ""
-        raise DeliveryFault(f"{shown(value)} is no {_word(kind)}{hint}", line=_line(block, row), field=name) from None
+        msg = f"{shown(value)} is no {_word(kind)}{hint}"
+        raise DeliveryFault(msg, line=_line(block, row), field=name) from None
 
 
 def _parsed(kind: pa.DataType) -> pa.DataType:

@@ -135,7 +135,8 @@ class FileReading:
                 for name, column in self.how.columns.items():
                     wanted = arrow_schema([column]).field(0).type
                     if not may_become(schema.field(name).type, wanted):
-                        raise DeliveryFault(f"it is {schema.field(name).type}, not {column.type}", field=name)
+                        msg = f"it is {schema.field(name).type}, not {column.type}"
+                        raise DeliveryFault(msg, field=name)
                 for batch in file.iter_batches(rows, columns=list(self.how.columns)):
                     yield self._cast(batch)
         except (pa.ArrowInvalid, OSError) as error:
@@ -150,7 +151,8 @@ class FileReading:
                 arrays.append(cast_values(batch.column(name), column, wanted.type, ""))
             except RowsError as error:
                 where = f"in rows {self.rows + 1:,} to {self.rows + batch.num_rows:,}"
-                raise DeliveryFault(f"{error.what.removeprefix(': ')} {where}", field=name) from None
+                msg = f"{error.what.removeprefix(': ')} {where}"
+                raise DeliveryFault(msg, field=name) from None
         return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
     def _see(self, names: Sequence[str]) -> None:
@@ -167,7 +169,8 @@ class FileReading:
             try:
                 yield from blocks(opened, quotes=quotes, unterminated=self.how.unterminated, size=BLOCK_BYTES)
             except (OSError, pa.ArrowInvalid) as error:
-                raise DeliveryFault(f"it cannot be read to its end: {error}") from None
+                msg = f"it cannot be read to its end: {error}"
+                raise DeliveryFault(msg) from None
             self._opened.finish()
             self.sha256 = self._opened.digest.hexdigest()
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 from lakeproof.engine.cast import arrow_schema, arrow_type
 from lakeproof.parts import DECIMAL
 from lakeproof.source.fault import DeliveryFault, shown
+from lakeproof.source.text import parsed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,11 +56,14 @@ def decode(text: str | bytes, *, exact: bool) -> Any:
             object_pairs_hook=_once,
         )
     except UnicodeDecodeError as error:
-        raise DeliveryFault(f"it is not UTF-8: {error.reason} at byte {error.start + 1}") from None
+        msg = f"it is not UTF-8: {error.reason} at byte {error.start + 1}"
+        raise DeliveryFault(msg) from None
     except json.JSONDecodeError as error:
-        raise DeliveryFault(f"it is no JSON: {error.msg} at character {error.pos + 1}") from None
+        msg = f"it is no JSON: {error.msg} at character {error.pos + 1}"
+        raise DeliveryFault(msg) from None
     except (RecursionError, ValueError) as error:
-        raise DeliveryFault(f"it is no JSON that can be read: {error}") from None
+        msg = f"it is no JSON that can be read: {error}"
+        raise DeliveryFault(msg) from None
 
 
 def rows_of(items: Sequence[Any], columns: Mapping[str, Column], line: int) -> pa.RecordBatch:
@@ -75,7 +79,8 @@ def rows_of(items: Sequence[Any], columns: Mapping[str, Column], line: int) -> p
     """
     for number, item in enumerate(items):
         if type(item) is not dict:
-            raise DeliveryFault(f"{shown(item)} is no JSON object", line=line + number)
+            msg = f"{shown(item)} is no JSON object"
+            raise DeliveryFault(msg, line=line + number)
     arrays = [
         _array([_found(item, path, line + n) for n, item in enumerate(items)], path, column, line)
         for path, column in columns.items()
@@ -96,7 +101,8 @@ def _found(item: Mapping[str, Any], path: str, line: int) -> Any:
     for part in path.split("."):
         at = at.get(part, _ABSENT) if type(at) is dict else _ABSENT
     if at is _ABSENT:
-        raise DeliveryFault("the field is absent", line=line, field=path)
+        msg = "the field is absent"
+        raise DeliveryFault(msg, line=line, field=path)
     return at
 
 
@@ -131,14 +137,15 @@ def _converted(values: list[Any], column: Column) -> pa.Array:
         storage = pa.array([None if v is None else UUID(v).bytes for v in values], pa.binary(16))
         return pa.ExtensionArray.from_storage(kind, storage)
     if pa.types.is_temporal(kind):
-        return pa.array(values, pa.string()).cast(kind)
+        return parsed(pa.array(values, pa.string()), kind)
     return pa.array(values, kind)
 
 
 def _refuse(value: Any, path: str, column: Column, line: int) -> NoReturn:
     names = {bool: "a boolean", int: "a number", float: "a number", Decimal: "a number", str: "text"}
     told = names.get(type(value), "no single value")
-    raise DeliveryFault(f"{shown(value)} is {told}, and no {column.type}", line=line, field=path) from None
+    msg = f"{shown(value)} is {told}, and no {column.type}"
+    raise DeliveryFault(msg, line=line, field=path) from None
 
 
 def _no_number(name: str) -> NoReturn:

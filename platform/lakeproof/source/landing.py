@@ -1,9 +1,8 @@
-"""Files that someone else drops into a folder or bucket: a day is read when all of it is there, and exactly as it is."""
+"""Files that someone else drops into a folder or bucket: a day is read when all of it is there, exactly as it is."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -23,7 +22,7 @@ from lakeproof.source.template import check_template, fill, has_day
 from lakeproof.window import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from lakeproof.parts import Column
     from lakeproof.source.protocol import Day
@@ -267,7 +266,8 @@ class LandingSource:
         youngest = max(files, key=lambda file: file.modified)
         still = datetime.now(UTC) - datetime.fromtimestamp(youngest.modified / 1e9, UTC)
         if still < self.settle:
-            why = f"{youngest.name} changed {max(still.total_seconds(), 0):.0f} s ago and must hold still for {self.settle}"
+            ago = max(still.total_seconds(), 0)
+            why = f"{youngest.name} changed {ago:.0f} s ago and must hold still for {self.settle}"
             return Completeness(complete=False, reason=f"{self._named(day)}: {why}")
         return Completeness(complete=True, reason=f"{self._named(day)}: all files held still for {self.settle}")
 
@@ -324,6 +324,8 @@ def _check_listed(reading: FileReading, listed: Mapping[str, Listed]) -> None:
     if one is None:
         return
     if one.rows is not None and one.rows != reading.rows:
-        raise DeliveryFault(f"it has {reading.rows:,} rows, where the manifest says {one.rows:,}")
+        msg = f"it has {reading.rows:,} rows, where the manifest says {one.rows:,}"
+        raise DeliveryFault(msg)
     if one.sha256 is not None and reading.sha256 is not None and one.sha256 != reading.sha256:
-        raise DeliveryFault("its SHA-256 is not the one that the manifest says")
+        msg = "its SHA-256 is not the one that the manifest says"
+        raise DeliveryFault(msg)

@@ -68,7 +68,7 @@ class Postgres:
     def connect(self, dsn: str) -> Iterator[Reader]:
         """Open a connection that reads one state of the database and writes nothing."""
         # Only where a source is used.
-        from adbc_driver_postgresql import dbapi  # noqa: PLC0415
+        from adbc_driver_postgresql import dbapi  # type: ignore[import-untyped]  # it ships none  # noqa: PLC0415
 
         with dbapi.connect(dsn, autocommit=False) as connection:
             with connection.cursor() as cursor:
@@ -83,9 +83,10 @@ class Postgres:
     def catalog(self, table: str) -> str:
         """Return the statement that gives the name and the type of each column of a table."""
         return (
-            "SELECT attname::text, CASE typtype WHEN 'e' THEN 'text' ELSE format_type(atttypid, NULL) END "  # noqa: S608 - quoted
-            f"FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid WHERE attrelid = to_regclass({_text(table_name(table))}) "
-            "AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
+            "SELECT attname::text, CASE typtype WHEN 'e' THEN 'text' "  # noqa: S608 - quoted
+            "ELSE format_type(atttypid, NULL) END "
+            "FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid WHERE attnum > 0 AND NOT attisdropped "
+            f"AND attrelid = to_regclass({_text(table_name(table))}) ORDER BY attnum"
         )
 
     def lacks(self, column: Column, delivered: str) -> bool:
@@ -115,7 +116,8 @@ class Postgres:
         kind = {"date": "DATE", "timestamp": "TIMESTAMP", "timestamptz": "TIMESTAMPTZ"}[column.type]
         first, until = _bounds(column, window)
         # A date without end belongs to every window, and is refused there.
-        return f"({quoted(name)} >= {kind} '{first}' AND {quoted(name)} < {kind} '{until}' OR NOT isfinite({quoted(name)}))"
+        value = quoted(name)
+        return f"({value} >= {kind} '{first}' AND {value} < {kind} '{until}' OR NOT isfinite({value}))"
 
     def counts(self, name: str, column: Column, table: str, window: Window) -> str:
         """Return the statement that gives each day of a window that has rows, as ISO text, and how many."""
@@ -149,7 +151,8 @@ def _check_type(name: str, column: Column, field: pa.Field) -> None:
     wanted, delivered = arrow_schema([column]).field(0).type, _storage(field.type)
     number = getattr(field.type, "type_name", "") == "numeric"
     if (number and not pa.types.is_decimal(wanted)) or (not number and not may_become(delivered, wanted)):
-        raise DeliveryFault(f"it is {getattr(field.type, 'type_name', field.type)}, not {column.type}", field=name)
+        msg = f"it is {getattr(field.type, 'type_name', field.type)}, not {column.type}"
+        raise DeliveryFault(msg, field=name)
 
 
 def _taken(values: pa.Array, name: str, column: Column) -> pa.Array:
@@ -163,7 +166,8 @@ def _taken(values: pa.Array, name: str, column: Column) -> pa.Array:
     except RowsError as error:
         raise DeliveryFault(error.what.removeprefix(": "), field=name) from None
     except pa.ArrowInvalid as error:
-        raise DeliveryFault(f"a value is no {column.type}: {error}", field=name) from None
+        msg = f"a value is no {column.type}: {error}"
+        raise DeliveryFault(msg, field=name) from None
     if column.type in {"date", "timestamp", "timestamptz"}:
         _check_finite(made, name, column)
     return made
@@ -177,7 +181,8 @@ def _check_finite(values: pa.Array, name: str, column: Column) -> None:
         unit, first, last = pa.int64(), (FIRST.toordinal() - _EPOCH) * _DAY, (LAST.toordinal() - _EPOCH + 1) * _DAY - 1
     bounds = pc.min_max(values.cast(unit))
     if bounds["min"].is_valid and (bounds["min"].as_py() < first or bounds["max"].as_py() > last):
-        raise DeliveryFault(f"a value is infinity, or not of the years 1 to 9999, and so no {column.type}", field=name)
+        msg = f"a value is infinity, or not of the years 1 to 9999, and so no {column.type}"
+        raise DeliveryFault(msg, field=name)
 
 
 _EPOCH = datetime(1970, 1, 1).toordinal()  # noqa: DTZ001 - a day, not an instant

@@ -15,6 +15,7 @@ from lakeproof.errors import RowsError
 from lakeproof.parts import DECIMAL
 from lakeproof.source.dialect import table_name
 from lakeproof.source.fault import SHOWN, DeliveryFault, shown
+from lakeproof.source.text import parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -117,7 +118,8 @@ class Sqlite:
                 row = pc.index(pc.is_valid(faults), value=True).as_py()
                 number, kind, value = faults[row].as_py().split(" ", 2)
                 name, column = list(columns.items())[int(number)]
-                raise DeliveryFault(f"{value} is {kind}, and no {column.type}", row=seen + row + 1, field=name)
+                msg = f"{value} is {kind}, and no {column.type}"
+                raise DeliveryFault(msg, row=seen + row + 1, field=name)
             arrays = [_taken(batch.column(n), name, column, seen) for n, (name, column) in enumerate(columns.items())]
             seen += batch.num_rows
             if batch.num_rows:
@@ -172,11 +174,11 @@ def _taken(values: pa.Array, name: str, column: Column, before: int) -> pa.Array
     if not (pa.types.is_temporal(wanted) or pa.types.is_decimal(wanted)):
         return _cast(values, name, column, before)
     try:
-        return values.cast(wanted)
+        return parsed(values, wanted)
     except pa.ArrowInvalid:
         for row in range(len(values)):
             try:
-                values.slice(row, 1).cast(wanted)
+                parsed(values.slice(row, 1), wanted)
             except pa.ArrowInvalid:
                 why = f"{shown(values[row].as_py())} is no {column.type}"
                 raise DeliveryFault(why, row=before + row + 1, field=name) from None
@@ -194,4 +196,5 @@ def _cast(values: pa.Array, name: str, column: Column, before: int) -> pa.Array:
     except RowsError as error:
         raise DeliveryFault(error.what.removeprefix(": "), row=before + 1, field=name) from None
     except pa.ArrowInvalid as error:
-        raise DeliveryFault(f"a value is no {column.type}: {error}", row=before + 1, field=name) from None
+        msg = f"a value is no {column.type}: {error}"
+        raise DeliveryFault(msg, row=before + 1, field=name) from None
