@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import audits
 import growth
+import landing
 import one_day
 import rerun
 import writers
@@ -30,6 +31,7 @@ BENCHMARKS: dict[str, Callable[[Setting], Iterator[Line]]] = {
     "B4": growth.run,
     "B5": audits.run,
     "B6": rerun.run,
+    "B8": landing.run,
 }
 PIPE_WIDTH = 200
 
