@@ -18,15 +18,19 @@ if TYPE_CHECKING:
     from lakeproof.lakehouse import Lakehouse
     from lakeproof.parts import Audit, Column, Sla, Value
     from lakeproof.source import HttpSource, PackageSource, Source
+    from lakeproof.source.database import DatabaseSource
+    from lakeproof.source.landing import LandingSource
     from lakeproof.window import Window
 
 _HOMES = {
     "Audit": "lakeproof.parts",
     "Column": "lakeproof.parts",
+    "DatabaseSource": "lakeproof.source.database",
     "HttpSource": "lakeproof.source",
     "Input": "lakeproof.contract",
     "Lakehouse": "lakeproof.lakehouse",
     "LakeproofError": "lakeproof.errors",
+    "LandingSource": "lakeproof.source.landing",
     "PackageSource": "lakeproof.source",
     "Sla": "lakeproof.parts",
     "Source": "lakeproof.source",
@@ -41,10 +45,12 @@ _HOMES = {
 __all__ = [
     "Audit",
     "Column",
+    "DatabaseSource",
     "HttpSource",
     "Input",
     "Lakehouse",
     "LakeproofError",
+    "LandingSource",
     "PackageSource",
     "Sla",
     "Source",

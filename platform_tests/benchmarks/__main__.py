@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import audits
 import collection
 import growth
+import landing
 import one_day
 import rerun
 import writers
@@ -32,6 +33,7 @@ BENCHMARKS: dict[str, Callable[[Setting], Iterator[Line]]] = {
     "B5": audits.run,
     "B6": rerun.run,
     "B7": collection.run,
+    "B8": landing.run,
 }
 PIPE_WIDTH = 200
 

@@ -67,7 +67,7 @@ def fit(reader: pa.RecordBatchReader, contract: Table, where: str) -> Iterator[p
     check_columns(reader.schema, contract, where)
     schema = arrow_schema(contract.columns)
     for batch in reader:
-        columns = [_cast(batch.column(c.name), c, schema.field(c.name).type, where) for c in contract.columns]
+        columns = [cast_values(batch.column(c.name), c, schema.field(c.name).type, where) for c in contract.columns]
         yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
@@ -80,7 +80,7 @@ def check_columns(made: pa.Schema, contract: Table, where: str) -> None:
             others = [name for name in made.names if name not in contract.column_names]
             hint = f" {did_you_mean(column.name, others)}" if others else ""
             faults.append(f"column {column.name} ({column.type}) is missing.{hint}")
-        elif column.name not in twice and not _may_become(made.field(column.name).type, arrow_type(column.type)):
+        elif column.name not in twice and not may_become(made.field(column.name).type, arrow_type(column.type)):
             faults.append(f"column {column.name} is {made.field(column.name).type}, not {column.type}.")
     faults += [f"column {name} is not in the contract." for name in made.names if name not in contract.column_names]
     if faults:
@@ -88,7 +88,8 @@ def check_columns(made: pa.Schema, contract: Table, where: str) -> None:
         raise RowsError(msg, next_step="return the contract's columns, or change the contract to what is true")
 
 
-def _may_become(made: pa.DataType, wanted: pa.DataType) -> bool:
+def may_become(made: pa.DataType, wanted: pa.DataType) -> bool:
+    """Whether values of one type can become another's at all; each value is still looked at."""
     made = made.value_type if pa.types.is_dictionary(made) else made
     if made.equals(wanted) or pa.types.is_null(made):
         return True
@@ -108,7 +109,12 @@ def _may_become(made: pa.DataType, wanted: pa.DataType) -> bool:
     return bool(wanted.equals(pa.uuid())) and any(t(made) for t in (*text_or_bytes, pa.types.is_large_string))
 
 
-def _cast(values: pa.Array, column: Column, wanted: pa.DataType, where: str) -> pa.Array:
+def cast_values(values: pa.Array, column: Column, wanted: pa.DataType, where: str) -> pa.Array:
+    """Return values as a column's type, every one of them as it was.
+
+    Raises:
+        RowsError: A value does not survive.
+    """
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
     if column.digits is not None:

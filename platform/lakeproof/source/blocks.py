@@ -1,0 +1,119 @@
+"""A file as blocks of whole records, each with the line it begins at: memory is bounded by blocks, never by a file."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from lakeproof.source.fault import DeliveryFault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
+    from typing import Protocol
+
+    class Readable(Protocol):
+        """Something that gives bytes."""
+
+        def read(self, size: int, /) -> bytes:
+            """Return at most so many bytes; none at the end."""
+
+
+BLOCK_BYTES = 4 * 2**20
+LONGEST_RECORD = 64 * 2**20
+"""A record that is longer is a quote that was never closed, or no text at all."""
+
+BOM = b"\xef\xbb\xbf"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Block:
+    """Whole records of a file.
+
+    Args:
+        data: Their bytes; the last ends with a newline.
+        line: The line at which they begin, from 1.
+    """
+
+    data: bytes
+    line: int
+
+
+def blocks(stream: Readable, *, quotes: bool, unterminated: bool, size: int = BLOCK_BYTES) -> Iterator[Block]:
+    """Yield a file's records in blocks.
+
+    Args:
+        stream: The file, decompressed. A byte-order mark at its beginning is left out.
+        quotes: Whether a newline between double quotes belongs to a value.
+        unterminated: Whether the last line may lack its newline.
+        size: How many bytes are read at once.
+
+    Raises:
+        DeliveryFault: The file ends within a record, or a record has no end.
+    """
+    rest, line, begun = b"", 1, False
+    while chunk := stream.read(size):
+        data = rest + chunk
+        if not begun:
+            data, begun = data.removeprefix(BOM), True
+        end = _end_of_records(data, quotes=quotes)
+        if end:
+            block = Block(data[:end], line)
+            line += block.data.count(b"\n")
+            yield block
+        rest = data[end:]
+        if len(rest) > LONGEST_RECORD:
+            raise DeliveryFault(_endless(rest), line=line)
+    if not rest:
+        return
+    if quotes and rest.count(b'"') % 2:
+        raise DeliveryFault(_endless(rest), line=line)
+    if not unterminated:
+        why = "the file ends within this line, without a newline: it is cut short or still being written"
+        raise DeliveryFault(why, line=line + rest.count(b"\n"))
+    yield Block(rest + b"\n", line)
+
+
+def outside(data: bytes, place: int, since: int = 0) -> bool:
+    """Whether a place is not between quotes, if another was not."""
+    return data.count(b'"', since, place) % 2 == 0
+
+
+def in_turn(work: Callable[[Block], T], source: Iterator[Block]) -> Iterator[T]:
+    """Yield what is made of each block, in order, with as many at work as there are processors."""
+    workers = os.cpu_count() or 1
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="lakeproof-landing")
+    waiting: deque[Future[T]] = deque()
+    try:
+        for block in source:
+            waiting.append(pool.submit(work, block))
+            if len(waiting) > workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _end_of_records(data: bytes, *, quotes: bool) -> int:
+    """Return the place after the last newline that ends a record; 0 when there is none."""
+    end = data.rfind(b"\n")
+    if not quotes or end < 0:
+        return end + 1
+    odd = data.count(b'"', 0, end) % 2
+    while odd and end >= 0:
+        before = data.rfind(b"\n", 0, end)
+        odd ^= data.count(b'"', max(before, 0), end) % 2
+        end = before
+    return end + 1
+
+
+def _endless(rest: bytes) -> str:
+    if b'"' in rest:
+        return "a quote is opened here that is not closed"
+    return f"no line ends within {LONGEST_RECORD // 2**20} MiB: it is no text"
