@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from flights.feed.server import DEMO_KEY, KEY_VARIABLE
+from flights.outside import outside
 from lakeproof import Lakehouse
 from lakeproof.asset import open_inputs
 from lakeproof.wap import Work, base_of, write_audit_publish
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import date
 
     from lakeproof.asset import TableAsset
@@ -22,6 +24,17 @@ if TYPE_CHECKING:
 def lakehouse() -> Lakehouse:
     """Return an empty lake of the test's own."""
     return Lakehouse.in_memory()
+
+
+@pytest.fixture(scope="session")
+def flights_outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Serve what the example collects from: a feed, a landing folder and a database, all real."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(KEY_VARIABLE, DEMO_KEY)
+        with outside(tmp_path_factory.mktemp("outside"), rate=0) as where:
+            for name, value in where.items():
+                patch.setenv(name, value)
+            yield where
 
 
 @pytest.fixture(scope="session")

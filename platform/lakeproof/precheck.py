@@ -109,7 +109,7 @@ def _look(table: Table, sources: Mapping[str, Source], days: Sequence[Day]) -> A
 
 
 def _foreseen(table: Table, source: Source, found: Precheck) -> Iterator[str]:
-    """Yield which audits of the table the items that were looked at would not pass: a new member, a null.
+    """Yield which blocking audits the items that were looked at would not pass: a new member, a null.
 
     Only a foreboding: what the function makes of the items is not known before it ran.
     """
@@ -124,7 +124,7 @@ def _foreseen(table: Table, source: Source, found: Precheck) -> Iterator[str]:
     connection = connect()
     relation = connection.from_arrow(rows)
     for audit in table.audits:
-        if isinstance(audit, RowCondition) and _columns_of(audit) <= set(names):
+        if isinstance(audit, RowCondition) and audit.severity == "blocking" and _columns_of(audit) <= set(names):
             bad = relation.filter(audit.bad.sql(dialect=DIALECT)).count("*").fetchall()[0][0]
             if bad:
                 yield f"{bad} of the {len(found.items)} items looked at would not pass {audit.name} ({audit.describe})"

@@ -22,7 +22,8 @@ from lakeproof.lake.catalog import columns_of
 from lakeproof.lake.evidence import day_evidence
 from lakeproof.merge import Merge
 from lakeproof.recorded import GoneError, Recorded
-from lakeproof.wap import make, versions
+from lakeproof.runrecord import versions
+from lakeproof.wap import make
 from lakeproof.window import Window
 
 if TYPE_CHECKING:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import platform
 import secrets
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache, cached_property
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lakeproof.docket import Docket, audit, daily
 from lakeproof.engine.cast import fit
@@ -18,17 +16,18 @@ from lakeproof.engine.duck import connect
 from lakeproof.engine.function import FunctionMaker
 from lakeproof.engine.sort import in_order
 from lakeproof.errors import LakeError, MakeError
-from lakeproof.lake.evidence import PATH_KEY, day_key, publisher, write_evidence
+from lakeproof.lake.evidence import PATH_KEY, write_evidence
 from lakeproof.lake.held import finish_held, keep_held
 from lakeproof.lake.live import View
 from lakeproof.lake.publish import Published, publish
 from lakeproof.lake.running import claimed
 from lakeproof.lake.stage import Staged, StagedFile, StageWriter, discard, discarded_on_failure
-from lakeproof.merge import MERGE_BASE, Merge
+from lakeproof.merge import Merge
 from lakeproof.outcome import DayOutcome, Outcome, readers_see
 from lakeproof.progress import Step, report
 from lakeproof.reading import TableReader, content_of
 from lakeproof.rejects import Sifted, days_to_split, restaged, table_of_rejects, without_rejects
+from lakeproof.runrecord import run_record
 from lakeproof.unchanged import without_unchanged
 from lakeproof.window import ONE_DAY, Window, runs_of_days
 
@@ -143,7 +142,7 @@ def write_audit_publish(lake: Lake, work: Work) -> Outcome:
                 if work.table.on_reject == "split":
                     staged, verdicts, rejected = _split(lake, table, work, staged, verdicts, docket)
                 passed = _passed(work, verdicts)
-                record = _record(work, staged, verdicts, docket, run, started, rejected)
+                record = run_record(work, staged, verdicts, docket, run, started, rejected)
                 pointer = write_evidence(table, run, record)
             claim.commit()
         with clock.step("publish"):
@@ -367,51 +366,3 @@ def _outcome(
     if not verdict.passed:
         return DayOutcome(day, "held", verdict.reason, readers, rows, size, verdict)
     return DayOutcome(day, "not-ready", "a day before it in the chain is held", readers, rows, size, verdict)
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of what decides about rows besides the table's own code."""
-    packages = ("lakeproof", "duckdb", "polars", "pyarrow", "pyiceberg")
-    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
-
-
-def _record(
-    work: Work,
-    staged: Staged,
-    verdicts: Mapping[Day, Verdict],
-    docket: Docket,
-    run: str,
-    started: datetime,
-    rejected: Mapping[Day, int],
-) -> dict[str, Any]:
-    """Return the evidence of a run."""
-    days = {}
-    for day, verdict in verdicts.items():
-        files = [
-            {"location": f.location, "bytes": f.bytes, "rows": f.rows, "sha256": f.sha256} for f in staged.files[day]
-        ]
-        days[day_key(day)] = verdict.as_record() | {"files": files}
-        if work.merge is not None:
-            days[day_key(day)]["merged"] = vars(work.merge.merged)
-    inputs = {name: reader.record() for name, reader in work.readers.items()}
-    if work.merge is not None:
-        inputs[MERGE_BASE] = work.merge.record(docket.table)
-    return {
-        "format": 1,
-        "table": work.table.name,
-        "output": "main",
-        "run": run,
-        "dagster_run": work.dagster_run,
-        "publisher": publisher(),
-        "versions": versions(),
-        "code": work.maker.code,
-        "contract": work.table.record(),
-        "started": started,
-        "audited": datetime.now(UTC),
-        "inputs": inputs,
-        "referred": {name: referred.record() for name, referred in docket.referred.items()},
-        "history": {day_key(day): vars(content) for day, content in docket.contents.items()},
-        "waived": {day_key(day): dict(waived) for day, waived in work.waived.items() if day in staged.files},
-        "rejected": {day_key(day): rows for day, rows in rejected.items()},
-        "days": days,
-    }

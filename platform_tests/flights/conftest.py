@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 NEW_YORK = ZoneInfo("America/New_York")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def collected_from(flights_outside: dict[str, str]) -> dict[str, str]:
+    """Let every test of the example collect from the real thing."""
+    return flights_outside
+
+
 @pytest.fixture
 def known(lakehouse: Lakehouse) -> None:
     """Publish a few airlines, airports and aircraft."""

@@ -70,5 +70,5 @@ def test_a_day_that_was_never_delivered_is_not_ready(lakehouse: Lakehouse) -> No
 
     assert not result.success
     assert "not-ready" in message
-    assert "0 rows of 2013-12-31" in message
+    assert "2013-12-31: _SUCCESS is not there" in message
     assert lakehouse.read(raw_weather).is_empty()

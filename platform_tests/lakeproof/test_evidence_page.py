@@ -23,8 +23,9 @@ MADE = ("airlines", "airports", "planes", "raw_weather", "raw_departures", "depa
 
 
 @pytest.fixture(scope="module")
-def lake(publish: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def lake(publish: Any, tmp_path_factory: pytest.TempPathFactory, flights_outside: dict[str, str]) -> Path:
     """Return a folder with a lake that has a day of departures, and the workspace that made it."""
+    assert flights_outside
     folder = tmp_path_factory.mktemp("evidence")
     lakehouse = Lakehouse(home=str(folder / ".lakeproof"))
     made = {made.table.name: made for made in table_assets(defs.resolve_all_asset_keys())}

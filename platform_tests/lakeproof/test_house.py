@@ -27,7 +27,7 @@ FLOORS = [
     ["contract"],
     ["progress", "forms", "verdict"],
     ["audit", "lake", "engine"],
-    ["reading", "docket", "rejects", "unchanged", "merge", "outcome", "wap", "difference", "recorded"],
+    ["reading", "docket", "rejects", "unchanged", "merge", "outcome", "runrecord", "wap", "difference", "recorded"],
     ["source"],
     ["gate", "precheck"],
     ["lakehouse"],

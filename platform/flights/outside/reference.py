@@ -6,7 +6,7 @@ import os
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from adbc_driver_postgresql import dbapi as postgresql
+from adbc_driver_postgresql import dbapi as postgresql  # type: ignore[import-untyped]  # it ships none
 from adbc_driver_sqlite import dbapi as sqlite
 
 from flights.collection import airlines, airports, planes

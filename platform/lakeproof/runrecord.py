@@ -1,0 +1,68 @@
+"""What a run leaves as its evidence: what was read, made and judged, by which code, and when."""
+
+from __future__ import annotations
+
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from lakeproof.lake.evidence import day_key, publisher
+from lakeproof.merge import MERGE_BASE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lakeproof.docket import Docket
+    from lakeproof.lake.replace import Day
+    from lakeproof.lake.stage import Staged
+    from lakeproof.verdict import Verdict
+    from lakeproof.wap import Work
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what decides about rows besides the table's own code."""
+    packages = ("lakeproof", "duckdb", "polars", "pyarrow", "pyiceberg")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+
+
+def run_record(
+    work: Work,
+    staged: Staged,
+    verdicts: Mapping[Day, Verdict],
+    docket: Docket,
+    run: str,
+    started: datetime,
+    rejected: Mapping[Day, int],
+) -> dict[str, Any]:
+    """Return the evidence of a run."""
+    days = {}
+    for day, verdict in verdicts.items():
+        files = [
+            {"location": f.location, "bytes": f.bytes, "rows": f.rows, "sha256": f.sha256} for f in staged.files[day]
+        ]
+        days[day_key(day)] = verdict.as_record() | {"files": files}
+        if work.merge is not None:
+            days[day_key(day)]["merged"] = vars(work.merge.merged)
+    inputs = {name: reader.record() for name, reader in work.readers.items()}
+    if work.merge is not None:
+        inputs[MERGE_BASE] = work.merge.record(docket.table)
+    return {
+        "format": 1,
+        "table": work.table.name,
+        "output": "main",
+        "run": run,
+        "dagster_run": work.dagster_run,
+        "publisher": publisher(),
+        "versions": versions(),
+        "code": work.maker.code,
+        "contract": work.table.record(),
+        "started": started,
+        "audited": datetime.now(UTC),
+        "inputs": inputs,
+        "referred": {name: referred.record() for name, referred in docket.referred.items()},
+        "history": {day_key(day): vars(content) for day, content in docket.contents.items()},
+        "waived": {day_key(day): dict(waived) for day, waived in work.waived.items() if day in staged.files},
+        "rejected": {day_key(day): rows for day, rows in rejected.items()},
+        "days": days,
+    }
