@@ -15,7 +15,8 @@ import click
 from lakeproof.cli.execute import dagster_instance
 from lakeproof.cli.locations import load_locations
 from lakeproof.cli.options import as_json, console, grid, print_json, workspace
-from lakeproof.errors import LakeproofError
+from lakeproof.cli.sources import EVERY, as_markdown, as_record, examine, print_examined, references, sources_of
+from lakeproof.errors import HeldError, LakeproofError, UsageError
 from lakeproof.lake.catalog import Lake, default_home
 
 if TYPE_CHECKING:
@@ -41,10 +42,22 @@ class Finding:
 
 
 @click.command()
+@click.option("--source", metavar="TABLE", help="Look at what TABLE collects from, or at all sources: `all`.")
+@click.option("--markdown", is_flag=True, help="With --source: as a page to talk about with the source's owners.")
 @workspace
 @as_json
-def doctor(*, workspace: str, as_json: bool) -> int:
-    """Check the installation, the lake, Dagster's record and the code locations; exits 1 when something is wrong."""
+def doctor(*, source: str | None, markdown: bool, workspace: str, as_json: bool) -> int:
+    """Check the installation, the lake, Dagster's record and the code locations; exits 1 when something is wrong.
+
+    With --source: a source as it is now against its contract, what its fields hold, which keys and foreign keys hold in
+    a sample, and which columns repeat as if they belonged to another table; exits 3 when it is not what its contract
+    says.
+    """
+    if source is not None:
+        return _sources(workspace, source, markdown=markdown, as_json=as_json)
+    if markdown:
+        msg = "--markdown is for --source."
+        raise UsageError(msg, next_step="lakeproof doctor --source all --markdown")
     findings = [
         _look("python", lambda: f"{platform.python_version()} on {platform.system()}"),
         _look("packages", _packages),
@@ -59,6 +72,25 @@ def doctor(*, workspace: str, as_json: bool) -> int:
         rows = [["✓" if f.good else "✗", f.what, f.detail] for f in findings]
         console().print(grid("", ["", "what", "found"], rows))
     return 0 if all(finding.good for finding in findings) else 1
+
+
+def _sources(workspace: str, name: str, *, markdown: bool, as_json: bool) -> int:
+    """Look at sources, and tell what was found."""
+    locations = load_locations(workspace)
+    examined = [examine(table, source) for table, source in sources_of(locations, name)]
+    # What refers to what is found by looking at all of them.
+    others = [] if name == EVERY else [(t, s) for t, s in sources_of(locations, EVERY) if t.name != name]
+    keys = references([*examined, *(examine(table, source) for table, source in others)])
+    if as_json:
+        print_json([as_record(one, keys) for one in examined])
+    elif markdown:
+        click.echo(as_markdown(examined, keys), nl=False)
+    else:
+        for one in examined:
+            print_examined(one, keys)
+    if any(one.error is not None for one in examined):
+        return 1
+    return 0 if all(one.good for one in examined) else HeldError.exit_code
 
 
 def _look(what: str, find: Callable[[], str]) -> Finding:
