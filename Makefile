@@ -43,13 +43,16 @@ define install
 	@touch $@
 endef
 
+# What the example collects from, beside a command: an API, a landing folder, a database.
+OUTSIDE := $(BIN)/python -m flights.outside --folder "$(LAKEPROOF_HOME)/outside"
+
 .PHONY: help
 help:  ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: .venv/run.stamp  ## Publish January 2013 of the flights example through all four layers, then show the best finds
-	@$(BIN)/lakeproof run --all --from 2013-01-01 --to 2013-01-31
+	@$(OUTSIDE) $(BIN)/lakeproof run --all --from 2013-01-01 --to 2013-01-31
 	@echo "The departures of which a few minutes more in the timetable would have saved most:"
 	@$(BIN)/lakeproof show flights.padding_candidates@2013-01-31 --rows 5 --sort rank \
 		--columns rank,carrier,flight,origin,dest,scheduled_time,pad_minutes,net_saving_usd,remedy
@@ -59,13 +62,23 @@ run: .venv/run.stamp  ## Publish January 2013 of the flights example through all
 	@echo "  lakeproof status                                             what readers have, and what is missing"
 	@echo "  lakeproof show flights.departures@2013-01-05 --evidence      what was read, made and judged"
 	@echo "  lakeproof verify flights.departures@2013-01-05               whether its inputs make it again"
-	@echo "  lakeproof run --all --from 2013-01-01 --to 2013-12-31        the whole year"
+	@echo "  python -m flights.outside lakeproof run --all --from 2013-01-01 --to 2013-12-31"
+	@echo "                                                               the whole year, with its sources beside it"
 
 .PHONY: ui
 ui: .venv/run.stamp  ## Open the Dagster UI on http://127.0.0.1:3000 (PORT=... for another port)
 	@mkdir -p "$(LAKEPROOF_HOME)/dagster"
 	@cp -n platform/lakeproof/dagster.yaml "$(LAKEPROOF_HOME)/dagster/"
-	@DAGSTER_HOME="$(LAKEPROOF_HOME)/dagster" PATH="$(abspath $(BIN)):$$PATH" $(BIN)/dagster dev -h 127.0.0.1 -p $(PORT)
+	@DAGSTER_HOME="$(LAKEPROOF_HOME)/dagster" PATH="$(abspath $(BIN)):$$PATH" \
+		$(OUTSIDE) $(BIN)/dagster dev -h 127.0.0.1 -p $(PORT)
+
+.PHONY: feed
+feed: .venv/run.stamp  ## Serve what the example collects from until Ctrl-C, and print the variables that say where it is
+	@$(OUTSIDE)
+
+.PHONY: docs
+docs: .venv/run.stamp  ## Write the pages that are made from what they are about
+	@$(OUTSIDE) $(BIN)/lakeproof doctor --source all --markdown > docs/sources.md
 
 .PHONY: test
 test: .venv/dev.stamp .venv/readers.stamp  ## Run the tests (ARGS="-k publish" for some of them)

@@ -123,9 +123,8 @@ def as_markdown(examined: Sequence[Examined], keys: Sequence[ForeignKey]) -> str
     parts = [
         "# Sources",
         "",
-        "What the tables collect from, and what a sample of each shows; made by",
-        "`lakeproof doctor --source all --markdown`. What holds in a sample need not hold in all of the source; what does",
-        "not hold in it, does not.",
+        "What the tables collect from, and what a sample of each shows: `lakeproof doctor --source all --markdown`.",
+        "What holds in a sample need not hold in all of the source; what does not hold in it, does not.",
     ]
     for one in examined:
         parts += ["", f"## {one.name}", "", f"`{one.source.name}`. {one.table.description}"]
