@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 
@@ -21,7 +22,8 @@ def main() -> None:
         beside.replace(options.port_file)
     sys.stdout.write(f"The flights feed is at {feed.url}; the key is in {KEY_VARIABLE}.\n")
     sys.stdout.flush()
-    feed.serve()
+    with contextlib.suppress(KeyboardInterrupt):
+        feed.serve()
 
 
 def _options() -> argparse.Namespace:

@@ -52,7 +52,7 @@ class Fault:
         field: The field at fault.
         to: What it becomes, or where a link leads.
         from_item: The item of the day at which it begins.
-        times: In how many answers it shows; None for all.
+        times: In how many answers it shows, where it is one of `IN_TRANSPORT`; None for all.
         seconds: How long an answer takes.
     """
 

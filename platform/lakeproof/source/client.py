@@ -174,8 +174,13 @@ class Client:
     def _ask(self, url: str, params: Mapping[str, str], where: str, method: str) -> Answer:
         """Make one attempt, and follow redirects within the server."""
         for _ in range(MOST_REDIRECTS):
-            if origin_of(url) != self.origin:
-                msg = f"{where}: it leads to {origin_of(url)}, another server than {self.origin}."
+            try:
+                origin = origin_of(url)
+            except SourceError as error:
+                msg = f"{where}: {error.what}"
+                raise SourceError(msg, next_step="talk to the source's owner") from None
+            if origin != self.origin:
+                msg = f"{where}: it leads to {origin}, another server than {self.origin}."
                 raise SourceError(
                     msg, next_step="talk to the source's owner: no request goes where it was not declared"
                 )
@@ -185,7 +190,7 @@ class Client:
             answer = self._send(request, where, _Secrets.between(plain, request, self.auth))
             if isinstance(answer, Answer):
                 return answer
-            url, params = urljoin(url, answer), {}
+            url, params = linked(url, answer), {}
         msg = f"{where}: it was redirected {MOST_REDIRECTS} times."
         raise SourceError(msg, next_step="talk to the source's owner")
 
@@ -213,15 +218,16 @@ class Client:
         except (requests.RequestException, ValueError) as error:
             msg = f"{where}: the request cannot be sent ({type(error).__name__})."
             raise SourceError(msg, next_step="mend the source's base, headers or credential") from None
+        status = secrets.hide(f"it answers {response.status_code} {response.reason or ''}".rstrip())
         if response.status_code in PASSING:
-            raise PassingError(_status(response), self._asked_to_wait(response, where))
+            raise PassingError(status, self._asked_to_wait(response, f"{where}: {status}"))
         if response.status_code != requests.codes.ok:
             said = secrets.hide(_shortened(body))
-            msg = f"{where}: {_status(response)}{f': {said}' if said else ''}."
+            msg = f"{where}: {status}{f': {said}' if said else ''}."
             raise StatusError(msg, next_step=self._remedy(response.status_code))
         return Answer(request.url or "", response.headers, body)
 
-    def _asked_to_wait(self, response: requests.Response, where: str) -> float | None:
+    def _asked_to_wait(self, response: requests.Response, what: str) -> float | None:
         text = response.headers.get("Retry-After")
         if text is None:
             return None
@@ -230,7 +236,7 @@ class Client:
         except ValueError:
             return None
         if wait > self.retry.longest:
-            msg = f"{where}: {_status(response)}, and asks to wait {wait:,.0f} s, more than {self.retry.longest:g}."
+            msg = f"{what}, and asks to wait {wait:,.0f} s, more than {self.retry.longest:g}."
             raise SourceError(msg, next_step="run it again later, or raise the longest wait of retry=")
         return wait
 
@@ -261,6 +267,14 @@ def origin_of(url: str) -> str:
     default = {"http": 80, "https": 443}[parts.scheme]
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{host}" + (f":{port}" if port not in {None, default} else "")
+
+
+def linked(url: str, link: str) -> str:
+    """Return where a link leads from a URL; one that is no URL is returned as it is, and refused by who follows it."""
+    try:
+        return urljoin(url, link)
+    except ValueError:
+        return link
 
 
 class _TooLargeError(Exception):
@@ -300,7 +314,8 @@ def _body(response: requests.Response, most: int, ends: float) -> bytes:
         raise PassingError(msg)
     unpack = zlib.decompressobj(wbits=31) if packing == "gzip" else None
     body = bytearray()
-    while chunk := response.raw.read(CHUNK_BYTES, decode_content=False):
+    # What is there, and not a whole chunk: a server that drips would never let the time be looked at.
+    while chunk := response.raw.read1(CHUNK_BYTES, decode_content=False):
         body += unpack.decompress(chunk, most + 1) if unpack else chunk
         if len(body) > most:
             msg = f"an answer is larger than {most:,} bytes."
@@ -311,10 +326,6 @@ def _body(response: requests.Response, most: int, ends: float) -> bytes:
         msg = "a gzip body was cut short"
         raise PassingError(msg)
     return bytes(body)
-
-
-def _status(response: requests.Response) -> str:
-    return f"it answers {response.status_code} {response.reason or ''}".rstrip()
 
 
 def _shortened(body: bytes) -> str:

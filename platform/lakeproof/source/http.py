@@ -8,13 +8,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin
 
 import pyarrow as pa
 
 from lakeproof.engine.cast import arrow_schema
 from lakeproof.errors import ContractError, LakeproofError, SourceError, did_you_mean
-from lakeproof.source.client import Answer, Client, Retry, StatusError, origin_of
+from lakeproof.source.client import Answer, Client, Retry, StatusError, linked, origin_of
 from lakeproof.source.days import ListedDay
 from lakeproof.source.pages import DriftError, Page, Shape
 from lakeproof.source.pagination import OnePage, Pagination, Received
@@ -200,7 +199,7 @@ class HttpSource:
             if number >= self.most_pages:
                 msg = f"{self._at(day)}: it has more than {self.most_pages:,} pages."
                 raise SourceError(msg, next_step="raise most_pages, if the day is that large")
-            url, params = (urljoin(url, step), {}) if isinstance(step, str) else (url, params | step)
+            url, params = (linked(url, step), {}) if isinstance(step, str) else (url, params | step)
         if total is not None and summary["rows"] != total:
             msg = f"{self._at(day)}: it says that it has {total:,} rows, and delivered {summary['rows']:,}."
             raise SourceError(msg, next_step="run it again; if it stays so, talk to the source's owner")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
+import socket
+import threading
+import time
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from email.utils import format_datetime
@@ -255,6 +259,39 @@ def test_a_page_that_is_too_large_is_refused(api: Api) -> None:
         api.answer = lambda _, headers=headers, sent=sent: (200, headers, sent)  # type: ignore[misc]
         with pytest.raises(SourceError, match="larger than 1,000,000 bytes"):
             read(source_of(api, most_bytes=1_000_000))
+
+
+def test_a_body_that_drips_runs_out_of_time(api: Api) -> None:
+    """An attempt's time holds for the whole body, however often a byte of it comes."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            peer, _ = server.accept()
+            peer.recv(65_536)
+            peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+            with contextlib.suppress(OSError), peer:
+                for _ in range(60):
+                    peer.sendall(b" ")
+                    time.sleep(0.05)
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        base, began = f"http://127.0.0.1:{server.getsockname()[1]}", time.monotonic()
+        with pytest.raises(SourceError, match=r"no answer within 0.3 s"):
+            read(source_of(api, base=base, timeout=0.3, retry=Retry(1)))
+        took = time.monotonic() - began
+        thread.join()
+
+    assert took < 1.5
+
+
+def test_a_link_that_is_none_is_refused(api: Api) -> None:
+    """A link to something else than a server, or with a name and password, is refused with its page."""
+    for link in ("ftp://127.0.0.1/x", api.url.replace("//", "//user:word@"), "http://[x"):
+        api.says({"list": [{"id": 1}], "next": link})
+        with pytest.raises(SourceError, match=r"/things, page 2: ") as caught:
+            read(source_of(api, items="list", pagination=NextLink()))
+        assert "word@" not in str(caught.value)
 
 
 def test_days_are_read_one_by_one(api: Api) -> None:
