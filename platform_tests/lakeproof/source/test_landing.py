@@ -250,6 +250,8 @@ def test_a_file_that_is_cut_anywhere_is_refused(landing: Landing, name: str) -> 
             assert landing.rows() == ROWS[: data[:cut].count(b"\n") - 1]
         else:
             assert f"2013-01-05/{name}" in landing.refusal()
+            [fault] = landing.source().precheck(DAY).faults
+            assert fault.startswith(f"2013-01-05/{name}")
     landing.put(name, data)
     assert landing.rows() == ROWS
 
