@@ -142,6 +142,7 @@ def test_every_type_is_read_as_it_is(database: Database) -> None:
         ("id", "6f96", "column id"),
         ("seen", "2013-02-30", "'2013-02-30' is no date"),
         ("seen", "2013-1-5", "'2013-1-5' is no date"),
+        ("seen", "2013-01-05 10:00", "'2013-01-05 10:00' is no date"),
     ],
 )
 def test_a_value_that_does_not_fit_is_named(database: Database, name: str, value: Any, told: str) -> None:
