@@ -12,8 +12,9 @@ from catalogs import Catalog
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# A lost answer needs a server that answers, and kills on SQLite are what test_crash.py is about.
-collect_ignore = ["test_crashes.py", "test_lost_answers.py"] if servers.CATALOGS == ["sqlite"] else []
+# A lost answer and a source need a server, and kills on SQLite are what test_crash.py is about.
+NEED_SERVERS = ["test_crashes.py", "test_lost_answers.py", "test_source_postgres.py", "test_source_bucket.py"]
+collect_ignore = NEED_SERVERS if servers.CATALOGS == ["sqlite"] else []
 
 
 @pytest.fixture(scope="session", params=servers.CATALOGS)

@@ -23,7 +23,7 @@ from lakeproof.engine.code import code_digest
 from lakeproof.engine.duck import connect, files_relation
 from lakeproof.engine.remote import polars_options
 from lakeproof.engine.scan import scan_files
-from lakeproof.errors import ContractError, MakeError, RowsError, did_you_mean
+from lakeproof.errors import ContractError, MakeError, RowsError, SourceError, did_you_mean
 from lakeproof.forms import BATCH_ROWS, FORM_NAMES, FORMS, hand_over, is_whole, parameters_of, take_back
 
 if TYPE_CHECKING:
@@ -167,6 +167,9 @@ class FunctionMaker:
         given: dict[str, Any] = {"window": window, "context": context}
         for name, rows in inputs.items():
             form = self.parameters[name]
+            if form is pa.RecordBatchReader and isinstance(rows, StreamRows):
+                given[name] = rows.open()  # as it comes: no engine copies it, and what breaks in it is told as it is
+                continue
             frame = rows.frame() if form is pl.LazyFrame else None
             # Relations must share a connection to be joined; a stream needs one of its own to be read beside others.
             own = connect if form is pa.RecordBatchReader else connected
@@ -316,7 +319,7 @@ def guarded(reader: pa.RecordBatchReader, name: str) -> pa.RecordBatchReader:
     def batches() -> Any:
         try:
             yield from reader
-        except RowsError:
+        except (RowsError, SourceError):
             raise
         except Exception as error:
             msg = f"{name} failed while its rows were read: {type(error).__name__}: {error}"

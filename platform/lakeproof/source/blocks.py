@@ -22,7 +22,12 @@ if TYPE_CHECKING:
             """Return at most so many bytes; none at the end."""
 
 
-BLOCK_BYTES = 4 * 2**20
+BLOCK_BYTES = 16 * 2**20
+"""About as many rows as an encoder takes at once; smaller ones make it wait."""
+
+AHEAD = 3
+"""How many blocks are at work or done and not taken yet: more would only cost memory."""
+
 LONGEST_RECORD = 64 * 2**20
 """A record that is longer is a quote that was never closed, or no text at all."""
 
@@ -92,7 +97,7 @@ def in_turn(work: Callable[[Block], T], source: Iterator[Block]) -> Iterator[T]:
     try:
         for block in source:
             waiting.append(pool.submit(work, block))
-            if len(waiting) > workers:
+            if len(waiting) > AHEAD:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

@@ -9,8 +9,10 @@ from __future__ import annotations
 import csv
 import re
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING, NoReturn
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
@@ -25,10 +27,13 @@ if TYPE_CHECKING:
 
     from lakeproof.parts import Column
 
-QUOTE, NEWLINE, RETURN = b'"\n\r'
+QUOTE, NEWLINE, RETURN, ZERO = b'"\n\r0'
+LETTERS_X = b"xX"
+AROUND = 20
+"""Bytes about a stray quote that a message shows."""
+
 _ROW = re.compile(r"Row #(\d+)")
 _COUNT = re.compile(r"Expected (\d+) columns?, got (\d+)")
-_HEX = re.compile(rb"0[xX]")
 _WHOLE = r"^\s*-?[0-9]+\s*$"
 _INFINITE = r"^\s*[+-]?(?i:inf|infinity)\s*$"
 
@@ -78,13 +83,12 @@ class Delimited:
         wanted = arrow_schema(columns.values())
         if not block.data:
             return pa.RecordBatch.from_pylist([], schema=wanted)
-        quoted = b'"' in block.data
-        if quoted:
+        if b'"' in block.data:
             self._check_quotes(block)
         _check_lines(block)
         types = {name: _parsed(field.type) for name, field in zip(columns, wanted, strict=True)}
         try:
-            rows = self._read(block, header, types, quoted=quoted)
+            rows = self._read(block, header, types)
         except pa.ArrowInvalid as error:
             self._explain(block, header, types, str(error))
         self._check_numbers(block, header, types, rows)
@@ -99,16 +103,17 @@ class Delimited:
 
     def texts(self, block: Block, header: Sequence[str], names: Sequence[str]) -> pa.Table:
         """Return values as they are written, as bytes."""
-        return self._read(block, header, dict.fromkeys(names, pa.large_binary()), quoted=b'"' in block.data)
+        return self._read(block, header, dict.fromkeys(names, pa.large_binary()))
 
-    def _read(self, block: Block, header: Sequence[str], types: Mapping[str, pa.DataType], *, quoted: bool) -> pa.Table:
+    def _read(self, block: Block, header: Sequence[str], types: Mapping[str, pa.DataType]) -> pa.Table:
         data = block.data
         # Arrow takes a byte-order mark off what it is given; one that is data must stay.
         data = BOM + data if data.startswith(BOM) else data
         rows = arrow_csv.read_csv(
             pa.BufferReader(data),
             read_options=arrow_csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=list(header)),
-            parse_options=arrow_csv.ParseOptions(delimiter=self.delimiter, newlines_in_values=quoted),
+            # Values with newlines are read all the same: what Arrow would split at is the block's end.
+            parse_options=arrow_csv.ParseOptions(delimiter=self.delimiter),
             convert_options=arrow_csv.ConvertOptions(
                 column_types=dict(types),
                 include_columns=list(types),
@@ -126,39 +131,33 @@ class Delimited:
 
     def _check_quotes(self, block: Block) -> None:
         """Refuse a quote that neither begins nor ends a value, nor is doubled within one."""
-        data = _bytes(block.data)
-        places = pc.indices_nonzero(pc.equal(data, QUOTE))
-        begins = places.take(pa.array(range(0, len(places), 2), pa.int64()))
-        ends = places.take(pa.array(range(1, len(places), 2), pa.int64()))
-        edge = pa.array([ord(self.delimiter), NEWLINE, QUOTE], pa.uint8())
-        first = pc.equal(begins, 0)
-        before = data.take(pc.if_else(first, begins, pc.subtract(begins, pc.if_else(first, 0, 1))))
-        after = data.take(pc.add(ends, 1))  # there is one: a block ends with a newline
-        good = pc.or_(pc.is_in(before, edge), first)
-        for places_of, fine in (
-            (begins, good),
-            (ends, pc.is_in(after, pa.concat_arrays([edge, pa.array([RETURN], pa.uint8())]))),
+        data = np.frombuffer(block.data, np.uint8)
+        places = np.flatnonzero(data == QUOTE)
+        begins, ends = places[::2], places[1::2]
+        begins = begins[int(block.data[:1] == b'"') :]  # nothing is before the first byte, and nothing needs to be
+        delimiter = ord(self.delimiter)
+        for found, beside, edges in (
+            (begins, data[begins - 1], (delimiter, NEWLINE, QUOTE)),
+            (ends, data[ends + 1], (delimiter, NEWLINE, QUOTE, RETURN)),
         ):
-            if len(fine) and not pc.all(fine).as_py():
-                place = places_of[pc.index(fine, value=False).as_py()].as_py()
-                line = block.line + block.data.count(b"\n", 0, place)
-                around = block.data[max(block.data.rfind(b"\n", 0, place) + 1, place - 20) : place + 20]
-                msg = (
-                    f"a stray quote in {shown(around.splitlines()[0].decode(errors='replace'))}: a value with quotes "
-                    "is in quotes as a whole, those within doubled"
-                )
-                raise DeliveryFault(
-                    msg,
-                    line=line,
-                )
+            fine = reduce(np.logical_or, (beside == edge for edge in edges))
+            if not fine.all():
+                self._stray(block, int(found[int(fine.argmin())]))
+
+    def _stray(self, block: Block, place: int) -> NoReturn:
+        begin = max(block.data.rfind(b"\n", 0, place) + 1, place - AROUND)
+        text = block.data[begin : place + AROUND].splitlines()[0].decode(errors="replace")
+        why = f"a stray quote in {shown(text)}: a value with quotes is in quotes as a whole, those within doubled"
+        raise DeliveryFault(why, line=block.line + block.data.count(b"\n", 0, place))
 
     def _check_numbers(
         self, block: Block, header: Sequence[str], types: Mapping[str, pa.DataType], rows: pa.Table
     ) -> None:
         """Refuse what Arrow reads as a number, though it is none or is out of range."""
         suspects: dict[str, str] = {}
+        hexadecimal = _follow(block.data, ZERO, LETTERS_X)
         for name, kind in types.items():
-            if pa.types.is_integer(kind) and _HEX.search(block.data):
+            if pa.types.is_integer(kind) and hexadecimal:
                 suspects[name] = _WHOLE
             elif pa.types.is_floating(kind) and pc.any(pc.is_inf(rows.column(name))).as_py():
                 suspects[name] = _INFINITE
@@ -209,7 +208,7 @@ class Delimited:
         cells = (b"" if v is None else b'"' + v.replace(b'"', b'""') + b'"' for v in values.to_pylist())
         alone = Block(b"".join(cell + b"\n" for cell in cells), 1)
         try:
-            Delimited()._read(alone, ["value"], {"value": kind}, quoted=True)  # noqa: SLF001 - of this class
+            Delimited()._read(alone, ["value"], {"value": kind})  # noqa: SLF001 - of this class
         except pa.ArrowInvalid:
             return False
         return True
@@ -238,16 +237,20 @@ def _word(kind: pa.DataType) -> str:
     return words.get(str(kind), str(kind))
 
 
-def _bytes(data: bytes) -> pa.Array:
-    return pa.Array.from_buffers(pa.uint8(), len(data), [None, pa.py_buffer(data)])
+def _follow(data: bytes, first: int, then: Sequence[int]) -> bool:
+    """Whether a byte is anywhere followed by one of others; beside other threads, unlike a search."""
+    octets = np.frombuffer(data, np.uint8)
+    is_first, after = octets[:-1] == first, octets[1:]
+    return any((is_first & (after == one)).any() for one in then)
 
 
 def _check_lines(block: Block) -> None:
     """Refuse empty lines, and carriage returns that end no line, outside of quotes."""
     data = block.data
+    returns = b"\r" in data
+    if not returns and not data.startswith(b"\n") and not _follow(data, NEWLINE, [NEWLINE]):
+        return
     for pattern, why in ((rb"(?<![^\n])\r?\n", "an empty line"), (rb"\r(?!\n)", "a carriage return within the line")):
-        if pattern.startswith(rb"\r") and b"\r" not in data:
-            continue
         even, since = True, 0
         for found in re.finditer(pattern, data):
             even = outside(data, found.start(), since) == even

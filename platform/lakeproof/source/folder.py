@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pyarrow.fs import FileInfo
 
 WILD = frozenset("*?[")
+AWS = {"s3.endpoint": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"), "s3.region": ("AWS_REGION", "AWS_DEFAULT_REGION")}
+"""What PyIceberg asks the network for, or leaves at its default, where it could look into AWS's environment."""
 
 
 @dataclass(frozen=True)
@@ -106,8 +108,8 @@ class Folder:
         if self._local is not None:
             return PyArrowFileIO({}).fs_by_scheme("file", "")
         scheme, bucket, _ = PyArrowFileIO.parse_location(self.root)
-        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-        properties = {"s3.endpoint": endpoint} if endpoint else {}
+        told = {name: next(filter(None, map(os.environ.get, variables)), None) for name, variables in AWS.items()}
+        properties = {name: value for name, value in told.items() if value}
         return PyArrowFileIO(properties).fs_by_scheme(scheme, bucket)
 
 

@@ -85,10 +85,9 @@ class FileReading:
         if kind == "parquet":
             batch = next(self._parquet(HEAD_ROWS), None)
             return [] if batch is None else batch.to_pylist()
-        with self._stream() as stream:
-            data = stream.read(HEAD_BYTES)
+        data = self._first(HEAD_BYTES)
         # All of a small file is read as it is; of others the lines that are whole.
-        if len(data) == HEAD_BYTES:
+        if len(data) >= HEAD_BYTES:
             data = data[: data.rfind(b"\n") + 1] if b"\n" in data else data
         cut = pa.BufferReader(data)
         made = self._csv(cut) if kind == "csv" else self._json(cut)
@@ -96,6 +95,18 @@ class FileReading:
         for batch in made:
             rows += batch.slice(0, HEAD_ROWS).to_pylist()
         return rows[:HEAD_ROWS]
+
+    def _first(self, size: int) -> bytes:
+        """Read the beginning of the file; a compressed or distant one comes in pieces."""
+        data = b""
+        with self._stream() as stream:
+            try:
+                while len(data) < size and (more := stream.read(size)):
+                    data += more
+            except (OSError, pa.ArrowInvalid) as error:
+                msg = f"it cannot be read to its end: {error}"
+                raise DeliveryFault(msg) from None
+        return data
 
     def _csv(self, stream: Any = None) -> Iterator[pa.RecordBatch]:
         found = self._blocks(stream, quotes=True)

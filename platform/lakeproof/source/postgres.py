@@ -149,9 +149,12 @@ def _storage(kind: pa.DataType) -> pa.DataType:
 
 def _check_type(name: str, column: Column, field: pa.Field) -> None:
     wanted, delivered = arrow_schema([column]).field(0).type, _storage(field.type)
-    number = getattr(field.type, "type_name", "") == "numeric"
-    if (number and not pa.types.is_decimal(wanted)) or (not number and not may_become(delivered, wanted)):
-        msg = f"it is {getattr(field.type, 'type_name', field.type)}, not {column.type}"
+    delivers = getattr(field.type, "type_name", str(field.type))
+    # A double has no digits of its own, so it is no decimal; a numeric is nothing else.
+    exact = pa.types.is_decimal(wanted)
+    fits = exact if delivers == "numeric" else may_become(delivered, wanted)
+    if not fits or (exact and pa.types.is_floating(delivered)):
+        msg = f"it is {delivers}, not {column.type}"
         raise DeliveryFault(msg, field=name)
 
 

@@ -174,6 +174,7 @@ def test_text_that_is_not_utf8_is_named(landing: Landing) -> None:
     [
         ("date", "2013-02-30"),
         ("date", "20130205"),
+        ("date", "2013-02-05T10:00:00"),
         ("time", "24:00:00"),
         ("timestamp", "2013-01-05T10:00:00Z"),
         ("timestamp", "2013-01-05T10:00:00.1234567"),
@@ -250,6 +251,8 @@ def test_a_file_that_is_cut_anywhere_is_refused(landing: Landing, name: str) -> 
             assert landing.rows() == ROWS[: data[:cut].count(b"\n") - 1]
         else:
             assert f"2013-01-05/{name}" in landing.refusal()
+            [fault] = landing.source().precheck(DAY).faults
+            assert fault.startswith(f"2013-01-05/{name}")
     landing.put(name, data)
     assert landing.rows() == ROWS
 
