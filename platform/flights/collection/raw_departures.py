@@ -87,7 +87,7 @@ raw_departures = Table(
         items="data",
         total="total",
         pagination=NextLink("next", limit=1_000),
-        days=DayIndex("/v1/departures/days", rows="rows", complete="complete"),
+        days=DayIndex("/v1/departures/days", rows="rows", complete="complete", version="etag"),
         rate=Rate(50),
     ),
 )
