@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import dagster as dg
 import duckdb
@@ -16,6 +18,7 @@ from flights.collection.airlines import collect_airlines
 from flights.collection.airports import collect_airports
 from flights.collection.planes import collect_planes
 from flights.collection.raw_departures import FIELDS, raw_departures
+from flights.outside import outside
 from lakeproof import Column, Lakehouse, LakeproofError, PackageSource, Table, Window, audit
 from lakeproof.lake.faults import is_conflict
 from lakeproof.source.protocol import SourceReader
@@ -71,9 +74,10 @@ def make(folder: str, days: int) -> dict[str, Any]:
 
 def upstream(home: str) -> dict[str, Any]:
     """Publish what the audits of the example's departures refer to."""
-    dg.materialize_to_memory(
-        [collect_airlines, collect_airports, collect_planes], resources={"lakehouse": Lakehouse(home=home)}
-    )
+    with outside(Path(home) / "outside") as where, patch.dict(os.environ, where):
+        dg.materialize_to_memory(
+            [collect_airlines, collect_airports, collect_planes], resources={"lakehouse": Lakehouse(home=home)}
+        )
     return {}
 
 
