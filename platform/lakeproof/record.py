@@ -66,6 +66,7 @@ def record(context: dg.AssetExecutionContext, table: Table, run: Callable[[], Ou
     report(Step(table.name, "record"))
     refused = [day for day in outcome.days if not day.good]
     with one_transaction(context.instance, context.run.run_id):
+        yield from _rejects(table, outcome)
         yield from _materializations(context, table, outcome)
     targets = _targets(context, outcome.days)
     with one_transaction(context.instance, context.run.run_id):
@@ -99,6 +100,18 @@ def _materializations(context: dg.AssetExecutionContext, table: Table, outcome: 
             metadata=shown.metadata(day),
             tags={"dagster/data_version": _data_version([day]).value},
         )
+
+
+def _rejects(table: Table, outcome: Outcome) -> Iterator[dg.AssetMaterialization]:
+    """Yield the materializations of the table of rejects, whose days are published with those they were split from."""
+    for day in outcome.days:
+        if day.rejected is not None and day.good:
+            yield dg.AssetMaterialization(
+                asset_key=dg.AssetKey(f"{table.name}__rejected".split(".")),
+                description=f"Rows that the audits of {table.name} refused.",
+                partition=_key(day.day),
+                metadata={"dagster/row_count": day.rejected, "run": outcome.run},
+            )
 
 
 def _evaluations(

@@ -88,9 +88,27 @@ bare = Table(
     audits=[audit.not_null("kind")],
 )
 
+apart = Table(
+    "lab.apart",
+    columns=FIELDS,
+    partition="at",
+    layer="collection",
+    start="2024-01-01",
+    end="2024-02-01",
+    owner="team:lab",
+    audits=[audit.between("value", 0, 1)],
+    on_reject="split",
+)
+
 
 @daily_table(slips, delivered=desk)
 def collect_slips(delivered: pl.DataFrame) -> pl.DataFrame:
+    """Take what is delivered."""
+    return delivered
+
+
+@daily_table(apart, delivered=desk)
+def collect_apart(delivered: pl.DataFrame) -> pl.DataFrame:
     """Take what is delivered."""
     return delivered
 
@@ -284,3 +302,14 @@ def test_a_source_that_cannot_be_reached_is_an_error(office: Office) -> None:
         )
     assert "the desk cannot be reached." in str(errors[-1])
     assert office.lakehouse.lake.find("lab.slips") is None
+
+
+def test_rejects_show_in_dagster(office: Office) -> None:
+    """The table of rejects has a materialization for each day that was split, with how many rows it has."""
+    outcome = office.collect(1, 2, collect_apart)
+
+    assert [(day.state, day.rejected) for day in outcome.days] == [("published", 1)] * 2
+    key = dg.AssetKey(["lab", "apart__rejected"])
+    records = office.instance.fetch_materializations(key, limit=5).records
+    shown = {r.partition_key: r.asset_materialization.metadata["dagster/row_count"].value for r in records}
+    assert shown == {"2024-01-01": 1, "2024-01-02": 1}
