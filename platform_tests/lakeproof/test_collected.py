@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from lakeproof import Column, audit
+from lakeproof.audit.guards import guarded
 from lakeproof.errors import ContractError
 
 EVENTS = [Column("day", "date"), Column("seen", "timestamptz"), Column("got", "timestamptz"), Column("number", "long")]
@@ -170,3 +171,13 @@ def test_hours_are_asked_of_a_time_and_of_a_daily_table(lab: Any) -> None:
         events(lab, audit.missing_hours("number"))
     with pytest.raises(ContractError, match="has no days"):
         events(lab, audit.missing_hours("seen"), partition=None, start=None)
+
+
+def test_the_guard_of_nulls_lets_a_blizzard_pass(lab: Any) -> None:
+    """More than half of the values gone is a bad day outside; nearly all of them is a bad source."""
+    table = guarded(lab.table(key=[], audits=[GOOD]))
+    for number in range(1, 8):
+        assert lab.states(table, lab.rows(*range(20), day=number), number) == ["published"]
+
+    assert lab.states(table, lab.rows(*range(8), *[None] * 12, day=8), 8) == ["published"]
+    assert lab.states(table, lab.rows(1, *[None] * 19, day=9), 9) == ["held"]

@@ -122,7 +122,7 @@ def new_nulls(
     Args:
         columns: The columns; none means all.
         above: A share of nulls above this is sudden ...
-        usual: ... for a column whose share over the days before was at most this.
+        usual: ... for a column whose median share of the days before was at most this.
         days: How many logical days before it count.
         min_history: With fewer of them there, it passes and says so.
         severity: `blocking` or `warn`.

@@ -79,11 +79,12 @@ def _judge_nulls(audit: NewNulls, day: Day, rows: int, nulls: Mapping[str, int],
     history = [d for d in _before(audit, day) if seen.rows.get(d)]
     if short := _too_short(audit, day, len(history)):
         return replace(_result(audit, rows, passed=True), describe=short)
-    total, sudden = sum(seen.rows[d] for d in history), []
+    sudden = []
     for column, count in nulls.items():
         if (audit.columns and column not in audit.columns) or not rows:
             continue
-        usual = sum(seen.nulls.get(d, {}).get(column, 0) for d in history) / total
+        # The median: one odd day before must not make the next one usual.
+        usual = statistics.median(seen.nulls.get(d, {}).get(column, 0) / seen.rows[d] for d in history)
         if usual <= audit.usual and count / rows > audit.above:
             sudden.append({"column": column, "null now": f"{count / rows:.1%}", "null before": f"{usual:.1%}"})
     result = _result(audit, rows, passed=not sudden, sample=tuple(sudden))
