@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from lakeproof.alive import close_killed
 from lakeproof.asset import table_assets
 from lakeproof.lake.upkeep import upkeep
 from lakeproof.lakehouse import KEY
@@ -48,6 +49,7 @@ def maintenance(
             totals["bytes removed"] += sum(gone.bytes for gone in done.removed)
             totals["days recorded"] += len(recorded)
             context.log.info("%s: %d files removed, %d days recorded", done.table, len(done.removed), len(recorded))
+        totals["killed runs"] = len(close_killed(context.instance))
         context.add_output_metadata(totals)
 
     keep.__annotations__.clear()  # Dagster reads them as they stand, and they stand as text

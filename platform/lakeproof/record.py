@@ -14,6 +14,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData as Target,
 )
 
+from lakeproof.alive import at_work
 from lakeproof.engine.duck import connect
 from lakeproof.errors import HeldError, LakeproofError, NotReadyError
 from lakeproof.lake.live import View
@@ -58,6 +59,7 @@ def record(context: dg.AssetExecutionContext, table: Table, run: Callable[[], Ou
     Raises:
         dagster.Failure: A day was refused, or the run as a whole; it is not tried again, since nothing would differ.
     """
+    at_work(context.instance, context.run.run_id)
     try:
         outcome = run()
     except LakeproofError as error:

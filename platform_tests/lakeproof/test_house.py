@@ -31,7 +31,7 @@ FLOORS = [
     ["source"],
     ["gate", "precheck"],
     ["lakehouse"],
-    ["record", "recording", "spec", "asset"],
+    ["alive", "record", "recording", "spec", "asset"],
     ["verify", "repair", "jobs"],
     ["testing", "idempotence"],
     ["cli"],

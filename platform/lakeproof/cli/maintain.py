@@ -46,25 +46,29 @@ def maintain(tables: Sequence[str], *, dry_run: bool, workspace: str, as_json: b
         except LakeproofError as error:
             error.readers = error.readers or "see what they saw before"
             errors.append(error)
-    recorded = _record(lake, locations, names, dry_run=dry_run)
+    recorded, closed = _record(lake, locations, names, dry_run=dry_run)
     if as_json:
         print_json([_document(report, recorded.get(report.table, ())) for report in reports])
     else:
-        _print(reports, recorded, dry_run=dry_run)
+        _print(reports, recorded, closed, dry_run=dry_run)
     if errors:
         raise errors[0].with_traceback(None)
     return 0
 
 
-def _record(lake: Lake, locations: Sequence[Any], names: Sequence[str], *, dry_run: bool) -> dict[str, tuple[Day, ...]]:
-    """Record published days; Dagster is only imported where there is a workspace."""
+def _record(
+    lake: Lake, locations: Sequence[Any], names: Sequence[str], *, dry_run: bool
+) -> tuple[dict[str, tuple[Day, ...]], list[str]]:
+    """Record published days, and end killed runs; Dagster is only imported where there is a workspace."""
     if not locations:
-        return {}
+        return {}, []
     execute, repair = import_module("lakeproof.cli.execute"), import_module("lakeproof.repair")
+    alive = import_module("lakeproof.alive")
     made = [made for location in locations for made in location.tables if made.table.name in names]
     with execute.dagster_instance() as instance:
         days = {m.table.name: repair.record_published(instance, lake, m, dry_run=dry_run) for m in made}
-    return {name: found for name, found in days.items() if found}
+        closed: list[str] = alive.close_killed(instance, dry_run=dry_run)
+    return {name: found for name, found in days.items() if found}, closed
 
 
 def _document(report: Upkeep, recorded: Sequence[Day]) -> dict[str, Any]:
@@ -79,7 +83,9 @@ def _document(report: Upkeep, recorded: Sequence[Day]) -> dict[str, Any]:
     }
 
 
-def _print(reports: Sequence[Upkeep], recorded: dict[str, tuple[Day, ...]], *, dry_run: bool) -> None:
+def _print(
+    reports: Sequence[Upkeep], recorded: dict[str, tuple[Day, ...]], closed: Sequence[str], *, dry_run: bool
+) -> None:
     out = console()
     would = "would be " if dry_run else ""
     columns = ["table", f"{would}removed", "MiB", "kept", "MiB kept", "which"]
@@ -95,6 +101,8 @@ def _print(reports: Sequence[Upkeep], recorded: dict[str, tuple[Day, ...]], *, d
     for name, days in recorded.items():
         which = days_text([day for day in days if day is not None]) or "it"
         out.print(f"{name}: {which} published but not recorded; {would}recorded in Dagster.", markup=False)
+    for run_id in closed:
+        out.print(f"Dagster run {run_id} was killed; it {would or 'is '}recorded as failed.", markup=False)
     out.print("Readers see what they saw before.", markup=False)
 
 

@@ -70,6 +70,12 @@ def recorded(day: str) -> dict[str, Any]:
         return found
 
 
+def statuses() -> list[dg.DagsterRunStatus]:
+    """Return how Dagster shows its runs, the newest first."""
+    with dagster_instance() as instance:
+        return [run.status for run in instance.get_runs()]
+
+
 def test_a_kill_between_commit_and_record_is_repaired_by_maintain(shell: Shell) -> None:
     """Published and not recorded: maintain records the days with their audits, and says so; a second time, nothing."""
     killed(shell, "before", "run", "small.readings", "--from", DAYS[0], "--to", DAYS[1])
@@ -89,6 +95,22 @@ def test_a_kill_between_commit_and_record_is_repaired_by_maintain(shell: Shell) 
         assert len(found.pop("version")) > 20
         assert found == dict.fromkeys(AUDITS, Status.SUCCEEDED)
     assert reports(shell)["recorded"] == []
+
+
+def test_a_run_that_was_killed_ends_as_failed(shell: Shell) -> None:
+    """Dagster shows a killed run as started until maintain says that it is over; runs that ended stay as they are."""
+    shell("run", "small.readings", "--day", DAYS[1])
+    killed(shell, "before", "run", "small.readings", "--day", DAYS[0])
+    assert statuses() == [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.SUCCESS]
+
+    looked, before = shell("maintain", "--dry-run"), statuses()
+    done = shell("maintain")
+
+    assert "was killed; it would be recorded as failed" in looked.out
+    assert before[0] == dg.DagsterRunStatus.STARTED
+    assert "was killed; it is recorded as failed" in done.out
+    assert statuses() == [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.SUCCESS]
+    assert "was killed" not in shell("maintain").out
 
 
 def test_a_kill_between_commit_and_record_is_repaired_by_a_rerun(shell: Shell) -> None:
