@@ -27,6 +27,12 @@ SERVICES := platform_tests/services
 ALONE_COMPILE = $(UV) --no-config pip compile --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links $(LOCK_FLAGS)
 
+# Why Spark takes no part in the soak, if it does not: Spark 4.1 runs on these versions of Java, and Maven brings its Iceberg.
+JAVA := $(if $(JAVA_HOME),$(JAVA_HOME)/bin/java,java)
+SPARK_LACKS = $(shell $(JAVA) -version 2>&1 | grep -qE 'version "(1[7-9]|2[0-3])' || { echo "no Java 17 to 23"; exit; }; \
+	command -v mvn >/dev/null || echo "no Maven")
+SPARK_ICEBERG := org.apache.iceberg:iceberg-spark-runtime-4.1_2.13:1.11.0
+
 PEERS := platform_tests/benchmarks/peers
 PEER_NAMES := dagster-iceberg sqlmesh local-data-platform
 # One of the peers needs a newer Python than ours, and all run on the same.
@@ -89,8 +95,8 @@ test-services: .venv/dev.stamp .venv/services.stamp  ## Publish through a real P
 	@CATALOGS="postgres rest" $(BIN)/python -m pytest $(SERVICES) $(ARGS)
 
 .PHONY: soak
-soak: .venv/dev.stamp .venv/readers.stamp .venv/services.stamp  ## Kill, interleave and poll for SOAK_MINUTES (10), and print what was tried
-	@CATALOGS="sqlite postgres rest" $(BIN)/python platform_tests/soak.py $(SOAK_MINUTES)
+soak: .venv/dev.stamp .venv/readers.stamp .venv/spark.stamp .venv/services.stamp  ## Kill, interleave and poll for SOAK_MINUTES (10), and print what was tried
+	@CATALOGS="sqlite postgres rest" SPARK_LACKS="$(SPARK_LACKS)" $(BIN)/python platform_tests/soak.py $(SOAK_MINUTES)
 
 .PHONY: bench
 bench: .venv/dev.stamp $(PEER_NAMES:%=.venv/peers/%.stamp)  ## Measure beside peers and the limit (ONLY=B1,B4 for some); exits 1 where a bound is missed
@@ -115,6 +121,7 @@ lock: .venv/dev.stamp  ## Resolve all locks anew (LOCK_FLAGS=--upgrade for newer
 		--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links $(LOCK_FLAGS) \
 		--output-file $(PEERS)/$$peer.lock >/dev/null || exit 1; done
 	@$(ALONE_COMPILE) $(READERS)/requirements.in --output-file $(READERS)/requirements.lock >/dev/null
+	@$(ALONE_COMPILE) $(READERS)/spark.in --output-file $(READERS)/spark.lock >/dev/null
 	@$(ALONE_COMPILE) $(SERVICES)/requirements.in --output-file $(SERVICES)/requirements.lock >/dev/null
 
 .PHONY: clean
@@ -142,6 +149,14 @@ clean:  ## Remove .venv, caches and builds; keep the data under .lakeproof
 	@$(PYTHON) -m venv --without-pip .venv/readers
 	@$(UV) pip sync --python .venv/readers/bin/python --require-hashes $(READERS)/requirements.lock
 	@touch $@
+
+# Spark as well, with the jar by which it reads Iceberg. The soak says when it takes no part.
+.venv/spark.stamp: $(READERS)/spark.lock $(READERS)/spark.sha256 | .venv/dev.stamp
+	@if test -z "$(SPARK_LACKS)"; then echo "Setting up .venv/spark" && rm -rf .venv/spark && $(PYTHON) -m venv --without-pip .venv/spark \
+		&& $(UV) pip sync --python .venv/spark/bin/python --require-hashes --build-constraints requirements.lock $< \
+		&& mvn --quiet --batch-mode org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy \
+			-Dartifact=$(SPARK_ICEBERG) -DoutputDirectory="$(CURDIR)/.venv/spark/jars" \
+		&& (cd .venv/spark/jars && sha256sum --quiet --check "$(CURDIR)/$(READERS)/spark.sha256") && touch $@; fi
 
 # Each peer of the benchmarks likewise. The benchmarks say which of them took no part.
 .venv/peers/%.stamp: $(PEERS)/%.lock | .venv/dev.stamp

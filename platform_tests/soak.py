@@ -26,8 +26,14 @@ LONGER = {
     "LAKEPROOF_KILLS": "25",
     "LAKEPROOF_SERVICE_KILLS": "6",
     "LAKEPROOF_STEP_STRIDE": "1",
+    "LAKEPROOF_POLLS": "40",
+    "LAKEPROOF_UPKEEP_ROUNDS": "30",
 }
 """A round's size, where the tests in `make test` are shorter."""
+
+READERS = "duckdb polars pyiceberg"
+SPARK_LACKS = os.environ.get("SPARK_LACKS", "")
+"""Why Spark takes no part, if it does not; the Makefile knows."""
 
 
 def figures_of(report: Path) -> Counter[str]:
@@ -40,6 +46,7 @@ def figures_of(report: Path) -> Counter[str]:
 
 def main(minutes: float) -> int:
     """Go round until the time is up; return what the last round of pytest ended with."""
+    longer = LONGER | {"READERS": READERS if SPARK_LACKS else f"{READERS} spark"}
     end, figures, ended = time.monotonic() + 60 * minutes, Counter[str](), 0
     while not ended and time.monotonic() < end:
         figures["rounds"] += 1
@@ -47,12 +54,14 @@ def main(minutes: float) -> int:
         with tempfile.TemporaryDirectory() as folder:
             report = Path(folder) / "report.xml"
             command = [sys.executable, "-m", "pytest", "-q", f"--junit-xml={report}", *map(str, RELIABILITY)]
-            ended = subprocess.run(command, check=False, env=LONGER | os.environ | {"LAKEPROOF_SEED": seed}).returncode
+            ended = subprocess.run(command, check=False, env=longer | os.environ | {"LAKEPROOF_SEED": seed}).returncode
             figures += figures_of(report)
         sys.stdout.write(f"Round {figures['rounds']}, seed {seed}: {'failed' if ended else 'passed'}\n")
     width = max(map(len, figures))
     for name, count in sorted(figures.items()):
         sys.stdout.write(f"  {name:{width}}  {count:>8,}\n")
+    if SPARK_LACKS:
+        sys.stdout.write(f"  Spark took no part: {SPARK_LACKS}\n")
     return ended
 
 
