@@ -36,7 +36,7 @@ PATIENCE = timedelta(seconds=0.4) * ROUNDS
 
 
 def rounds_of(batch: int) -> list[dict[str, Any]]:
-    """Return runs of three days, of which one is bad. After the first batch its days are left alone, and their past goes."""
+    """Return runs of three days, of which one is bad. The first batch's days are then left alone: their past goes."""
     days = [4, 5, 6] if batch else [1, 2, 3]
     values = range(ROUNDS * batch + 1, ROUNDS * (batch + 1) + 1)
     return [{"days": days, "values": dict.fromkeys(days, value) | {days[value % 3]: -value}} for value in values]
