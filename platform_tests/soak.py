@@ -46,7 +46,7 @@ def figures_of(report: Path) -> Counter[str]:
 
 def main(minutes: float) -> int:
     """Go round until the time is up; return what the last round of pytest ended with."""
-    longer = LONGER | {"READERS": READERS if SPARK_LACKS else f"{READERS} spark"}
+    longer = LONGER | {"LAKEPROOF_READERS": READERS if SPARK_LACKS else f"{READERS} spark"}
     end, figures, ended = time.monotonic() + 60 * minutes, Counter[str](), 0
     while not ended and time.monotonic() < end:
         figures["rounds"] += 1

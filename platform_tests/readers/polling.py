@@ -1,6 +1,6 @@
 """Readers that share no code with Lakeproof, each polling a table in a process of its own.
 
-`READERS` of the environment says which. Spark is one of them in `make soak`; it takes longer to start than a test may.
+`LAKEPROOF_READERS` of the environment says which. Spark, which takes long to start, is one of them in `make soak`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PYTHONS = {
 }
 """What runs each. DuckDB, the newest whose Iceberg reader is on PyPI, and Spark have environments of their own."""
 
-READERS = os.environ.get("READERS", "duckdb polars pyiceberg").split()
+READERS = os.environ.get("LAKEPROOF_READERS", "duckdb polars pyiceberg").split()
 POLLS = int(os.environ.get("LAKEPROOF_POLLS", "6"))
 """How often a reader polls at least while a test publishes."""
 

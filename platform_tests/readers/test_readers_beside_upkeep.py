@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 NAME = "tests.kept"
 DAYS = [f"2024-01-0{number}" for number in range(1, 7)]
 
-READERS = os.environ.get("READERS", "duckdb").split()
+READERS = os.environ.get("LAKEPROOF_READERS", "duckdb").split()
 """Who polls: one in the short form, which must be quick. The slow reader is there besides."""
 
 ROUNDS = int(os.environ.get("LAKEPROOF_UPKEEP_ROUNDS", "6"))
