@@ -28,8 +28,8 @@ def session() -> SparkSession:
 def main(catalog: str, name: str, table: str, stop: str) -> None:
     """Poll: follow the catalog's pointer as any reader does, and look at every row.
 
-    Spark reads the metadata file that the pointer names. Iceberg's JDBC catalog would follow the pointer by itself, but as
-    it comes it leaves a read of SQLite open, which locks out whoever publishes.
+    Spark reads the metadata file that the pointer names. Iceberg's JDBC catalog would follow the pointer by itself, but
+    as it comes it leaves a read of SQLite open, which locks out whoever publishes.
     """
     spark = session()
     pointer = "SELECT metadata_location FROM iceberg_tables WHERE catalog_name = ? AND table_name = ?"
