@@ -326,6 +326,6 @@ def _check_listed(reading: FileReading, listed: Mapping[str, Listed]) -> None:
     if one.rows is not None and one.rows != reading.rows:
         msg = f"it has {reading.rows:,} rows, where the manifest says {one.rows:,}"
         raise DeliveryFault(msg)
-    if one.sha256 is not None and reading.sha256 is not None and one.sha256 != reading.sha256:
+    if one.sha256 is not None and one.sha256 != (reading.sha256 or reading.digest()):
         msg = "its SHA-256 is not the one that the manifest says"
         raise DeliveryFault(msg)
