@@ -78,7 +78,7 @@ def things(**changes: Any) -> Table:
         "owner": "team:lab",
         "audits": [audit.not_null("value")],
     }
-    return Table("lab.things", **(fields | changes))
+    return Table("lab.breaking", **(fields | changes))
 
 
 def collected(form: Any, error: BaseException, take: Callable[[Any], Any] = lambda rows: rows) -> dg.AssetsDefinition:
@@ -105,10 +105,10 @@ def fails(asset: dg.AssetsDefinition, lakehouse: Lakehouse) -> str:
     assert run is not None
     assert not done.success
     assert run.tags[OUTCOME_TAG] == "error"
-    table = lakehouse.catalog.load_table("lab.things")
+    table = lakehouse.catalog.load_table("lab.breaking")
     assert table.current_snapshot() is None
     assert not [*Path(table.location().removeprefix("file://")).rglob("*.parquet")]
-    failure = done.failure_data_for_node("lab__things")
+    failure = done.failure_data_for_node("lab__breaking")
     assert failure is not None
     assert failure.user_failure_data is not None
     return str(failure.user_failure_data.description)
