@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import dagster as dg
 import psycopg2
+import pyarrow as pa
 import pytest
 import servers
 
-from lakeproof import Column, DatabaseSource, Window
+from lakeproof import Column, DatabaseSource, Table, Window, audit, daily_table
 from lakeproof.errors import SourceError
+from lakeproof.record import OUTCOME_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from lakeproof import Lakehouse
 
 DAY = Window.of("2013-01-05", timezone="America/New_York")
 TYPES = {
@@ -211,3 +217,64 @@ def test_nothing_can_be_written(database: Database) -> None:
     """A source's connection is read-only, whatever its user may do."""
     with pytest.raises(SourceError, match="read-only transaction"), database.source()._connected(None) as (_, reader):
         reader.stream("DELETE FROM lab.readings").read_all()
+
+
+def test_a_day_whose_connection_is_dropped_is_not_published(
+    database: Database, lakehouse: Lakehouse, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Rows that came before the connection broke are staged nowhere and published never; a rerun has all of them."""
+    database.put(500_000)
+    drops = [True, False]
+    table = Table(
+        "lab.dropped",
+        columns=FIELDS,
+        partition="seen",
+        layer="collection",
+        start="2013-01-01",
+        owner="team:lab",
+        audits=[audit.not_null("n")],
+    )
+
+    def collect(delivered: pa.RecordBatchReader) -> pa.RecordBatchReader:
+        def batches() -> Iterator[pa.RecordBatch]:
+            for number, batch in enumerate(delivered):
+                yield batch
+                if number == 0 and drops.pop(0):
+                    database.run(
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                        "WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+                    )
+
+        return pa.RecordBatchReader.from_batches(delivered.schema, batches())
+
+    collect.__annotations__ = {"delivered": pa.RecordBatchReader}
+    asset = daily_table(table, delivered=database.source())(collect)
+
+    def run() -> tuple[str | None, str]:
+        with dg.instance_for_test() as instance:
+            done = dg.materialize(
+                [asset],
+                instance=instance,
+                resources={"lakehouse": lakehouse},
+                partition_key="2013-01-05",
+                raise_on_error=False,
+            )
+            made = instance.get_run_by_id(done.run_id)
+            assert made is not None
+            events = [str(record) for record in instance.all_logs(done.run_id)]
+        return made.tags.get(OUTCOME_TAG), " ".join([*events, *capfd.readouterr()])
+
+    outcome, said = run()
+
+    stored = lakehouse.catalog.load_table("lab.dropped")
+    assert outcome == "error"
+    assert "$SOURCE_DSN/lab.readings, 2013-01-05: it cannot be read, or not to its end" in said
+    assert "m4rker" not in said
+    assert stored.current_snapshot() is None
+    assert not [*Path(stored.location().removeprefix("file://")).rglob("*.parquet")]
+
+    outcome, said = run()
+
+    assert outcome is None, said
+    assert lakehouse.catalog.load_table("lab.dropped").scan().count() == 500_000
+    assert "m4rker" not in said

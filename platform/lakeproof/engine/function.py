@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -23,11 +24,11 @@ from lakeproof.engine.code import code_digest
 from lakeproof.engine.duck import connect, files_relation
 from lakeproof.engine.remote import polars_options
 from lakeproof.engine.scan import scan_files
-from lakeproof.errors import ContractError, MakeError, RowsError, SourceError, did_you_mean
+from lakeproof.errors import ContractError, MakeError, RowsError, did_you_mean
 from lakeproof.forms import BATCH_ROWS, FORM_NAMES, FORMS, hand_over, is_whole, parameters_of, take_back
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from pyiceberg.io import FileIO
 
@@ -87,13 +88,30 @@ class StreamRows:
 
     Args:
         open: Starts reading.
+        broken: What broke while they were read. Engines make a text of it, and a function may hide it altogether.
     """
 
     open: Callable[[], pa.RecordBatchReader]
+    broken: list[BaseException] = field(default_factory=list, compare=False)
+
+    def stream(self) -> pa.RecordBatchReader:
+        """Start reading, and remember what breaks."""
+        reader = self.open()
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            try:
+                yield from reader
+            except GeneratorExit:
+                raise  # whoever read them wants no more
+            except BaseException as error:
+                self.broken.append(error)
+                raise
+
+        return pa.RecordBatchReader.from_batches(reader.schema, batches())
 
     def relation(self, connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
         """Return the rows as a DuckDB relation."""
-        return connection.from_arrow(self.open())
+        return connection.from_arrow(self.stream())
 
     def frame(self) -> pl.LazyFrame | None:
         """Return nothing: Polars reads no Arrow stream lazily."""
@@ -163,28 +181,23 @@ class FunctionMaker:
 
         Raises:
             MakeError: It raised, or returned something that is not rows.
+            SourceError: An input broke while it was read.
         """
         given: dict[str, Any] = {"window": window, "context": context}
-        for name, rows in inputs.items():
-            form = self.parameters[name]
-            if form is pa.RecordBatchReader and isinstance(rows, StreamRows):
-                given[name] = rows.open()  # as it comes: no engine copies it, and what breaks in it is told as it is
-                continue
-            frame = rows.frame() if form is pl.LazyFrame else None
-            # Relations must share a connection to be joined; a stream needs one of its own to be read beside others.
-            own = connect if form is pa.RecordBatchReader else connected
-            given[name] = hand_over(rows.relation(own()), form) if frame is None else frame
         name = f"{self.function.__module__}.{self.function.__qualname__}"
-        try:
-            result = self.function(**{key: given[key] for key in self.parameters})
-            reader = take_back(result)
-        except Exception as error:
-            msg = f"{name} raised {type(error).__name__}: {error}"
-            raise MakeError(msg, next_step="mend the function, then run the same days again") from error
+        with told_as_itself(inputs):
+            for key, rows in inputs.items():
+                given[key] = _opened(rows, self.parameters[key], connected)
+            try:
+                result = self.function(**{key: given[key] for key in self.parameters})
+                reader = take_back(result)
+            except Exception as error:
+                msg = f"{name} raised {type(error).__name__}: {error}"
+                raise MakeError(msg, next_step="mend the function, then run the same days again") from error
         if reader is None:
             msg = f"{name} returned {type(result).__name__}, which is not rows."
             raise MakeError(msg, next_step=f"return {FORM_NAMES}, or anything else that speaks Arrow")
-        return Made(guarded(reader, name), is_whole(result))
+        return Made(guarded(reader, name, inputs), is_whole(result))
 
 
 @dataclass(frozen=True)
@@ -215,17 +228,19 @@ class SqlMaker:
 
         Raises:
             MakeError: DuckDB refused the statement.
+            SourceError: An input broke while it was read.
         """
         del context
         connection = connected()
-        for name, rows in inputs.items():
-            rows.relation(connection).create_view(name, replace=True)
-        try:
-            rows = connection.sql(render(self.template, window)).to_arrow_reader(BATCH_ROWS)
-            return Made(guarded(rows, self.path.name))
-        except duckdb.Error as error:
-            msg = f"{self.path.name}: {error}"
-            raise MakeError(msg, next_step=f"mend {self.path.name}, then run the same days again") from error
+        with told_as_itself(inputs):
+            for name, rows in inputs.items():
+                rows.relation(connection).create_view(name, replace=True)
+            try:
+                made = connection.sql(render(self.template, window)).to_arrow_reader(BATCH_ROWS)
+            except duckdb.Error as error:
+                msg = f"{self.path.name}: {error}"
+                raise MakeError(msg, next_step=f"mend {self.path.name}, then run the same days again") from error
+        return Made(guarded(made, self.path.name, inputs))
 
 
 def function_maker(table: Table, function: Callable[..., Any], inputs: Mapping[str, object]) -> FunctionMaker:
@@ -313,19 +328,48 @@ def render(template: str, window: Window | None) -> str:
         raise MakeError(msg, next_step="mend the template") from None
 
 
-def guarded(reader: pa.RecordBatchReader, name: str) -> pa.RecordBatchReader:
-    """Return the same stream; what breaks while it is read is told as the maker's failure."""
+def guarded(reader: pa.RecordBatchReader, name: str, inputs: Mapping[str, Rows]) -> pa.RecordBatchReader:
+    """Return the same stream; what breaks while it is read is told as the maker's failure, or as its input's."""
 
-    def batches() -> Any:
-        try:
-            yield from reader
-        except (RowsError, SourceError):
-            raise
-        except Exception as error:
-            msg = f"{name} failed while its rows were read: {type(error).__name__}: {error}"
-            raise MakeError(msg, next_step="mend it, then run the same days again") from error
+    def batches() -> Iterator[pa.RecordBatch]:
+        with told_as_itself(inputs):
+            try:
+                yield from reader
+            except RowsError:
+                raise
+            except Exception as error:
+                msg = f"{name} failed while its rows were read: {type(error).__name__}: {error}"
+                raise MakeError(msg, next_step="mend it, then run the same days again") from error
 
     return pa.RecordBatchReader.from_batches(reader.schema, batches())
+
+
+@contextmanager
+def told_as_itself(inputs: Mapping[str, Rows]) -> Iterator[None]:
+    """Raise what broke in an input, in place of whatever engines and functions made of it; also if they hid it."""
+    try:
+        yield
+    except Exception:
+        if broken := _broken(inputs):
+            raise broken from None
+        raise
+    if broken := _broken(inputs):
+        raise broken
+
+
+def _broken(inputs: Mapping[str, Rows]) -> BaseException | None:
+    return next((rows.broken[0] for rows in inputs.values() if isinstance(rows, StreamRows) and rows.broken), None)
+
+
+def _opened(rows: Rows, form: type, connected: Connected) -> Any:
+    """Return an input's rows in the form that a parameter asks for."""
+    if form is pa.RecordBatchReader and isinstance(rows, StreamRows):
+        return rows.stream()  # as it comes: no engine copies it
+    if form is pl.LazyFrame and (frame := rows.frame()) is not None:
+        return frame
+    # Relations must share a connection to be joined; a stream needs one of its own to be read beside others.
+    own = connect if form is pa.RecordBatchReader else connected
+    return hand_over(rows.relation(own()), form)
 
 
 _ENVIRONMENT = jinja2.sandbox.ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)

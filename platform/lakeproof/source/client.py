@@ -161,6 +161,9 @@ class Client:
 
         try:
             return attempts(attempt)
+        except RecursionError:
+            msg = f"{where}: the answer is nested deeper than JSON can be read."
+            raise SourceError(msg, next_step="talk to the source's owner") from None
         except PassingError as error:
             times = f"{self.retry.attempts} attempts" if self.retry.attempts > 1 else "one attempt"
             msg = f"{where}: {error.reason}, after {times}."

@@ -51,7 +51,8 @@ class DatabaseSource:
         dsn_env: The environment variable that holds it: `postgresql://user:password@host/database`, or as for `dsn`.
         names: What the table calls a field, where it is not the field's own name.
         day: The field that says which day a row belongs to: a date, or a timestamp, of which a window has the instants
-            from its start until before its end. None for a table without days.
+            from its start until before its end. None for a table without days. Rows where it is null belong to no
+            window; the pre-check counts them.
         watermark: A column, or an expression over the table's columns, whose largest value says until when the table is
             complete: a date or a timestamp. Without one it is complete whenever it can be reached.
 
@@ -116,7 +117,7 @@ class DatabaseSource:
                 rows = [row for b in dialect.rows(reader.stream(statement), self._columns) for row in b.to_pylist()]
             except DeliveryFault as fault:
                 return Precheck((str(fault),), new)
-            return Precheck((), new, tuple(rows))
+            return Precheck((), (*new, *self._dayless(reader)), tuple(rows))
 
     def complete(self, window: Window | None) -> dict[Day, Completeness]:
         """Say of each day whether the watermark passed its end; without a watermark, whether the table can be read."""
@@ -162,6 +163,18 @@ class DatabaseSource:
                     yield batch
 
         return Delivery(pa.RecordBatchReader.from_batches(arrow_schema(self.fields), batches()), told)
+
+    def _dayless(self, reader: Reader) -> tuple[str, ...]:
+        """Count the rows without a day, which no window has.
+
+        They are told and block nothing: such a row may get its day yet, and the days that are there are whole.
+        """
+        if self.day is None:
+            return ()
+        name, _ = self._day
+        statement = f"SELECT count(*) FROM {table_name(self.table)} WHERE {quoted(name)} IS NULL"  # noqa: S608 - quoted
+        rows: int = reader.stream(statement).read_all().column(0)[0].as_py()
+        return (f"{rows:,} rows have no {name}, so they belong to no day and are not collected",) if rows else ()
 
     @property
     def _columns(self) -> dict[str, Column]:

@@ -21,6 +21,7 @@ from lakeproof.engine.cast import arrow_schema, cast_values
 from lakeproof.errors import RowsError
 from lakeproof.source.blocks import BOM, Block, outside
 from lakeproof.source.fault import DeliveryFault, shown
+from lakeproof.source.text import as_float
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,11 +30,15 @@ if TYPE_CHECKING:
 
 QUOTE, NEWLINE, RETURN, ZERO = b'"\n\r0'
 LETTERS_X = b"xX"
+WHOLE = 2.0**53
+"""Up to here a double holds every whole number."""
+
 AROUND = 20
 """Bytes about a stray quote that a message shows."""
 
 _ROW = re.compile(r"Row #(\d+)")
 _COUNT = re.compile(r"Expected (\d+) columns?, got (\d+)")
+_DIGITS = re.compile(rb"\s*[+-]?[0-9]{1,309}\s*")
 _WHOLE = r"^\s*-?[0-9]+\s*$"
 _INFINITE = r"^\s*[+-]?(?i:inf|infinity)\s*$"
 
@@ -95,11 +100,26 @@ class Delimited:
         arrays = []
         for (name, column), field in zip(columns.items(), wanted, strict=True):
             values = rows.column(name).combine_chunks()
+            if column.type == "float" and column.digits is None:
+                arrays.append(self._floats(block, header, name, values))
+                continue
             try:
                 arrays.append(cast_values(values, column, field.type, "it"))
             except RowsError as error:
                 raise DeliveryFault(error.what.removeprefix("it: "), field=name, line=block.line) from None  # a uuid
         return pa.RecordBatch.from_arrays(arrays, schema=wanted)
+
+    def _floats(self, block: Block, header: Sequence[str], name: str, doubles: pa.Array) -> pa.Array:
+        try:
+            return as_float(doubles)
+        except pa.ArrowInvalid:
+            for row in range(len(doubles)):
+                try:
+                    as_float(doubles.slice(row, 1))
+                except pa.ArrowInvalid:
+                    value = self.texts(block, header, [name]).column(name)[row].as_py().decode()
+                    self._refuse(block, row, name, value, pa.float32())
+            raise
 
     def texts(self, block: Block, header: Sequence[str], names: Sequence[str]) -> pa.Table:
         """Return values as they are written, as bytes."""
@@ -161,6 +181,8 @@ class Delimited:
                 suspects[name] = _WHOLE
             elif pa.types.is_floating(kind) and pc.any(pc.is_inf(rows.column(name))).as_py():
                 suspects[name] = _INFINITE
+            if pa.types.is_float64(kind) and pc.any(pc.greater_equal(pc.abs(rows.column(name)), WHOLE)).as_py():
+                self._check_whole(block, header, name, rows.column(name))
         if not suspects:
             return
         texts = self.texts(block, header, list(suspects))
@@ -173,6 +195,13 @@ class Delimited:
             if row >= 0:
                 value = texts.column(name)[row].as_py().decode(errors="replace")
                 self._refuse(block, row, name, value, types[name])
+
+    def _check_whole(self, block: Block, header: Sequence[str], name: str, doubles: pa.ChunkedArray) -> None:
+        """Refuse whole numbers that no double holds: their last digits would be others."""
+        texts = self.texts(block, header, [name]).column(name)
+        for row, (text, double) in enumerate(zip(texts.to_pylist(), doubles.to_pylist(), strict=True)):
+            if double is not None and _DIGITS.fullmatch(text) and int(text) != double:
+                self._refuse(block, row, name, text.decode(), pa.float64())
 
     def _explain(self, block: Block, header: Sequence[str], types: Mapping[str, pa.DataType], message: str) -> NoReturn:
         """Raise with the line, the field and the value of what Arrow refused."""
@@ -220,6 +249,8 @@ class Delimited:
 
 
 def _parsed(kind: pa.DataType) -> pa.DataType:
+    if kind.equals(pa.float32()):
+        return pa.float64()  # whether a float holds it is seen afterwards
     return pa.large_string() if kind.equals(pa.uuid()) else kind
 
 
@@ -232,6 +263,7 @@ def _word(kind: pa.DataType) -> str:
         "timestamp[us, tz=UTC]": "timestamp with its zone",
         "time64[us]": "time",
         "bool": "boolean",
+        "float": "float (32 bits)",
         "decimal128": "decimal",
     }
     return words.get(str(kind), str(kind))

@@ -96,6 +96,19 @@ class FileReading:
             rows += batch.slice(0, HEAD_ROWS).to_pylist()
         return rows[:HEAD_ROWS]
 
+    def digest(self) -> str:
+        """Read all bytes of the file, and return their SHA-256: the rows of Parquet are read here and there."""
+        digested = _Digested(self.folder.open(self.file))
+        try:
+            digested.finish()
+        except OSError as error:
+            msg = f"it cannot be read to its end: {error}"
+            raise DeliveryFault(msg) from None
+        finally:
+            digested.close()
+        self.sha256 = digested.digest.hexdigest()
+        return self.sha256
+
     def _first(self, size: int) -> bytes:
         """Read the beginning of the file; a compressed or distant one comes in pieces."""
         data = b""

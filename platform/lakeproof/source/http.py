@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from lakeproof.source.rate import Rate
 
 HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "lakeproof"}
+BRIEF_ATTEMPTS, BRIEF_SECONDS = 3, 20
+"""How patient a small call is, whatever its source says for pages: someone waits for it, or asks again soon."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,8 @@ class HttpSource:
         auth: The credential: `bearer`, `api_key`, or another of the library `requests`.
         headers: Sent with each request; not for credentials.
         rate: How many requests the source takes, from all runs of this machine together.
-        retry: How often a request is tried again.
-        timeout: Seconds that one attempt may take.
+        retry: How often a request is tried again; a small call, such as a pre-check, three times at most.
+        timeout: Seconds that one attempt may take; of a small call 20 at most.
         most_bytes: The largest page, unpacked.
         most_pages: The most pages of a day.
     """
@@ -128,7 +130,7 @@ class HttpSource:
         """Look at the first items of the window's last day."""
         day = self._days(window)[-1]
         where = f"{self._at(day)}, pre-check"
-        with self._client() as client:
+        with self._client(brief=True) as client:
             try:
                 raw = client.get(
                     self._url(day),
@@ -144,7 +146,8 @@ class HttpSource:
         """Ask the list of days; without one, whether there is any row of each day."""
         days = [_day_of(day) for day in self._days(window)]
         try:
-            listed = self._listed(window)
+            with self._client(brief=True) as client:
+                listed = self._listed(client, window)
         except LakeproofError as error:
             return dict.fromkeys(days, Completeness(complete=False, reason=error.what))
         return {day: self._judge(day, listed.get(day)) for day in days}
@@ -153,16 +156,20 @@ class HttpSource:
         """Return how many rows each day has, where the source says so."""
         if self.total is None and (self.days is None or self.days.rows is None):
             return None
-        listed = self._listed(window)
+        with self._client(brief=True) as client:
+            listed = self._listed(client, window)
         found = {_day_of(day): listed.get(_day_of(day)) for day in self._days(window)}
         return {day: (one.rows or 0) if one else 0 for day, one in found.items()}
 
     def version(self, window: Window | None) -> dict[str, str]:
-        """Return what the list of days says of each day's state, else the ETags of the days where it sends them."""
-        if self.days is not None and self.days.version is not None:
-            return {str(day): one.version for day, one in self._listed(window).items() if one.version}
+        """Return what the list of days says of each day's state, else the ETags of the days where it sends them.
+
+        As patient as the reading of pages: it is asked when all of them are read, which it would be a pity to lose.
+        """
         tags: dict[str, str] = {}
         with self._client() as client:
+            if self.days is not None and self.days.version is not None:
+                return {str(day): one.version for day, one in self._listed(client, window).items() if one.version}
             for day in self._days(window):
                 params = self._params(day) | self.pagination.first()
                 try:
@@ -231,17 +238,14 @@ class HttpSource:
             return Completeness(complete=False, reason=f"{self.name} has {rows} of {day or 'it'}, not all of it")
         return Completeness(complete=True, reason=f"{self.name} has {rows} of {day or 'it'}")
 
-    def _listed(self, window: Window | None) -> dict[Day, ListedDay]:
+    def _listed(self, client: Client, window: Window | None) -> dict[Day, ListedDay]:
         """Ask for all days at once, or for a first item of each."""
-        with self._client() as client:
-            if self.days is not None and window is not None:
-                where = f"{self.name}, list of days {window}"
-                index = self.days
-                url = self._base() + index.path
-                return dict(
-                    client.get(url, index.asked(window), where, lambda answer: index.read(answer, where)).items()
-                )
-            return {_day_of(day): self._ask_day(client, day) for day in self._days(window)}
+        if self.days is not None and window is not None:
+            where = f"{self.name}, list of days {window}"
+            index = self.days
+            url = self._base() + index.path
+            return dict(client.get(url, index.asked(window), where, lambda answer: index.read(answer, where)).items())
+        return {_day_of(day): self._ask_day(client, day) for day in self._days(window)}
 
     def _ask_day(self, client: Client, day: Window | None) -> ListedDay:
         where = self._at(day)
@@ -271,14 +275,15 @@ class HttpSource:
             raise SourceError(msg, next_step="read it into a table that has days")
         return [Window.of(day, timezone=window.timezone) for day in window.days]
 
-    def _client(self) -> Client:
+    def _client(self, *, brief: bool = False) -> Client:
+        attempts = min(self.retry.attempts, BRIEF_ATTEMPTS) if brief else self.retry.attempts
         return Client(
             origin=origin_of(self._base()),
             auth=self.auth,
             headers={**HEADERS, **self.headers},
             rate=self.rate,
-            retry=self.retry,
-            timeout=self.timeout,
+            retry=replace(self.retry, attempts=attempts),
+            timeout=min(self.timeout, BRIEF_SECONDS) if brief else self.timeout,
             most_bytes=self.most_bytes,
         )
 

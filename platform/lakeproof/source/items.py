@@ -13,7 +13,7 @@ import pyarrow as pa
 from lakeproof.engine.cast import arrow_schema, arrow_type
 from lakeproof.parts import DECIMAL
 from lakeproof.source.fault import DeliveryFault, shown
-from lakeproof.source.text import parsed
+from lakeproof.source.text import as_float, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -129,7 +129,7 @@ def _converted(values: list[Any], column: Column) -> pa.Array:
         return pa.array([None if v is None else Decimal(v) for v in values], kind)
     if pa.types.is_floating(kind):
         doubles = pa.array([float(v) if isinstance(v, Decimal) else v for v in values], pa.float64())
-        made = doubles.cast(kind)
+        made = as_float(doubles) if kind.equals(pa.float32()) else doubles
         if any(v is not None and math.isinf(v) for v in made.to_pylist()):
             raise OverflowError
         return made

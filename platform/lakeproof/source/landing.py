@@ -73,7 +73,7 @@ class LandingSource:
         if (self.root is None) == (self.root_env is None):
             msg = f"{where}: give root or root_env, one of them."
             raise ContractError(msg)
-        if self.root is not None and "@" in self.root and "://" in self.root:
+        if self.root is not None and _holds_credential(self.root):
             msg = f"{where}: the root seems to hold a credential."
             raise ContractError(msg, next_step="leave it to AWS's environment variables, or to a profile")
         check_pattern(where, self.path)
@@ -190,6 +190,9 @@ class LandingSource:
         if not root:
             msg = f"{self.name}: the environment variable {self.root_env} is not set."
             raise SourceError(msg, next_step=f"set {self.root_env} to the folder or bucket prefix")
+        if self.root_env is not None and _holds_credential(root):
+            msg = f"{self.name}: the root that {self.root_env} holds has a credential in it."
+            raise SourceError(msg, next_step="leave it to AWS's environment variables, or to a profile")
         return Folder(root, self.name)
 
     def _days(self, window: Window | None) -> list[Window | None]:
@@ -292,6 +295,11 @@ class LandingSource:
         return SourceError(f"{self._named(day)}: {why}", next_step=NEXT)
 
 
+def _holds_credential(root: str) -> bool:
+    """Whether an address of a bucket has a user's name or a key before it, which messages would repeat."""
+    return "@" in root and "://" in root
+
+
 def _key(day: Window | None) -> Day:
     return None if day is None else day.day
 
@@ -326,6 +334,6 @@ def _check_listed(reading: FileReading, listed: Mapping[str, Listed]) -> None:
     if one.rows is not None and one.rows != reading.rows:
         msg = f"it has {reading.rows:,} rows, where the manifest says {one.rows:,}"
         raise DeliveryFault(msg)
-    if one.sha256 is not None and reading.sha256 is not None and one.sha256 != reading.sha256:
+    if one.sha256 is not None and one.sha256 != (reading.sha256 or reading.digest()):
         msg = "its SHA-256 is not the one that the manifest says"
         raise DeliveryFault(msg)

@@ -16,6 +16,7 @@ from lakeproof.engine.cast import arrow_schema
 from lakeproof.errors import SourceError
 from lakeproof.source.client import Answer, PassingError
 from lakeproof.source.drift import renamed
+from lakeproof.source.twice import comes_twice
 from lakeproof.source.values import CONVERT, JSON_TYPES, kind_of
 
 if TYPE_CHECKING:
@@ -106,7 +107,9 @@ class Shape:
         if not self.items:
             return found, {}
         beside = self._answer.values(found)
-        return beside.pop(self.items), beside
+        raw = beside.pop(self.items)
+        self._refuse_answer_twice(answer.body, bytes(raw), where)
+        return raw, beside
 
     def read(self, answer: Answer, where: str) -> Page:
         """Return an answer as a page.
@@ -120,6 +123,7 @@ class Shape:
             items = self._decoders[1].decode(raw)
         except msgspec.ValidationError as error:
             self._refuse_item(bytes(raw), error, where)
+        self._refuse_item_twice(bytes(raw), len(items), where)
         arrays = [
             self._column(field, values, where, raw)
             for field, values in zip(self.fields, self._item.columns(items), strict=True)
@@ -165,6 +169,25 @@ class Shape:
         else:
             msg = f"{at}: {path or 'the item'} is not as declared: {_words(error)}. It is {_short(_part(raw, steps))}"
         raise DriftError(msg, next_step=_TALK) from None
+
+    def _refuse_answer_twice(self, body: bytes, raw: bytes, where: str) -> None:
+        """Refuse an answer that has its items, or what stands beside them, twice."""
+        begin = body.rfind(raw)
+        names = {part for path in (self.items, *self.beside) for part in path.split(".")}
+        if name := comes_twice(body[:begin] + b"null" + body[begin + len(raw) :], names):
+            msg = f"{where}: the answer has {name} twice. It begins {_short(body)}"
+            raise DriftError(msg, next_step=_TALK)
+
+    def _refuse_item_twice(self, raw: bytes, count: int, where: str) -> None:
+        """Refuse an item that has a field twice."""
+        names = {part for path in self.paths.values() for part in path.split(".")}
+        flat = not self.omits_null and len(names) == len(self.paths)
+        if comes_twice(raw, names, count * len(names) if flat else None) is None:
+            return
+        for place, item in enumerate(msgspec.json.decode(raw, type=list[msgspec.Raw])):
+            if name := comes_twice(bytes(item), names):
+                msg = f"{where}, {self._at(place)}: field {name} comes twice. The item: {_short(bytes(item))}"
+                raise DriftError(msg, next_step=_TALK)
 
     def _refuse_value(self, items: bytes, place: int, field: Column, why: str, where: str) -> NoReturn:
         path = self.paths[field.name]

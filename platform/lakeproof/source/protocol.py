@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+import pyarrow as pa
+
 from lakeproof.engine.function import StreamRows
+from lakeproof.errors import LakeproofError, SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    import pyarrow as pa
+    from collections.abc import Iterator, Mapping, Sequence
 
     from lakeproof.engine.function import Rows
     from lakeproof.parts import Column
@@ -122,13 +124,29 @@ class SourceReader:
 
     def rows(self, window: Window | None) -> Rows:
         """Return the rows of a window, read when they are asked for."""
+        return StreamRows(lambda: self._read(window))
 
-        def read() -> pa.RecordBatchReader:
+    def _read(self, window: Window | None) -> pa.RecordBatchReader:
+        with self._blamed():
             delivery = self.source.read(window)
-            self.delivered.append(delivery.told)
-            return delivery.rows
+        self.delivered.append(delivery.told)
 
-        return StreamRows(read)
+        def batches() -> Iterator[pa.RecordBatch]:
+            with self._blamed():
+                yield from delivery.rows
+
+        return pa.RecordBatchReader.from_batches(delivery.rows.schema, batches())
+
+    @contextmanager
+    def _blamed(self) -> Iterator[None]:
+        """Let what a source raises that is no refusal be told as the source's, and not as the function's."""
+        try:
+            yield
+        except LakeproofError:
+            raise
+        except Exception as error:
+            msg = f"{self.source.name}: it cannot be read, or not to its end: {type(error).__name__}: {error}"
+            raise SourceError(msg, next_step="mend the source, then run the same days again") from error
 
     def record(self) -> dict[str, Any]:
         """Return what was read, for the evidence."""

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from msgspec import Meta
 
 from lakeproof.parts import DECIMAL
+from lakeproof.source.text import as_float
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,13 +52,8 @@ def _plain(values: Sequence[Any], wanted: pa.DataType) -> pa.Array:
 
 
 def _float(values: Sequence[Any], wanted: pa.DataType) -> pa.Array:
-    """Take what reads back as it was written: 0.1 does, 0.123456789 and 1e39 do not."""
-    made = pa.array(values, wanted)
-    same = pc.equal(made.cast(pa.string()).cast(pa.float64()), pa.array(values, pa.float64()))
-    if pc.all(pc.fill_null(same, fill_value=True)).as_py() is False:
-        msg = "it has more digits than a float holds"
-        raise pa.ArrowInvalid(msg)
-    return made
+    del wanted
+    return as_float(pa.array(values, pa.float64()))
 
 
 def _decimal(values: Sequence[Any], wanted: pa.DataType) -> pa.Array:

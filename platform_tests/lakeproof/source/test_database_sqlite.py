@@ -180,6 +180,18 @@ def test_only_the_window_is_read(database: Database) -> None:
     assert database.source(day=None).count(None) == {None: 6}
 
 
+def test_rows_without_a_day_are_told(database: Database) -> None:
+    """A row whose day is null is in no window: the pre-check says how many there are, and lets the days through."""
+    database.put({}, {"seen": None}, {"seen": None})
+
+    found = database.source().precheck(DAY)
+
+    assert found.faults == ()
+    assert found.learned == ("2 rows have no seen, so they belong to no day and are not collected",)
+    assert len(database.rows()) == 1
+    assert database.source(day=None).precheck(None).learned == ()
+
+
 def test_a_precheck_names_what_is_gone_and_learns_what_is_new(database: Database) -> None:
     """A column that is gone is a fault, with the new one that is nearest; a new one is learned; rows are shown."""
     database.put({})

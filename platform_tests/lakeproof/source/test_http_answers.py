@@ -21,6 +21,8 @@ from lakeproof.errors import ContractError, SourceError
 from lakeproof.source import Cursor, DayIndex, LinkHeader, NextLink, Offset, OnePage, PageNumber, Rate, Retry
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from conftest import Api, Asked, Said
 
 ID = [Column("id", "int")]
@@ -361,3 +363,20 @@ def test_a_wrong_limit_is_refused(wrong: Any) -> None:
     """A rate, a retry and a page that let nothing through are slips."""
     with pytest.raises(ContractError):
         wrong()
+
+
+def test_a_small_call_is_less_patient_than_a_page(api: Api) -> None:
+    """Pre-check, completeness and count give a source up after three attempts; pages are asked for as often as said."""
+    api.answer = lambda _: (503, {}, b"")
+    source = source_of(api, items="data", total="total", retry=Retry(5, first=0.01))
+
+    def asked(call: Callable[[], object]) -> int:
+        api.asked.clear()
+        with contextlib.suppress(SourceError):
+            call()
+        return len(api.asked)
+
+    small = [lambda: source.precheck(None), lambda: source.complete(None), lambda: source.count(None)]
+    assert [asked(call) for call in small] == [3, 3, 3]
+    assert asked(source.read(None).rows.read_all) == 5
+    assert not source.complete(None)[None].complete

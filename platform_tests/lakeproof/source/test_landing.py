@@ -184,13 +184,16 @@ def test_text_that_is_not_utf8_is_named(landing: Landing) -> None:
         ("boolean", "yes"),
         ("long", str(2**63)),
         ("float", "1e39"),
+        ("float", "0.123456789"),
+        ("float", "16777217"),
+        ("double", "9007199254740993"),
         ("uuid", "6f9619ff"),
     ],
 )
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
 def test_a_value_that_does_not_fit_its_type_is_named(landing: Landing, type_: str, value: str, name: str) -> None:
     """Nothing is rounded, shifted or cut off: a value that a type does not hold is refused, in CSV and in JSON."""
-    number = type_ in {"long", "float"} or type_.startswith("decimal")
+    number = type_ in {"long", "float", "double"} or type_.startswith("decimal")
     item = f'{{"v":{value if number else json.dumps(value)}}}\n'
     landing.put(name, f"v\n\n{value}\n".replace("\n\n", "\n") if name == "a.csv" else item)
 
@@ -337,6 +340,33 @@ def test_complete_by_manifest(landing: Landing) -> None:
     assert "a.csv: its SHA-256 is not the one that the manifest says" in landing.refusal(manifest="manifest.json")
     landing.put("manifest.json", json.dumps({"files": [{**entry, "rows": 3}]}))
     assert "a.csv: it has 2 rows, where the manifest says 3" in landing.refusal(manifest="manifest.json")
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+def test_a_float_is_what_was_written(landing: Landing, name: str) -> None:
+    """What 32 bits hold is taken, though the double of the same digits is another."""
+    landing.put(name, "v\n0.1\n-16777216\n1e-3\n" if name == "a.csv" else '{"v":0.1}\n{"v":-16777216}\n{"v":1e-3}\n')
+
+    found = landing.source(fields=[Column("v", "float")]).read(DAY).rows.read_all()
+
+    assert [str(value) for value in found["v"]] == [str(pa.scalar(v, pa.float32())) for v in (0.1, -16777216, 1e-3)]
+
+
+def test_the_digest_of_parquet_is_checked(landing: Landing) -> None:
+    """A Parquet file of the size that the manifest says, and of other bytes, is refused; the digest is told."""
+    schema = pa.schema([("v", pa.int32())])
+    made = landing.put("a.parquet", parquet([{"v": 1}, {"v": 2}], schema))
+    data = made.read_bytes()
+    entry = {"name": "a.parquet", "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    landing.put("manifest.json", json.dumps({"files": [entry]}))
+    wanted = {"fields": [Column("v", "int")], "manifest": "manifest.json"}
+    delivery = landing.source(**wanted).read(DAY)
+
+    assert delivery.rows.read_all().num_rows == 2
+    assert delivery.told["files"][0]["sha256"] == entry["sha256"]
+
+    landing.put("a.parquet", parquet([{"v": 1}, {"v": 3}], schema))
+    assert "a.parquet: its SHA-256 is not the one that the manifest says" in landing.refusal(**wanted)
 
 
 def test_complete_when_files_held_still(landing: Landing) -> None:
