@@ -84,7 +84,8 @@ feed: .venv/run.stamp  ## Serve what the example collects from until Ctrl-C, and
 
 .PHONY: docs
 docs: .venv/run.stamp  ## Write the pages that are made from what they are about
-	@$(OUTSIDE) $(BIN)/lakeproof doctor --source all --markdown > docs/sources.md
+	@$(OUTSIDE) $(BIN)/lakeproof doctor --source all --markdown > docs/sources.md.new
+	@mv docs/sources.md.new docs/sources.md
 
 .PHONY: test
 test: .venv/dev.stamp .venv/readers.stamp  ## Run the tests (ARGS="-k publish" for some of them)

@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from lakeproof import gate
-from lakeproof.audit.guards import guarded
+from lakeproof.audit.guards import GUARDS, guarded
 from lakeproof.contract import Input, Table, as_input
 from lakeproof.engine.function import Maker, function_maker, sql_maker
 from lakeproof.errors import ContractError, LakeproofError
 from lakeproof.lake.live import View
 from lakeproof.lakehouse import KEY
 from lakeproof.outcome import DayOutcome, NextStep, Outcome, readers_see
+from lakeproof.parts import PRE_CHECK
 from lakeproof.precheck import Cleared, precheck
 from lakeproof.progress import Step, report
 from lakeproof.reading import Reader, TableReader
 from lakeproof.record import record
+from lakeproof.rejects import table_of_rejects
 from lakeproof.source.protocol import Source, SourceReader
 from lakeproof.spec import asset_options, without_preview_warnings
 from lakeproof.wap import Work, base_of, write_audit_publish
@@ -30,10 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from lakeproof.lake.catalog import Lake
-
-
-ASK_OWNER = (NextStep("talk to the source's owner, or change the fields or the audit to what is true"),)
-"""What helps where a pre-check blocks: the source is not ours."""
+    from lakeproof.verdict import AuditResult
 
 
 @dataclass(frozen=True)
@@ -196,6 +195,8 @@ def run(
         cleared = precheck(lake, table, inputs, readiness.ready)
     if cleared.days:
         report(Step(table.name, "read"))
+        # Before the table's own: whoever is between its two publishes is found out by either.
+        rejects_base = base_of(lake, table_of_rejects(table), cleared.days) if table.on_reject == "split" else None
         chained = any(isinstance(how, Input) and how.kind == "previous" for how in inputs.values())
         base = base_of(lake, table, cleared.days, chained=chained)
         work = Work(
@@ -208,6 +209,7 @@ def run(
             context=context,
             dagster_run=context.run.run_id,
             waived=readiness.waived,
+            rejects_base=rejects_base,
         )
         try:
             outcome = write_audit_publish(lake, work)
@@ -230,12 +232,30 @@ def _whole(
             done[day] = DayOutcome(day, "not-ready", reason, readers_see(live.get(day)), steps=steps)
         for day, why in readiness.gaps.items():
             done[day] = DayOutcome(day, "gap", why, readers_see(live.get(day)))
+        holding = {day: [result for result in results if result.holds] for day, results in blocked.items()}
+        first = next((day for day, found in holding.items() if found), None)
         for day, results in blocked.items():
-            reason = "; ".join(result.finding for result in results if result.holds)
-            done[day] = DayOutcome(day, "blocked", reason, readers_see(live.get(day)), before=results, steps=ASK_OWNER)
+            readers = readers_see(live.get(day))
+            if holding[day]:
+                reason = "; ".join(result.finding for result in holding[day])
+                steps = tuple(_remedy(result, table) for result in holding[day])
+                done[day] = DayOutcome(day, "blocked", reason, readers, before=results, steps=steps)
+            else:
+                why, step = f"it builds on {first}, which is blocked", NextStep(f"see {first} first")
+                done[day] = DayOutcome(day, "not-ready", why, readers, before=results, steps=(step,))
     whole = replace(outcome, days=tuple(done[day] for day in days))
     report(whole)
     return whole
+
+
+def _remedy(result: AuditResult, table: Table) -> NextStep:
+    """Return what helps where a source was refused before it was read."""
+    if result.audit == PRE_CHECK:
+        return NextStep("talk to the source's owner, or change the source's fields to what is true")
+    wider = f"if so many rows are right, widen audit {result.audit} of {table.name}"
+    if result.audit in {guard.name for _, guard in GUARDS}:
+        wider = f"if so many rows are right, declare audit.volume(factor=…) in {table.name}, in place of {result.audit}"
+    return NextStep(f"talk to the source's owner; {wider}")
 
 
 def open_inputs(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
@@ -38,7 +40,7 @@ class Cleared:
     Args:
         days: The days that may, in order.
         results: By day, what was found of it: first the pre-check, then the audits that a count can answer. A day that
-            is not to be collected has one that holds.
+            is not to be collected has one that holds, or comes after such a day in a chain.
         counts: By input, how many rows the source has of each day; None when it cannot count.
     """
 
@@ -51,7 +53,7 @@ def precheck(lake: Lake, table: Table, inputs: Mapping[str, Input | Source], day
     """Look at each source of a table before anything is collected from it.
 
     A source that is not what its contract says blocks all days: what it looks like now is what any day is delivered as.
-    A count that is not near those of the days before blocks its day.
+    A count that is not near those of the days before blocks its day, and a chain (`previous()`) ends there.
 
     Args:
         lake: The lake.
@@ -77,10 +79,12 @@ def precheck(lake: Lake, table: Table, inputs: Mapping[str, Input | Source], day
             if counted is not None and day in counted:
                 found = [_of_count(audit, sources[name], day, counted[day], seen) for audit in volumes]
                 results[day] += tuple(result for result in found if result.holds)
-                if not any(result.holds for result in results[day]):
+                if not any(result.holds for result in results[day]) and (counted[day] or table.allow_empty):
                     seen[day] = counted[day]
-    good = tuple(day for day in days if not any(result.holds for result in results[day]))
-    return Cleared(good, results, counts)
+    good = [day for day in days if not any(result.holds for result in results[day])]
+    if len(good) < len(days) and any(isinstance(how, Input) and how.kind == "previous" for how in inputs.values()):
+        good = list(itertools.takewhile(good.__contains__, days))
+    return Cleared(tuple(good), results, counts)
 
 
 def _look(table: Table, sources: Mapping[str, Source], days: Sequence[Day]) -> AuditResult:
@@ -121,11 +125,15 @@ def _foreseen(table: Table, source: Source, found: Precheck) -> Iterator[str]:
         rows = pa.table({name: pa.array([item[name] for item in found.items], types[name]) for name in names})
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
         return  # delivered as text, as in a file: the values are looked at when they are read
-    connection = connect()
-    relation = connection.from_arrow(rows)
+    # A column of another type in the source is made into something else by the function.
+    same = {name for name in names if name in table.column_names and arrow_type(table.column(name).type) == types[name]}
+    relation = connect().from_arrow(rows)
     for audit in table.audits:
-        if isinstance(audit, RowCondition) and audit.severity == "blocking" and _columns_of(audit) <= set(names):
-            bad = relation.filter(audit.bad.sql(dialect=DIALECT)).count("*").fetchall()[0][0]
+        if isinstance(audit, RowCondition) and audit.severity == "blocking" and _columns_of(audit) <= same:
+            try:
+                bad = relation.filter(audit.bad.sql(dialect=DIALECT)).count("*").fetchall()[0][0]
+            except duckdb.Error:
+                continue  # it is asked again of the stage, where it holds the day if it cannot judge
             if bad:
                 yield f"{bad} of the {len(found.items)} items looked at would not pass {audit.name} ({audit.describe})"
 

@@ -15,13 +15,14 @@ from lakeproof.audit.judge import digest_rows
 from lakeproof.difference import Difference, compare
 from lakeproof.engine.cast import arrow_schema
 from lakeproof.engine.conditions import reversed_rows, set_clock
-from lakeproof.engine.duck import BOUNDED, connect, files_relation
+from lakeproof.engine.duck import BOUNDED, connect, files_relation, quoted
 from lakeproof.engine.lint import lint
 from lakeproof.errors import LakeproofError, UnknownDayError
 from lakeproof.lake.catalog import columns_of
 from lakeproof.lake.evidence import day_evidence
 from lakeproof.merge import Merge
 from lakeproof.recorded import GoneError, Recorded
+from lakeproof.rejects import table_of_rejects
 from lakeproof.runrecord import versions
 from lakeproof.wap import make
 from lakeproof.window import Window
@@ -217,7 +218,18 @@ class _Verification:
             make_day(connection, "made", self.made, self.live.day, given, ANOTHER_TIME, self._merging())
         names = [column.name for column in stored.values() if column.name in self.made.table.column_names]
         old, new = files_relation(connection, stored, self.live.paths, table.io), connection.table("made")
+        if self.made.table.on_reject == "split":
+            listed = ", ".join(map(quoted, names))
+            old = old.project(listed).union(self._rejects(connection).project(listed))
         return differ(connection, old, new, names, self.made.table.key)
+
+    def _rejects(self, connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
+        """Return the rows that were split off the day: they were made, too."""
+        contract = table_of_rejects(self.made.table)
+        view = self.recorded.view(contract)
+        if view.table is None or self.live.day not in view.days:
+            return connection.from_arrow(arrow_schema(contract.columns).empty_table())
+        return files_relation(connection, columns_of(view.table), view.days[self.live.day].paths, view.table.io)
 
     def _causes(self, inputs: Mapping[str, Rows]) -> Iterator[str]:
         """Yield what makes the rows differ, as far as making them again tells."""

@@ -23,7 +23,7 @@ from lakeproof.lake.publish import Published, publish
 from lakeproof.lake.running import claimed
 from lakeproof.lake.stage import Staged, StagedFile, StageWriter, discard, discarded_on_failure
 from lakeproof.merge import Merge
-from lakeproof.outcome import DayOutcome, Outcome, readers_see
+from lakeproof.outcome import EXIT_CODES, DayOutcome, Outcome, readers_see
 from lakeproof.progress import Step, report
 from lakeproof.reading import TableReader, content_of
 from lakeproof.rejects import Sifted, days_to_split, restaged, table_of_rejects, without_rejects
@@ -63,6 +63,7 @@ class Work:
         context: What the function gets as `context`, when it takes one.
         dagster_run: The id of the Dagster run, for the evidence.
         waived: By day, the input days that were declared never to come, each with its reason.
+        rejects_base: The files of each day of the table of rejects, taken just before `base`, where rows are split off.
     """
 
     table: Table
@@ -74,6 +75,7 @@ class Work:
     context: object = None
     dagster_run: str | None = None
     waived: Mapping[Day, Mapping[str, str]] = field(default_factory=dict)
+    rejects_base: Mapping[Day, frozenset[str]] | None = None
 
     @property
     def chain(self) -> TableReader | None:
@@ -131,6 +133,9 @@ def write_audit_publish(lake: Lake, work: Work) -> Outcome:
     """
     clock, run, started = Clock(work.table.name), new_run_id(), datetime.now(UTC)
     rejected: dict[Day, int] = {}
+    lost: frozenset[Day] = frozenset()
+    if work.table.on_reject == "split" and work.rejects_base is None:
+        work = replace(work, rejects_base=base_of(lake, table_of_rejects(work.table), work.days))
     table = lake.ensure(work.table)
     with claimed(table, run) as claim:
         with clock.step("make"):
@@ -140,8 +145,8 @@ def write_audit_publish(lake: Lake, work: Work) -> Outcome:
                 docket = Docket.open(lake, table, work.table, work.days)
                 verdicts = audit(work.table, staged, docket)
                 if work.table.on_reject == "split":
-                    staged, verdicts, rejected = _split(lake, table, work, staged, verdicts, docket)
-                passed = _passed(work, verdicts)
+                    staged, verdicts, rejected, lost = _split(lake, table, work, staged, verdicts, docket)
+                passed = [day for day in _passed(work, verdicts) if day not in lost]
                 record = run_record(work, staged, verdicts, docket, run, started, rejected)
                 pointer = write_evidence(table, run, record)
             claim.commit()
@@ -159,6 +164,7 @@ def write_audit_publish(lake: Lake, work: Work) -> Outcome:
                     evidence=pointer,
                     chained=work.chain is not None,
                 )
+            done = replace(done, moved=done.moved | lost)
             table = table.refresh()
             live = View.of(table, daily(work.days)).days
             keep = {file for day in live.values() for file in day.locations}
@@ -175,36 +181,38 @@ def write_audit_publish(lake: Lake, work: Work) -> Outcome:
 
 def _split(
     lake: Lake, table: IcebergTable, work: Work, staged: Staged, verdicts: dict[Day, Verdict], docket: Docket
-) -> tuple[Staged, dict[Day, Verdict], dict[Day, int]]:
+) -> tuple[Staged, dict[Day, Verdict], dict[Day, int], frozenset[Day]]:
     """Stage days without the rows that audits refuse, and publish those rows as days of the table of rejects.
 
-    That comes first, so that a row is never nowhere. A day that does not pass without them either stays as it was.
+    That comes first, so that no row that was collected is nowhere. A day that does not pass without them either stays
+    as it was.
 
     Returns:
-        The stage, its verdicts, and how many rows of each day that passes were rejected.
-
-    Raises:
-        LakeError: Another run publishes the same days.
+        The stage, its verdicts, how many rows of each day that passes were rejected, and the days whose rejects another
+        run has published since this one began: they are that run's.
     """
     days = days_to_split(work.table, verdicts)
     parts = without_rejects(table, docket, staged, days)
     with discarded_on_failure(table, parts):
         again = {day: verdict for day, verdict in audit(work.table, parts, docket).items() if verdict.passed}
         good = tuple(day for day, verdict in verdicts.items() if verdict.passed or day in again)
-        publish_rejects(lake, work, staged, docket, good, list(again))
+        lost = publish_rejects(lake, work, staged, docket, good, list(again))
     discard(table, parts.only([day for day in days if day not in again]), keep=())
     discard(table, staged.only(list(again)), keep=())
     rejected = {day: staged.rows(day) - (parts.rows(day) if day in again else staged.rows(day)) for day in good}
-    return restaged(staged, parts.only(list(again))), verdicts | again, rejected
+    return restaged(staged, parts.only(list(again))), verdicts | again, rejected, lost
 
 
 def publish_rejects(
     lake: Lake, work: Work, staged: Staged, docket: Docket, days: tuple[Day, ...], split: Sequence[Day]
-) -> None:
+) -> frozenset[Day]:
     """Publish the rows at fault of the days in `split`, and none of the other `days`, as days of the table of rejects.
 
+    Returns:
+        The days that another run has published there since this one began.
+
     Raises:
-        LakeError: Another run publishes the same days.
+        LakeError: The rows at fault could not be published.
     """
     contract = table_of_rejects(work.table)
 
@@ -212,13 +220,15 @@ def publish_rejects(
         wanted = split if window is None else [day for day in split if day in window.days]
         return Sifted.of(work.table, docket, staged.columns, staged.paths(*wanted)).rejected()
 
-    if days:
-        maker = FunctionMaker(rejected, {"window": Window})
-        base = base_of(lake, contract, days)
-        done = write_audit_publish(lake, Work(table=contract, maker=maker, readers={}, days=days, base=base))
-        if done.exit_code:
-            msg = f"{contract.name}: {'; '.join(map(str, done.refusals()))}"
-            raise LakeError(msg, readers="see what they saw before", next_step="run the same days again")
+    if not days:
+        return frozenset()
+    base = {day: files for day, files in (work.rejects_base or {}).items() if day in days}
+    maker = FunctionMaker(rejected, {"window": Window})
+    done = write_audit_publish(lake, Work(table=contract, maker=maker, readers={}, days=days, base=base))
+    if done.exit_code not in {0, EXIT_CODES["moved"]}:
+        msg = f"{contract.name}: {'; '.join(map(str, done.refusals()))}"
+        raise LakeError(msg, readers="see what they saw before", next_step="run the same days again")
+    return frozenset(day.day for day in done.of("moved"))
 
 
 def stage(table: IcebergTable, work: Work, run: str, renewing: Callable[[Batches], Batches] = iter) -> Staged:

@@ -181,3 +181,36 @@ def test_the_guard_of_nulls_lets_a_blizzard_pass(lab: Any) -> None:
 
     assert lab.states(table, lab.rows(*range(8), *[None] * 12, day=8), 8) == ["published"]
     assert lab.states(table, lab.rows(1, *[None] * 19, day=9), 9) == ["held"]
+
+
+def test_an_event_without_a_time_is_in_no_hour(lab: Any) -> None:
+    """A null is what such an audit exists for: it is not a time, and breaks nothing."""
+    table = events(lab, audit.missing_hours("seen", at_most=0.1))
+    day = date(2024, 1, 1)
+    rows = logged(day, hours(day))
+    lost = rows.with_columns(seen=pl.when(pl.col("number") > 23).then(None).otherwise(pl.col("seen")))
+
+    assert lab.states(table, lost) == ["published"]
+
+
+def test_days_without_rows_say_nothing_of_the_others(lab: Any) -> None:
+    """Where an empty day is a good one, a Monday is compared with the days that had rows, and a Sunday with none."""
+    table = lab.table(allow_empty=True, audits=[audit.between("value", 0, 999), audit.volume(factor=2, min_history=2)])
+    for number in range(1, 10):
+        rows = lab.rows(*range(100), day=number) if number % 3 == 1 else lab.rows(day=number)
+        assert lab.states(table, rows, number) == ["published"]
+
+    assert lab.states(table, lab.rows(*range(500), day=10), 10) == ["held"]
+    assert lab.states(table, lab.rows(*range(150), day=10), 10) == ["published"]
+
+
+def test_a_new_column_is_no_news_of_nulls(lab: Any) -> None:
+    """A column that the days before did not have is not said to have been there."""
+    plain = lab.table(audits=[GOOD])
+    lab.run(plain, lab.days(3, 1, 2), 1, 2, 3)
+    added = plain._but(
+        columns=[*plain.columns, Column("note", "string")], audits=[GOOD, audit.new_nulls(days=4, min_history=2)]
+    )
+
+    rows = lab.rows(1, 2, day=4).with_columns(note=pl.lit(None, pl.String))
+    assert lab.states(added, rows, 4) == ["published"]

@@ -100,6 +100,17 @@ apart = Table(
     on_reject="split",
 )
 
+summed = Table(
+    "lab.summed",
+    columns=[Column("at", "date"), Column("total", "long")],
+    partition="at",
+    layer="collection",
+    start="2024-01-01",
+    end="2024-02-01",
+    owner="team:lab",
+    audits=[audit.not_null("total"), audit.volume(factor=10, days=5, min_history=2)],
+)
+
 
 @daily_table(slips, delivered=desk)
 def collect_slips(delivered: pl.DataFrame) -> pl.DataFrame:
@@ -111,6 +122,13 @@ def collect_slips(delivered: pl.DataFrame) -> pl.DataFrame:
 def collect_apart(delivered: pl.DataFrame) -> pl.DataFrame:
     """Take what is delivered."""
     return delivered
+
+
+@daily_table(summed, delivered=desk, before=summed.previous())
+def add_up(delivered: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
+    """Add the day's rows to those of the days before."""
+    total = delivered.height + (before["total"].sum() or 0)
+    return delivered.head(1).select("at", total=pl.lit(total, pl.Int64))
 
 
 @daily_table(bare, delivered=desk)
@@ -313,3 +331,21 @@ def test_rejects_show_in_dagster(office: Office) -> None:
     records = office.instance.fetch_materializations(key, limit=5).records
     shown = {r.partition_key: r.asset_materialization.metadata["dagster/row_count"].value for r in records}
     assert shown == {"2024-01-01": 1, "2024-01-02": 1}
+
+
+def test_a_chain_ends_at_a_blocked_day(office: Office) -> None:
+    """What builds on a day that is blocked is not ready: it would add up from nothing."""
+    desk.rows = {4: 300}
+
+    outcome = office.collect(1, 6, add_up)
+
+    assert [day.state for day in outcome.days] == ["published"] * 3 + ["blocked"] + ["not-ready"] * 2
+    assert "it builds on 2024-01-04, which is blocked" in outcome.days[5].reason
+    assert office.lakehouse.read(summed)["total"].sort().to_list() == [3, 6, 9]
+
+
+def test_a_foreboding_never_stops_anything(office: Office) -> None:
+    """Items of another type, or that an audit cannot even judge, are left to the audits of the stage."""
+    desk.found = Precheck(items=({"at": None, "kind": 5, "value": "x"},))
+
+    assert [day.state for day in office.collect(1).days] == ["published"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from lakeproof.lake.evidence import read_evidence
 from lakeproof.lake.live import View
 from lakeproof.reading import read_table
 from lakeproof.rejects import Sifted, table_of_rejects
+from lakeproof.wap import write_audit_publish
 
 AUDITS = [audit.between("value", 0, 100), audit.unique("sensor", "value"), audit.not_null("sensor")]
 
@@ -99,7 +101,7 @@ def test_each_day_of_a_run_is_split_by_itself(lab: Any) -> None:
 
 
 def test_a_rerun_of_mended_rows_empties_the_rejects(lab: Any) -> None:
-    """The day of rejects is always that of the published day."""
+    """The day of rejects is that of the published day."""
     table = split(lab)
     lab.run(table, lab.rows(1, -5))
 
@@ -176,3 +178,18 @@ def test_rejects_are_a_table_like_any_other(lab: Any) -> None:
     assert contract.column_names == (REJECTED_BY, *table.column_names)
     assert (contract.partition, contract.first_day) == (table.partition, table.first_day)
     assert [condition.name for condition in contract.audits] == ["not_null_rejected_by"]
+
+
+def test_a_run_whose_rejects_came_second_leaves_the_day(lab: Any) -> None:
+    """Another run published the day's rejects since this one began: the day is that run's, alone; others publish."""
+    table = split(lab)
+    work = lab.work(table, pl.concat([lab.rows(1, -5, day=1), lab.rows(2, -6, day=2)]), 1, 2)
+    base = {lab.day(n): frozenset[str]() for n in (1, 2)}
+    lab.run(table, lab.rows(3, -7, day=1), 1)
+
+    outcome = write_audit_publish(lab.lakehouse.lake, replace(work, rejects_base=base))
+
+    assert [day.state for day in outcome.days] == ["moved", "published"]
+    assert (lab.values(1), lab.values(2)) == ([3], [2])
+    assert rejected(lab, table, 1) == [(-7, "between_value")]
+    assert rejected(lab, table, 2) == [(-6, "between_value")]

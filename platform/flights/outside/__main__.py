@@ -22,17 +22,17 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=50, help="requests a second that the feed takes")
     parser.add_argument("command", nargs=argparse.REMAINDER, help="the command; without one, the addresses are printed")
     options = parser.parse_args()
+    ends = {signal.SIGINT, signal.SIGTERM}
     with outside(options.folder, rate=options.rate) as where:
         if not options.command:
+            signal.pthread_sigmask(signal.SIG_BLOCK, ends)
             print("\n".join(f"export {name}={value}" for name, value in where.items()), flush=True)  # noqa: T201
-            signal.sigwait({signal.SIGINT, signal.SIGTERM})
+            signal.sigwait(ends)
             return 0
         process = subprocess.Popen(options.command, env=os.environ | where)  # noqa: S603 - what was asked for
-        while True:
-            try:
-                return process.wait()
-            except KeyboardInterrupt:
-                continue  # the command has it, too, and ends by itself
+        signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+        signal.signal(signal.SIGINT, lambda *_: None)  # of a terminal the command has it, too, and ends by itself
+        return process.wait()
 
 
 if __name__ == "__main__":

@@ -42,13 +42,12 @@ def outside(folder: Path, *, rate: float = 50, first: date = FIRST, last: date =
         land(folder / "landing", first, last)
     if DATABASE not in found:
         found[DATABASE] = f"sqlite:///{folder / 'reference.db'}"
-        fill(found[DATABASE])
+        _fill_once(folder / "reference.db")
     if FEED_URL in found:
         yield found
         return
     found.setdefault(FEED_KEY, secrets.token_hex(8))
-    port = folder / "feed.port"
-    port.unlink(missing_ok=True)
+    port = folder / f"feed-{os.getpid()}.port"
     command = [sys.executable, "-m", "flights.feed", "--port-file", str(port), "--rate", str(rate)]
     feed = subprocess.Popen(command, env=os.environ | found, stdout=subprocess.DEVNULL)  # noqa: S603 - our own
     try:
@@ -57,6 +56,15 @@ def outside(folder: Path, *, rate: float = 50, first: date = FIRST, last: date =
     finally:
         feed.terminate()
         feed.wait()
+        port.unlink(missing_ok=True)
+
+
+def _fill_once(database: Path) -> None:
+    """Make the database in one step, and leave one that is there alone: another command may be reading it."""
+    if not database.exists():
+        new = database.with_name(f"reference-{os.getpid()}.new")
+        fill(f"sqlite:///{new}")
+        new.replace(database)
 
 
 def _port(file: Path, feed: subprocess.Popen[bytes]) -> int:

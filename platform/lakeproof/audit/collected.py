@@ -178,7 +178,8 @@ class MissingHours(Audit):
     @property
     def expression(self) -> str:
         """The quarters of an hour that have rows, in SQL, as numbers of them since 1970."""
-        return f"list(DISTINCT epoch_ns({quote(self.columns[0])}) // {SLOT_SECONDS * 10**9})"
+        time = quote(self.columns[0])
+        return f"list(DISTINCT epoch_ns({time}) // {SLOT_SECONDS * 10**9}) FILTER (WHERE {time} IS NOT NULL)"
 
     @property
     def describe(self) -> str:

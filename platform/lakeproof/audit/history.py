@@ -60,15 +60,18 @@ def judge_rows(audit: Volume, day: Day, rows: int, seen: Mapping[Day, int]) -> A
     """Compare a number of rows with those of the days before.
 
     Args:
-        audit: What is near enough.
+        audit: What is near enough; a day without rows is left to what asks for rows.
         day: The day; None for an unpartitioned table, which is compared with itself as published.
         rows: Its rows.
         seen: Rows of other days.
     """
-    history = [(d, seen[d]) for d in _before(audit, day) if d in seen]
+    # Where empty days are good ones, they say nothing about how many rows the others have.
+    history = [(d, seen[d]) for d in _before(audit, day) if seen.get(d)]
     dated = tuple((d, count) for d, count in history if d is not None)
-    if short := _too_short(audit, day, len(history)):
-        return replace(_result(audit, rows, passed=True, measured=float(rows), history=dated), describe=short)
+    short = _too_short(audit, day, len(history))
+    if short or (not rows and 0 in seen.values()):
+        why = short or "not judged: there are good days without rows"
+        return replace(_result(audit, rows, passed=True, measured=float(rows), history=dated), describe=why)
     median = statistics.median(count for _, count in history)
     result = _result(audit, rows, passed=audit.accepts(rows, median), measured=float(rows), history=dated)
     where = audit.describe if day is not None else audit.describe.partition(" the median")[0] + " what is published"
@@ -83,8 +86,11 @@ def _judge_nulls(audit: NewNulls, day: Day, rows: int, nulls: Mapping[str, int],
     for column, count in nulls.items():
         if (audit.columns and column not in audit.columns) or not rows:
             continue
+        known = [d for d in history if column in seen.nulls.get(d, {})]
+        if _too_short(audit, day, len(known)):
+            continue  # the column is new, or another engine wrote files without counting
         # The median: one odd day before must not make the next one usual.
-        usual = statistics.median(seen.nulls.get(d, {}).get(column, 0) / seen.rows[d] for d in history)
+        usual = statistics.median(seen.nulls[d][column] / seen.rows[d] for d in known)
         if usual <= audit.usual and count / rows > audit.above:
             sudden.append({"column": column, "null now": f"{count / rows:.1%}", "null before": f"{usual:.1%}"})
     result = _result(audit, rows, passed=not sudden, sample=tuple(sudden))

@@ -53,10 +53,13 @@ def rejected_rows(lake: Lake, contract: Table, day: date | None) -> tuple[str, d
         staged = as_held(view.table, stage)
         docket = Docket.open(lake, view.table, contract, [day])
         if row_audits(contract):
-            return "held", Sifted.of(contract, docket, columns_of(staged), stage.paths).rejected()
-    split = View.open(lake, table_of_rejects(contract), None if day is None else [day])
-    if split.table is not None and day in split.days:
-        relation = files_relation(connect(), columns_of(split.table), split.days[day].paths, split.table.io)
-        return f"in {contract.name}__rejected", relation.order(REJECTED_BY)
+            found = Sifted.of(contract, docket, columns_of(staged), stage.paths).rejected()
+            if found.limit(1).fetchall():
+                return "held", found
+    elif contract.on_reject == "split":
+        split = View.open(lake, table_of_rejects(contract), None if day is None else [day])
+        if split.table is not None and day in split.days:
+            relation = files_relation(connect(), columns_of(split.table), split.days[day].paths, split.table.io)
+            return f"in {contract.name}__rejected", relation.order(REJECTED_BY)
     msg = f"{at}: no row of it is held by an audit that names rows, and none was split off."
     raise UnknownDayError(msg, next_step=f"lakeproof show {at} says what became of it")

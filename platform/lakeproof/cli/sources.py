@@ -62,24 +62,26 @@ class Examined:
 
 
 def sources_of(locations: Iterable[Location], name: str) -> list[tuple[Table, Source]]:
-    """Return the sources that tables collect from: that of one table, or `all`.
+    """Return the sources that tables collect from: those of one table, or `all`, in the order of their names.
 
     Raises:
         UnknownTableError: No table of that name collects from a source.
     """
-    known = {
-        made.table.name: (made.table, how)
+    found = [
+        (made.table, how)
         for location in locations
         for made in location.tables
         for how in made.inputs.values()
         if not isinstance(how, Input)
-    }
-    if name == EVERY:
-        return [known[table] for table in sorted(known)]
-    if name not in known:
+    ]
+    known = sorted({table.name for table, _ in found})
+    if name not in {*known, EVERY}:
         msg = f"No table {name!r} collects from a source. {did_you_mean(name, [*known, EVERY])}"
         raise UnknownTableError(msg, next_step="name a table, or all of them: --source all")
-    return [known[name]]
+    return sorted(
+        ((table, source) for table, source in found if name in {table.name, EVERY}),
+        key=lambda pair: (pair[0].name, pair[1].name),
+    )
 
 
 def examine(table: Table, source: Source) -> Examined:
@@ -124,7 +126,8 @@ def as_markdown(examined: Sequence[Examined], keys: Sequence[ForeignKey]) -> str
         "# Sources",
         "",
         "What the tables collect from, and what a sample of each shows: `lakeproof doctor --source all --markdown`.",
-        "What holds in a sample need not hold in all of the source; what does not hold in it, does not.",
+        "What holds in a sample need not hold in all of the source. A key that does not hold in it, does not; a",
+        "foreign key into a source with more rows than a sample may hold all the same.",
     ]
     for one in examined:
         parts += ["", f"## {one.name}", "", f"`{one.source.name}`. {one.table.description}"]
@@ -212,7 +215,12 @@ def _newest_day(table: Table, source: Source) -> Window | None:
     today = datetime.now(UTC).astimezone(ZoneInfo(table.timezone)).date()
     last = min(today, table.until_day or today) - ONE_DAY
     first = max(table.first_day, last - LOOKED_BACK_DAYS * ONE_DAY)
-    answers = source.complete(Window.of(first, last, table.timezone))
+    if last < first:
+        return None
+    window = Window.of(first, last, table.timezone)
+    answers = source.complete(window)
+    if None in answers and answers[None].complete:
+        return window
     there = [day for day, answer in answers.items() if day is not None and answer.complete]
     if not there:
         msg = (

@@ -96,10 +96,10 @@ def profile(rows: pa.Table, fields: Sequence[Column]) -> Profile:
 
 
 def foreign_keys(samples: Mapping[str, pa.Table]) -> list[ForeignKey]:
-    """Return which columns refer to which sources: not null throughout, text, and every value is one of the other's.
+    """Return which columns refer to which sources: text, of which every value, nulls aside, is one of the other's.
 
     Args:
-        samples: A sample of each source; of those that are referred to, all rows.
+        samples: A sample of each source. One that is cut short is referred to by fewer than it should.
     """
     frames = {name: _frame(rows) for name, rows in samples.items()}
     targets = [
