@@ -5,17 +5,17 @@ Dagster itself does not watch a run that a command executes, nor one whose launc
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from lakeproof.lake.lock import lock_if_free, lock_new
 
 if TYPE_CHECKING:
     import dagster as dg
 
-FOLDER = "lakeproof-at-work"
+FOLDER, SUFFIX = "lakeproof-at-work", ".runs"
 
 _LOCKS: dict[Path, int] = {}
 """The lock that this process holds under each Dagster home; the kernel lets it go when the process ends."""
@@ -32,11 +32,9 @@ def at_work(instance: dg.DagsterInstance, run_id: str) -> None:
         return
     folder = Path(instance.root_directory) / FOLDER
     if folder not in _LOCKS:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(folder / secrets.token_hex(8), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        _LOCKS[folder] = lock
-    os.write(_LOCKS[folder], f"{run_id}\n".encode())
+        _LOCKS[folder] = lock_new(folder / f"{secrets.token_hex(8)}{SUFFIX}", b"")
+    lock = _LOCKS[folder]
+    os.pwrite(lock, f"{run_id}\n".encode(), os.fstat(lock).st_size)
 
 
 def close_killed(instance: dg.DagsterInstance, *, dry_run: bool = False) -> list[str]:
@@ -47,13 +45,11 @@ def close_killed(instance: dg.DagsterInstance, *, dry_run: bool = False) -> list
         dry_run: Whether to only say which they are.
     """
     closed = []
-    for file in sorted((Path(instance.root_directory) / FOLDER).glob("*")):
-        with suppress(FileNotFoundError), file.open("rb") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            for run_id in lock.read().decode().split():
+    for file in sorted((Path(instance.root_directory) / FOLDER).glob(f"*{SUFFIX}")):
+        if (lock := lock_if_free(file)) is None:
+            continue
+        try:
+            for run_id in file.read_text().split():
                 run = instance.get_run_by_id(run_id)
                 if run is not None and not run.is_finished:
                     closed.append(run_id)
@@ -61,4 +57,6 @@ def close_killed(instance: dg.DagsterInstance, *, dry_run: bool = False) -> list
                         instance.report_run_failed(run, "Its process was killed; what it had published is recorded.")
             if not dry_run:
                 file.unlink(missing_ok=True)
+        finally:
+            os.close(lock)
     return closed

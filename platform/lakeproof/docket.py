@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from lakeproof.audit.collected import NewNulls
 from lakeproof.audit.history import Past
 from lakeproof.audit.judge import Known, judge
-from lakeproof.audit.kinds import References, Volume
+from lakeproof.audit.kinds import Historical, References
 from lakeproof.audit.plan import reference_view
 from lakeproof.engine.duck import BOUNDED, connect, files_relation
 from lakeproof.lake.catalog import columns_of
-from lakeproof.lake.live import View, data_files, null_counts
+from lakeproof.lake.live import View, data_files, live_days, null_counts
 from lakeproof.reading import Referred, contents_of
 from lakeproof.window import ONE_DAY
 
@@ -63,15 +62,14 @@ class Docket:
             for audit in contract.audits
             if isinstance(audit, References) and (opened := Referred.open(lake, audit, listed)) is not None
         }
-        longest = max((audit.days for audit in contract.audits if isinstance(audit, Volume | NewNulls)), default=0)
+        longest = max((audit.days for audit in contract.audits if isinstance(audit, Historical)), default=0)
         if not longest:
             return cls(table, referred)
         before = {day - n * ONE_DAY for day in listed for n in range(longest + 1)}
-        view = View.of(table, before if listed else None)
-        nulls: dict[Day, dict[str, int]] = {}
-        if any(isinstance(audit, NewNulls) for audit in contract.audits):
-            columns, files = columns_of(table), data_files(table, list(view.days))
-            nulls = {day: null_counts(columns, of_day) for day, of_day in files.items()}
+        files, columns = data_files(table, before if listed else None), columns_of(table)
+        head = table.current_snapshot()
+        view = View(table, head.snapshot_id if head else None, live_days(files))
+        nulls = {day: null_counts(columns, of_day) for day, of_day in files.items()}
         return cls(table, referred, Past({day: live.rows for day, live in view.days.items()}, nulls), contents_of(view))
 
     def show_references(self, connection: duckdb.DuckDBPyConnection, contract: Table) -> dict[str, str]:

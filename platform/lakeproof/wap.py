@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache, cached_property
@@ -140,12 +140,14 @@ def write_audit_publish(lake: Lake, work: Work) -> Outcome:
     with claimed(table, run) as claim:
         with clock.step("make"):
             staged = stage(table, work, run, claim.renewing)
-        with discarded_on_failure(table, staged):
+        with ExitStack() as on_failure:
+            on_failure.enter_context(discarded_on_failure(table, staged))
             with clock.step("audit"):
                 docket = Docket.open(lake, table, work.table, work.days)
                 verdicts = audit(work.table, staged, docket)
                 if work.table.on_reject == "split":
                     staged, verdicts, rejected, lost = _split(lake, table, work, staged, verdicts, docket)
+                    on_failure.enter_context(discarded_on_failure(table, staged))
                 passed = [day for day in _passed(work, verdicts) if day not in lost]
                 record = run_record(work, staged, verdicts, docket, run, started, rejected)
                 pointer = write_evidence(table, run, record)
@@ -194,7 +196,8 @@ def _split(
     days = days_to_split(work.table, verdicts)
     parts = without_rejects(table, docket, staged, days)
     with discarded_on_failure(table, parts):
-        again = {day: verdict for day, verdict in audit(work.table, parts, docket).items() if verdict.passed}
+        judged = audit(work.table, parts, docket) if days else {}
+        again = {day: verdict for day, verdict in judged.items() if verdict.passed}
         good = tuple(day for day, verdict in verdicts.items() if verdict.passed or day in again)
         lost = publish_rejects(lake, work, staged, docket, good, list(again))
     discard(table, parts.only([day for day in days if day not in again]), keep=())

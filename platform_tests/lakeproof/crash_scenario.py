@@ -62,7 +62,7 @@ table = Table(
 )
 
 STEPS: list[tuple[Any, str]] = [
-    (running, "_lock_new"),
+    (running, "lock_new"),
     (running.Claim, "renew"),
     (running.Claim, "release"),
     (StageWriter, "_finish"),

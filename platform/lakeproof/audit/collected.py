@@ -7,7 +7,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from lakeproof.audit.kinds import Measure, quote
+from lakeproof.audit.kinds import Historical, Measure, quote
 from lakeproof.errors import ContractError
 from lakeproof.parts import Audit
 
@@ -133,7 +133,7 @@ def new_nulls(
             f"Audit {name}: usual={usual} and above={above} must be shares in that order, and min_history within days."
         )
         raise ContractError(msg)
-    return NewNulls(name, severity, columns, above, usual, days, min_history)
+    return NewNulls(name, severity, columns, days, min_history, above, usual)
 
 
 @dataclass(frozen=True)
@@ -206,25 +206,16 @@ class MissingHours(Audit):
 
 
 @dataclass(frozen=True)
-class NewNulls(Audit):
+class NewNulls(Historical):
     """A column that was seldom null is suddenly null.
 
     Args:
         above: A share of nulls above this is sudden.
         usual: The highest share before of a column that it looks at.
-        days: How many logical days before it count.
-        min_history: With fewer of them published, it does not judge.
     """
 
     above: float = 0.5
     usual: float = 0.05
-    days: int = 28
-    min_history: int = 7
-
-    @property
-    def needs_history(self) -> bool:
-        """Whether it cannot judge the first days: it cannot."""
-        return True
 
     @property
     def describe(self) -> str:

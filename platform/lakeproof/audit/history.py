@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from lakeproof.audit.collected import NewNulls
-from lakeproof.audit.kinds import Volume
+from lakeproof.audit.kinds import Historical, Volume
 from lakeproof.verdict import AuditResult
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def judge_rows(audit: Volume, day: Day, rows: int, seen: Mapping[Day, int]) -> A
     history = [(d, seen[d]) for d in _before(audit, day) if seen.get(d)]
     dated = tuple((d, count) for d, count in history if d is not None)
     short = _too_short(audit, day, len(history))
-    if short or (not rows and 0 in seen.values()):
+    if short or (not rows and 0 in map(seen.get, _before(audit, day))):
         why = short or "not judged: there are good days without rows"
         return replace(_result(audit, rows, passed=True, measured=float(rows), history=dated), describe=why)
     median = statistics.median(count for _, count in history)
@@ -100,11 +100,11 @@ def _judge_nulls(audit: NewNulls, day: Day, rows: int, nulls: Mapping[str, int],
     return replace(result, describe=named, failed=max(nulls[str(s["column"])] for s in sudden))
 
 
-def _before(audit: Volume | NewNulls, day: Day) -> Iterable[Day]:
+def _before(audit: Historical, day: Day) -> Iterable[Day]:
     return [None] if day is None else [day - timedelta(days=n) for n in range(audit.days, 0, -1)]
 
 
-def _too_short(audit: Volume | NewNulls, day: Day, known: int) -> str | None:
+def _too_short(audit: Historical, day: Day, known: int) -> str | None:
     """Return why an audit does not judge; None when it does."""
     if day is None:
         return None if known else "not judged: nothing is published to compare with"

@@ -204,18 +204,14 @@ class Measure(Audit):
 
 
 @dataclass(frozen=True)
-class Volume(Audit):
-    """The number of rows is near the median of the days before.
+class Historical(Audit):
+    """A day is compared with the days before it.
 
     Args:
-        within: The share of the median by which it may differ; None where a factor says it.
-        factor: How many times the median it may be, either way.
         days: How many logical days before it count.
         min_history: With fewer of them published, it does not judge.
     """
 
-    within: float | None = None
-    factor: float | None = None
     days: int = 28
     min_history: int = 7
 
@@ -223,6 +219,19 @@ class Volume(Audit):
     def needs_history(self) -> bool:
         """Whether it cannot judge the first days: it cannot."""
         return True
+
+
+@dataclass(frozen=True)
+class Volume(Historical):
+    """The number of rows is near the median of the days before.
+
+    Args:
+        within: The share of the median by which it may differ; None where a factor says it.
+        factor: How many times the median it may be, either way.
+    """
+
+    within: float | None = None
+    factor: float | None = None
 
     @property
     def describe(self) -> str:

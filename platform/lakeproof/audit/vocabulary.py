@@ -97,7 +97,7 @@ def volume(
         bounds = f"within must be above 0, factor above 1, and min_history from 1 to days={days}"
         msg = f"audit.volume({asked}, min_history={min_history}): {bounds}."
         raise ContractError(msg)
-    return Volume(name, severity, (), within, factor, days, min_history)
+    return Volume(name, severity, (), days, min_history, within, factor)
 
 
 def between(

@@ -16,8 +16,9 @@ from lakeproof.cli.execute import dagster_instance
 from lakeproof.cli.locations import load_locations
 from lakeproof.cli.options import as_json, console, grid, print_json, workspace
 from lakeproof.cli.sources import EVERY, as_markdown, as_record, examine, print_examined, references, sources_of
-from lakeproof.errors import HeldError, LakeproofError, UsageError
+from lakeproof.errors import LakeproofError, UsageError
 from lakeproof.lake.catalog import Lake, default_home
+from lakeproof.outcome import EXIT_CODES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,7 +91,7 @@ def _sources(workspace: str, name: str, *, markdown: bool, as_json: bool) -> int
             print_examined(one, keys)
     if any(one.error is not None for one in examined):
         return 1
-    return 0 if all(one.good for one in examined) else HeldError.exit_code
+    return 0 if all(one.good for one in examined) else EXIT_CODES["blocked"]
 
 
 def _look(what: str, find: Callable[[], str]) -> Finding:

@@ -15,7 +15,7 @@ from lakeproof.lake.faults import lake_faults
 from lakeproof.lake.replace import Day, day_of, listed_manifests
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import date
 
     from pyiceberg.manifest import DataFile
@@ -89,7 +89,7 @@ class View:
         if head is None:
             return cls(table, None)
         with lake_faults(f"reading what is published of {'.'.join(table.name())}"):
-            return cls(table, head.snapshot_id, dict(_live_days(table, days)))
+            return cls(table, head.snapshot_id, live_days(data_files(table, days)))
 
 
 def data_files(table: IcebergTable, days: Collection[Day] | None) -> dict[Day, list[DataFile]]:
@@ -130,8 +130,10 @@ def null_counts(columns: Mapping[int, Column], files: Iterable[DataFile]) -> dic
     return {columns[number].name: count for number, count in counted.items() if number in columns}
 
 
-def _live_days(table: IcebergTable, days: Collection[date] | None) -> Iterator[tuple[Day, LiveDay]]:
-    found = data_files(table, days)
+def live_days(found: Mapping[Day, Sequence[DataFile]]) -> dict[Day, LiveDay]:
+    """Return published days, in order, from what Iceberg records of their files."""
+    days = {}
     for day in sorted(found, key=str):
         files = sorted((f.file_path, f.record_count, f.file_size_in_bytes) for f in found[day])
-        yield day, LiveDay(day, tuple(f[0] for f in files), sum(f[1] for f in files), sum(f[2] for f in files))
+        days[day] = LiveDay(day, tuple(f[0] for f in files), sum(f[1] for f in files), sum(f[2] for f in files))
+    return days

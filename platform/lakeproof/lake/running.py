@@ -7,7 +7,6 @@ bucket, and on another machine, a run is dead when it did not renew its claim fo
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import platform
@@ -24,6 +23,7 @@ from lakeproof.errors import LakeError
 from lakeproof.lake.catalog import records_of
 from lakeproof.lake.faults import lake_faults
 from lakeproof.lake.files import RUN, StoredFile, list_files, read_file, run_began
+from lakeproof.lake.lock import lock_if_free, lock_new
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +54,10 @@ class Claim:
         self._table = table
         self._record = {"format": 1, "run": run, "host": platform.node(), "pid": os.getpid(), "started": _now()}
         self.location = f"{records_of(table)}/staging/{run}{SUFFIX}"
-        self._lock = _lock_new(self.location, self._bytes()) if _is_local(self.location) else None
+        self._lock = None
+        if _is_local(self.location):
+            with lake_faults(f"writing {self.location}"):
+                self._lock = lock_new(_path(self.location), self._bytes())
         if self._lock is None:
             self._write()
         self._renewed = time.monotonic()
@@ -168,7 +171,7 @@ class RunningStage:
     @contextmanager
     def dead(self, now: datetime) -> Iterator[bool]:
         """Find out whether the run is dead; while the block runs, it is what it is found to be."""
-        lock = _lock_if_free(self.location) if self._is_of_this_machine else None
+        lock = lock_if_free(_path(self.location)) if self._is_of_this_machine else None
         try:
             yield lock is not None or (not self._is_of_this_machine and now - self._renewed >= LEASE)
         finally:
@@ -210,38 +213,6 @@ def _is_local(location: str) -> bool:
 
 def _path(location: str) -> Path:
     return Path(PyArrowFileIO.parse_location(location)[2])
-
-
-def _lock_new(location: str, data: bytes) -> int:
-    """Make a local claim that is locked and whole from the instant it can be seen."""
-    path = _path(location)
-    new = path.with_suffix(".claiming")
-    with lake_faults(f"writing {location}"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.pwrite(lock, data, 0)
-            new.rename(path)
-        except BaseException:
-            os.close(lock)
-            new.unlink(missing_ok=True)
-            raise
-    return lock
-
-
-def _lock_if_free(location: str) -> int | None:
-    """Lock a local claim whose process is gone; None when it is alive, or its run has ended meanwhile."""
-    try:
-        lock = os.open(_path(location), os.O_RDWR)
-    except FileNotFoundError:
-        return None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        return None
-    return lock
 
 
 def _now() -> str:

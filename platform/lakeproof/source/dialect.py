@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lakeproof.engine.duck import quoted
 
@@ -16,11 +16,31 @@ if TYPE_CHECKING:
     from lakeproof.window import Window
 
 
-class Reader(Protocol):
-    """A connection, within one transaction that sees one state of the database."""
+class Reader:
+    """A connection of ADBC, within one transaction that sees one state of the database.
+
+    Args:
+        connection: The connection.
+        **options: Of the driver, for each statement.
+    """
+
+    def __init__(self, connection: Any, **options: Any) -> None:
+        self._connection, self._options = connection, options
+        self._cursors: list[Any] = []  # a stream ends with its cursor
 
     def stream(self, statement: str) -> pa.RecordBatchReader:
         """Run a statement, and return its rows as they come."""
+        cursor = self._connection.cursor()
+        self._cursors.append(cursor)
+        if self._options:
+            cursor.adbc_statement.set_options(**self._options)
+        cursor.execute(statement)
+        return cursor.fetch_record_batch()
+
+    def close(self) -> None:
+        """Close what is still open, as the connection cannot be before."""
+        for cursor in self._cursors:
+            cursor.close()
 
 
 class Dialect(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,14 +13,13 @@ from lakeproof.engine.cast import arrow_schema, cast_values, may_become
 from lakeproof.engine.duck import quoted
 from lakeproof.errors import RowsError
 from lakeproof.parts import DECIMAL
-from lakeproof.source.dialect import table_name
+from lakeproof.source.dialect import Reader, table_name
 from lakeproof.source.fault import DeliveryFault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from lakeproof.parts import Column
-    from lakeproof.source.dialect import Reader
     from lakeproof.window import Window
 
 TAKEN = {
@@ -41,26 +40,6 @@ TAKEN = {
 FIRST, LAST = date.min, date.max
 
 
-class PostgresReader:
-    """A connection to Postgres."""
-
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
-        self._cursors: list[Any] = []  # a stream ends with its cursor
-
-    def stream(self, statement: str) -> pa.RecordBatchReader:
-        """Run a statement, and return its rows as they come."""
-        cursor = self._connection.cursor()
-        self._cursors.append(cursor)
-        cursor.execute(statement)
-        return cursor.fetch_record_batch()
-
-    def close(self) -> None:
-        """Close what is still open, as the connection cannot be before."""
-        for cursor in self._cursors:
-            cursor.close()
-
-
 class Postgres:
     """Postgres' dialect."""
 
@@ -74,7 +53,7 @@ class Postgres:
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
                 cursor.execute("SET LOCAL TimeZone = 'UTC'")
-            reader = PostgresReader(connection)
+            reader = Reader(connection)
             try:
                 yield reader
             finally:

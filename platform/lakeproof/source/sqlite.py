@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pyarrow as pa
@@ -13,7 +13,7 @@ from lakeproof.engine.cast import arrow_schema, cast_values
 from lakeproof.engine.duck import quoted
 from lakeproof.errors import RowsError
 from lakeproof.parts import DECIMAL
-from lakeproof.source.dialect import table_name
+from lakeproof.source.dialect import Reader, table_name
 from lakeproof.source.fault import SHOWN, DeliveryFault, shown
 from lakeproof.source.text import parsed
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from lakeproof.parts import Column
-    from lakeproof.source.dialect import Reader
     from lakeproof.window import Window
 
 FITS = {
@@ -43,27 +42,6 @@ FIRST_ROW = {"boolean": "0", "int": "0", "long": "0", "float": "0.5", "double": 
 ISO = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
 
 
-class SqliteReader:
-    """A connection to SQLite."""
-
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
-        self._cursors: list[Any] = []  # a stream ends with its cursor
-
-    def stream(self, statement: str) -> pa.RecordBatchReader:
-        """Run a statement, and return its rows as they come."""
-        cursor = self._connection.cursor()
-        self._cursors.append(cursor)
-        cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": 65_536})
-        cursor.execute(statement)
-        return cursor.fetch_record_batch()
-
-    def close(self) -> None:
-        """Close what is still open, as the connection cannot be before."""
-        for cursor in self._cursors:
-            cursor.close()
-
-
 class Sqlite:
     """SQLite's dialect."""
 
@@ -75,7 +53,7 @@ class Sqlite:
 
         path = dsn.removeprefix("sqlite:///")
         with dbapi.connect(f"file:{quote(path)}?mode=ro", autocommit=False) as connection:
-            reader = SqliteReader(connection)
+            reader = Reader(connection, **{"adbc.sqlite.query.batch_rows": 65_536})
             try:
                 yield reader
             finally:
