@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # A lost answer and a source need a server, and kills on SQLite are what test_crash.py is about.
-NEED_SERVERS = ["test_crashes.py", "test_lost_answers.py", "test_source_postgres.py", "test_source_bucket.py"]
+NEED_SERVERS = [
+    "test_crashes.py",
+    "test_flights_reference.py",
+    "test_lost_answers.py",
+    "test_source_bucket.py",
+    "test_source_postgres.py",
+]
 collect_ignore = NEED_SERVERS if servers.CATALOGS == ["sqlite"] else []
 
 
