@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lakeproof.jobs import maintenance
     from lakeproof.lakehouse import Lakehouse
     from lakeproof.parts import Audit, Column, Sla, Value
+    from lakeproof.pipeline import Pipeline
     from lakeproof.source import DatabaseSource, HttpSource, LandingSource, PackageSource, Source
     from lakeproof.window import Window
 
@@ -30,6 +31,7 @@ _HOMES = {
     "LakeproofError": "lakeproof.errors",
     "LandingSource": "lakeproof.source",
     "PackageSource": "lakeproof.source",
+    "Pipeline": "lakeproof.pipeline",
     "Sla": "lakeproof.parts",
     "Source": "lakeproof.source",
     "Table": "lakeproof.contract",
@@ -50,6 +52,7 @@ __all__ = [
     "LakeproofError",
     "LandingSource",
     "PackageSource",
+    "Pipeline",
     "Sla",
     "Source",
     "Table",

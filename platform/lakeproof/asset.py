@@ -13,7 +13,7 @@ from lakeproof import gate
 from lakeproof.audit.guards import GUARDS, guarded
 from lakeproof.contract import Input, Table, as_input
 from lakeproof.engine.function import Maker, function_maker, sql_maker
-from lakeproof.errors import ContractError, LakeproofError
+from lakeproof.errors import ContractError, LakeproofError, UsageError
 from lakeproof.lake.live import View
 from lakeproof.lakehouse import KEY
 from lakeproof.outcome import DayOutcome, NextStep, Outcome, readers_see
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 
     from lakeproof.lake.catalog import Lake
     from lakeproof.verdict import AuditResult
+
+
+IGNORE_READINESS_TAG = "lakeproof/ignore-readiness"
+"""The run tag that lets days run without their inputs; its value says why."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,8 @@ def sql_table(
     Args:
         table: The contract.
         file: The file, relative to a folder of the search path.
-        search_path: Folders, the first match wins; by default the folder of the calling file.
+        search_path: Folders, the first match wins; then those of the table's pipeline; by default the folder of the
+            calling file.
         deps: Further assets it depends on, as Dagster's.
         **options: As for `daily_table`.
 
@@ -110,7 +115,8 @@ def sql_table(
     """
     caller = Path(sys._getframe(1).f_code.co_filename)  # noqa: SLF001 - inspect.stack() reads every caller's source
     inputs, extra, passed = _sort(table, options)
-    maker = sql_maker(table, file, [Path(folder) for folder in search_path] or [caller.parent], caller, inputs)
+    folders = [*search_path, *(table.pipeline.search_path if table.pipeline else ())] or [caller.parent]
+    maker = sql_maker(table, file, [Path(folder) for folder in folders], caller, inputs)
     return _asset(table, maker, inputs, [*deps, *extra], passed)
 
 
@@ -190,6 +196,8 @@ def run(
     lake: Lake = getattr(context.resources, KEY).lake
     days = tuple(as_day(key) for key in context.partition_keys) if table.partition else (None,)
     readiness = gate.check(lake, table, list(inputs.values()), days)
+    if why_unready := _why_ignored(context):
+        readiness = readiness.all_the_same()
     outcome, cleared = Outcome(table.name, None, ()), Cleared(())
     if readiness.ready:
         cleared = precheck(lake, table, inputs, readiness.ready)
@@ -198,6 +206,7 @@ def run(
         # Before the table's own: whoever is between its two publishes is found out by either.
         rejects_base = base_of(lake, table_of_rejects(table), cleared.days) if table.on_reject == "split" else None
         chained = any(isinstance(how, Input) and how.kind == "previous" for how in inputs.values())
+        unready = {day: tuple(lack.reason for lack in lacks) for day, lacks in readiness.ignored.items()}
         base = base_of(lake, table, cleared.days, chained=chained)
         work = Work(
             table=table,
@@ -210,6 +219,8 @@ def run(
             dagster_run=context.run.run_id,
             waived=readiness.waived,
             rejects_base=rejects_base,
+            unready=unready,
+            why_unready=why_unready,
         )
         try:
             outcome = write_audit_publish(lake, work)
@@ -219,11 +230,32 @@ def run(
     return _whole(lake, table, outcome, readiness, cleared, days)
 
 
+def _why_ignored(context: dg.AssetExecutionContext) -> str:
+    """Return why a run goes on with days that are not ready; nothing when it does not.
+
+    Raises:
+        UsageError: It is asked to, and nobody says why.
+    """
+    if IGNORE_READINESS_TAG not in context.run.tags:
+        return ""
+    if reason := context.run.tags[IGNORE_READINESS_TAG].strip():
+        return reason
+    msg = f"The run's tag {IGNORE_READINESS_TAG} is empty: readiness is ignored for a reason."
+    raise UsageError(msg, next_step="say why, in the tag; the evidence keeps it")
+
+
 def _whole(
     lake: Lake, table: Table, outcome: Outcome, readiness: gate.Readiness, cleared: Cleared, days: Sequence[Any]
 ) -> Outcome:
     """Add the days that the gate or a pre-check did not let through, and what the pre-checks found of the others."""
-    done = {day.day: replace(day, before=cleared.results.get(day.day, ())) for day in outcome.days}
+    done = {
+        day.day: replace(
+            day,
+            before=cleared.results.get(day.day, ()),
+            ignored="; ".join(lack.reason for lack in readiness.ignored.get(day.day, ())),
+        )
+        for day in outcome.days
+    }
     blocked = {day: results for day, results in cleared.results.items() if day not in done}
     if absent := [*readiness.refused, *readiness.gaps, *blocked]:
         live = View.open(lake, table, [day for day in absent if day is not None] if table.partition else None).days

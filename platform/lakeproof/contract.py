@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-from weakref import WeakValueDictionary
 
 from lakeproof.errors import ContractError, UnknownDayError, UsageError, did_you_mean
 from lakeproof.layout import FileLayout
+from lakeproof.names import take_name
 from lakeproof.parts import NAME, Audit, Column, Sla, Value, check_timezone
 from lakeproof.window import ONE_DAY, Window, as_day
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+
+    from lakeproof.pipeline import Pipeline
 
 WRITES = ("replace", "merge")
 ON_REJECT = ("hold", "split")
@@ -65,13 +65,13 @@ class Table:
         name: `namespace.table`; the Iceberg identifier and, split at the dot, the asset key.
         columns: The columns, in order.
         layer: The group in the UI: collection, transformation, analysis or value.
-        owner: A person's address, or `team:name`.
+        owner: A person's address, or `team:name`; the pipeline's when it is not given.
         audits: Conditions on every day; at least one must be blocking.
         description: One line on what a row is.
         partition: The `date` column that says which day a row belongs to; None for a table replaced as a whole.
-        start: The first day; required with `partition`.
+        start: The first day; required with `partition`, here or in the pipeline.
         end: The day after the last one; None when there is none yet.
-        timezone: The zone in which the table's days begin and end.
+        timezone: The zone in which the table's days begin and end; the pipeline's when it is not given, else UTC.
         key: Columns that identify a row.
         sort: Columns by which the rows of a day are sorted, for readers that filter on them; `"delay desc"` from the
             highest down.
@@ -86,6 +86,7 @@ class Table:
         value: What the table is worth.
         properties: Iceberg table properties.
         tags: Dagster tags.
+        pipeline: What it has in common with other tables, for what is not said here.
 
     Raises:
         ContractError: Anything above is wrong, or another table has this name.
@@ -94,13 +95,13 @@ class Table:
     name: str
     columns: Sequence[Column] = field(kw_only=True)
     layer: str = field(kw_only=True)
-    owner: str = field(kw_only=True)
+    owner: str = field(kw_only=True, default="")
     audits: Sequence[Audit] = field(kw_only=True)
     description: str = field(kw_only=True, default="")
     partition: str | None = field(kw_only=True, default=None)
     start: str | date | None = field(kw_only=True, default=None)
     end: str | date | None = field(kw_only=True, default=None)
-    timezone: str = field(kw_only=True, default="UTC")
+    timezone: str = field(kw_only=True, default="")
     key: Sequence[str] = field(kw_only=True, default=())
     sort: Sequence[str] = field(kw_only=True, default=())
     allow_empty: bool = field(kw_only=True, default=False)
@@ -112,6 +113,7 @@ class Table:
     value: Value | None = field(kw_only=True, default=None)
     properties: Mapping[str, str] = field(kw_only=True, default_factory=dict)
     tags: Mapping[str, str] = field(kw_only=True, default_factory=dict)
+    pipeline: Pipeline | None = field(kw_only=True, default=None)
 
     def __post_init__(self) -> None:
         """Check the whole contract, and take the name."""
@@ -121,11 +123,18 @@ class Table:
         except UsageError as error:
             msg = f"{self.name}: {error}"
             raise ContractError(msg) from None
-        _take_name(self)
+        take_name(self.name, self)
 
     def _normalise(self) -> None:
         """Store every field in one form."""
         self._set(columns=tuple(self.columns), key=tuple(self.key), sort=tuple(self.sort))
+        common = self.pipeline
+        self._set(owner=self.owner or (common and common.owner) or "")
+        self._set(timezone=self.timezone or (common.timezone if common else "UTC"))
+        if common is not None:
+            self._set(tags={**common.tags, **self.tags})
+            if self.partition is not None:
+                self._set(start=self.start or common.start, end=self.end or common.end)
         for edge in ("start", "end"):
             if (given := getattr(self, edge)) is not None:
                 self._set(**{edge: as_day(given)})
@@ -142,6 +151,8 @@ class Table:
             self._refuse("the name must be namespace.table, in lower-case letters, digits and underscores")
         if not self.columns:
             self._refuse("a table needs columns")
+        if not self.owner:
+            self._refuse("nobody owns it", "give owner='team:name', here or in its pipeline")
         for what, names in (("column", self.column_names), ("audit", tuple(a.name for a in self.audits))):
             if twice := sorted({name for name in names if names.count(name) > 1}):
                 self._refuse(f"{what} {', '.join(twice)} is declared twice", "name each once; audits take name=")
@@ -293,6 +304,11 @@ class Table:
         """Whether `day` lies between the table's start and end."""
         return day >= self.first_day and (self.until_day is None or day < self.until_day)
 
+    @property
+    def depends_on_past(self) -> bool:
+        """Whether a day runs only when the day before it is published."""
+        return self.partition is not None and self.pipeline is not None and self.pipeline.depends_on_past
+
     def gap(self, day: date) -> str | None:
         """Return why `day` will never come, or None when it will."""
         return self.gaps.get(day)
@@ -348,33 +364,13 @@ class Table:
             self._refuse(f"{what} needs a daily table, and it has no partition column", "use latest()")
 
 
+def in_order(table: Table, inputs: Iterable[object]) -> bool:
+    """Whether each day of a table waits for the one before: it builds on it, or depends on the past."""
+    return table.depends_on_past or any(isinstance(how, Input) and how.kind == "previous" for how in inputs)
+
+
 def as_input(value: Table | Input) -> Input:
     """Return how a table is read when nothing else is said: the same days, or all of an unpartitioned one."""
     if isinstance(value, Input):
         return value
     return Input(value, "latest" if value.partition is None else "day")
-
-
-_DECLARED: WeakValueDictionary[str, Table] = WeakValueDictionary()
-_PLACES: dict[str, str] = {}
-
-
-def _take_name(table: Table) -> None:
-    """Refuse a second table of the same name, unless it is the same line of code, loaded again."""
-    place = _declared_at()
-    if table.name in _DECLARED and _PLACES[table.name] != place:
-        msg = f"Two tables are called {table.name}: one declared at {_PLACES[table.name]}, one at {place}."
-        raise ContractError(msg, next_step="rename one of them")
-    _DECLARED[table.name] = table
-    _PLACES[table.name] = place
-
-
-def _declared_at() -> str:
-    """Return the file and line, outside this package, that is declaring a table."""
-    here = str(Path(__file__).parent)
-    frame = sys._getframe(1)  # noqa: SLF001 - the interpreter's documented way to see one's caller
-    while frame.f_back is not None and (
-        frame.f_code.co_filename.startswith(here) or frame.f_code.co_filename == "<string>"
-    ):
-        frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -9,12 +9,10 @@
     ├── RowsError                 1  rows do not fit the contract: columns, types, values, days
     ├── AuditError                1  a staged day could not be audited at all
     ├── LakeError                 1  the catalog or the warehouse cannot be used
-    ├── SourceError               1  a source cannot be reached, or not be read as its contract says
-    ├── HeldError                 3  an audit or a pre-check refused
-    └── NotReadyError             4  an upstream day is not there
+    └── SourceError               1  a source cannot be reached, or not be read as its contract says
 
-The number is the exit code of a command that ends with the error. A day that moved under a run (5) is an outcome of
-the day, not an error of the run.
+The number is the exit code of a command that ends with the error. A day that is held (3), not ready (4) or moved under
+a run (5) is an outcome of the day, not an error of the run.
 """
 
 from __future__ import annotations
@@ -36,6 +34,8 @@ class LakeproofError(Exception):
     """
 
     exit_code = 1
+    may_pass = False
+    """Whether the same run may do better later: what cannot be reached now, or what a function met."""
 
     def __init__(self, what: str, *, readers: str | None = None, next_step: str | None = None) -> None:
         super().__init__(what)
@@ -76,6 +76,8 @@ class UnknownDayError(UsageError):
 class MakeError(LakeproofError):
     """The function or the SQL of a table failed, or returned something that is not rows."""
 
+    may_pass = True
+
 
 class RowsError(LakeproofError):
     """Rows do not fit the contract."""
@@ -88,21 +90,13 @@ class AuditError(LakeproofError):
 class LakeError(LakeproofError):
     """The catalog or the warehouse cannot be used."""
 
+    may_pass = True
+
 
 class SourceError(LakeproofError):
     """A source cannot be reached, or not be read as its contract says."""
 
-
-class HeldError(LakeproofError):
-    """An audit or a pre-check refused."""
-
-    exit_code = 3
-
-
-class NotReadyError(LakeproofError):
-    """An upstream day is not there."""
-
-    exit_code = 4
+    may_pass = True
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

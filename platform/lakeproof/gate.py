@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from lakeproof.audit.kinds import References
-from lakeproof.contract import Input, Table
-from lakeproof.lake.held import held_days
+from lakeproof.contract import Input, Table, in_order
+from lakeproof.lake.held import held_days, holding
 from lakeproof.lake.live import View
+from lakeproof.lake.running import runs_at_work
 from lakeproof.outcome import NextStep
 from lakeproof.window import ONE_DAY, Window, runs_of_days
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import date
 
     from lakeproof.lake.catalog import Lake
     from lakeproof.lake.replace import Day
-    from lakeproof.source.protocol import Source
+    from lakeproof.source.protocol import Completeness, Source
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,12 @@ class Lack:
     Args:
         reason: What is missing, in words that fit every day that lacks the same.
         step: What to do about it.
+        final: Whether the day cannot be run all the same: there is nothing that it could be made of, or built on.
     """
 
     reason: str
     step: NextStep
+    final: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,12 +49,24 @@ class Readiness:
         refused: The days that may not, each with what it lacks.
         gaps: The days that are declared never to come, each with its reason.
         waived: By day, the input days that are declared never to come, as `table@day`, each with its reason.
+        ignored: Of the ready days, those that lack something and may run all the same, each with what it lacks.
     """
 
     ready: tuple[Day, ...]
     refused: Mapping[Day, tuple[Lack, ...]] = field(default_factory=dict)
     gaps: Mapping[Day, str] = field(default_factory=dict)
     waived: Mapping[Day, Mapping[str, str]] = field(default_factory=dict)
+    ignored: Mapping[Day, tuple[Lack, ...]] = field(default_factory=dict)
+
+    def all_the_same(self) -> Readiness:
+        """Return the same, but that days which only lack inputs are ready, too."""
+        lacking = {day: lacks for day, lacks in self.refused.items() if not any(lack.final for lack in lacks)}
+        return replace(
+            self,
+            ready=tuple(sorted((*self.ready, *lacking), key=str)),
+            refused={day: lacks for day, lacks in self.refused.items() if day not in lacking},
+            ignored=lacking,
+        )
 
 
 def check(
@@ -60,11 +75,13 @@ def check(
     inputs: Sequence[Input | Source],
     days: Sequence[Day],
     now: datetime | None = None,
+    ask: Callable[[Source, Window | None], Mapping[Day, Completeness]] | None = None,
 ) -> Readiness:
     """Find out which days have every input they need.
 
     A table's day is there when it is published, or declared a gap; a source's when the source says that it is complete.
-    What reference audits refer to counts as an input. A chain (`previous()`) ends at the first day that is not ready.
+    What reference audits refer to counts as an input. Where days wait for one another, all end at the first day that is
+    not ready.
 
     Args:
         lake: The lake.
@@ -72,17 +89,20 @@ def check(
         inputs: What it reads.
         days: The days that were asked for; `(None,)` for an unpartitioned table.
         now: The instant at which to judge whether a day is over; the clock's by default.
+        ask: Says which days of a source are complete; by default the source is asked itself.
     """
     gate = _Gate(lake, table, now or datetime.now(UTC))
     for how in inputs:
         if isinstance(how, Input):
             gate.ask_table(how, days)
         else:
-            gate.ask_source(how, days)
+            gate.ask_source(how, days, ask or (lambda source, window: source.complete(window)))
+    if table.depends_on_past:
+        gate.ask_table(Input(table, "previous"), days)
     for audit in table.audits:
         if isinstance(audit, References):
             gate.ask_referred(audit, days)
-    return gate.sum_up(days, chained=any(isinstance(i, Input) and i.kind == "previous" for i in inputs))
+    return gate.sum_up(days, waiting=in_order(table, inputs))
 
 
 class _Gate:
@@ -105,7 +125,7 @@ class _Gate:
         needed = {day: [d for d in self._days_of(how, day) if d not in in_this_run] for day in days if day is not None}
         everything = {d for listed in needed.values() for d in listed}
         view = View.open(self._lake, how.table, everything)
-        held = held_days(view.table, view.days) if view.table is not None and everything - set(view.days) else {}
+        missing = _Missing.of(view) if everything - set(view.days) else _Missing()
         for day, listed in needed.items():
             absent = []
             for d in listed:
@@ -116,7 +136,7 @@ class _Gate:
                 else:
                     absent.append(d)
             if absent:
-                self._missing[day] += _absent(how, absent, [d for d in absent if d in held])
+                self._missing[day] += _absent(how, absent, missing, builds=how.table is self._table)
 
     def _days_of(self, how: Input, day: date) -> list[date]:
         window = how.window(Window.of(day, timezone=self._table.timezone))
@@ -128,12 +148,14 @@ class _Gate:
             for day in days:
                 self._missing[day].append(lack)
 
-    def ask_source(self, source: Source, days: Sequence[Day]) -> None:
-        """Ask a source whether it has each day."""
+    def ask_source(
+        self, source: Source, days: Sequence[Day], ask: Callable[[Source, Window | None], Mapping[Day, Completeness]]
+    ) -> None:
+        """Ask whether a source has each day."""
         asked: list[Window | None] = [None]
         if listed := [day for day in days if day is not None]:
             asked = [Window.of(first, last, self._table.timezone) for first, last in runs_of_days(listed)]
-        answers = {day: found for window in asked for day, found in source.complete(window).items()}
+        answers = {day: found for window in asked for day, found in ask(source, window).items()}
         for day in days:
             # A source without days is all of one state.
             found = answers.get(day) or answers[None]
@@ -157,7 +179,7 @@ class _Gate:
                 step = NextStep(f"lakeproof run {audit.table}" + (" {days}" if days_of_it else ""), days_of_it)
                 self._missing[day].append(Lack(reason, step))
 
-    def sum_up(self, days: Sequence[Day], *, chained: bool) -> Readiness:
+    def sum_up(self, days: Sequence[Day], *, waiting: bool) -> Readiness:
         """Return the days that may run, and why the others may not."""
         ready: list[Day] = []
         refused: dict[Day, tuple[Lack, ...]] = {}
@@ -166,34 +188,72 @@ class _Gate:
             gap = None if day is None else self._table.gap(day)
             if gap is not None and day in self._has_source_rows:
                 why = f"it is declared a gap ({gap}), but its source has it"
-                refused[day] = (Lack(why, NextStep("take the day out of gaps=")),)
+                refused[day] = (Lack(why, NextStep("take the day out of gaps="), final=True),)
             elif gap is not None:
                 gaps[day] = gap
             elif day is not None and day >= self._today:
                 remedy = f"run it after midnight, {self._table.timezone}"
-                refused[day] = (Lack("the day is not over", NextStep(remedy)),)
+                refused[day] = (Lack("the day is not over", NextStep(remedy), final=True),)
             elif self._missing[day]:
                 refused[day] = tuple(self._missing[day])
-            elif chained and refused:
+            elif waiting and refused:
                 first = min(str(d) for d in refused)
-                refused[day] = (Lack(f"it builds on {first}, which is not ready", NextStep(f"see {first} first")),)
+                final = any(lack.final for lacks in refused.values() for lack in lacks)
+                why, step = f"it waits for {first}, which is not ready", NextStep(f"see {first} first")
+                refused[day] = (Lack(why, step, final),)
             else:
                 ready.append(day)
         return Readiness(tuple(ready), refused, gaps, self._waived)
 
 
-def _absent(how: Input, days: list[date], held: list[date]) -> list[Lack]:
-    """Say which days of an input are missing, and the command that helps."""
+@dataclass(frozen=True)
+class _Missing:
+    """Why days of a table are not published.
+
+    Args:
+        held: Days that were audited and refused, each with what the audits found.
+        at_work: Days that a run is making now, each with the run.
+    """
+
+    held: Mapping[Day, str] = field(default_factory=dict)
+    at_work: Mapping[Day, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, view: View) -> _Missing:
+        """Look at what lies beside a table."""
+        if view.table is None:
+            return cls()
+        held = {day: "; ".join(holding(view.table, stage)) for day, stage in held_days(view.table, view.days).items()}
+        return cls(held, runs_at_work(view.table))
+
+
+def _absent(how: Input, days: list[date], missing: _Missing, *, builds: bool) -> list[Lack]:
+    """Say which days of an input are missing, why, and the command that helps.
+
+    Args:
+        how: The input.
+        days: Its days that are missing.
+        missing: Why days of it are.
+        builds: Whether the table itself is the input, so that nothing can be made without it.
+    """
     name = how.table.name
     needed = {"day": "that day", "previous": "the day before"}.get(how.kind, "some days of its window")
     lacks = []
-    if waiting := tuple(day for day in days if day not in held):
+    for run in sorted({missing.at_work[day] for day in days if day in missing.at_work}):
+        step = NextStep(f"wait for run {run}")
+        lacks.append(Lack(f"{name} is being made for {needed}, by run {run}", step, builds))
+    waiting = tuple(day for day in days if day not in missing.held and day not in missing.at_work)
+    if waiting:
         if how.kind == "previous":
             # A chain is made from its start; days that are there already are found unchanged.
             waiting = Window(how.table.first_day, max(waiting) + ONE_DAY).days
         step = NextStep(f"lakeproof run {name} {{days}}", waiting)
-        lacks.append(Lack(f"{name} is not published for {needed}", step))
-    if held:
+        lacks.append(Lack(f"{name} is not published for {needed}", step, builds))
+    refused: dict[str, list[date]] = {}
+    for day in days:
+        if day in missing.held and day not in missing.at_work:
+            refused.setdefault(missing.held[day], []).append(day)
+    for why, held in refused.items():
         step = NextStep(f"lakeproof show {name}@{{day}} --held", tuple(held))
-        lacks.append(Lack(f"{name} is held for {needed}", step))
+        lacks.append(Lack(f"{name} is held for {needed}: {why}", step, builds))
     return lacks

@@ -74,6 +74,7 @@ class DayOutcome:
         steps: What to do before the day is run again.
         merged: What the merge does to the table, for one that is merged.
         rejected: How many rows went to the table of rejects, for one whose days are split.
+        ignored: What it lacked when it was run all the same, and why it was.
     """
 
     day: Day
@@ -87,6 +88,7 @@ class DayOutcome:
     steps: tuple[NextStep, ...] = ()
     merged: Merged | None = None
     rejected: int | None = None
+    ignored: str = ""
 
     @property
     def results(self) -> tuple[AuditResult, ...]:

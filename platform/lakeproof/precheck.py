@@ -13,7 +13,7 @@ from sqlglot import exp
 
 from lakeproof.audit.history import judge_rows
 from lakeproof.audit.kinds import DIALECT, RowCondition, Volume, parsed
-from lakeproof.contract import Input
+from lakeproof.contract import Input, in_order
 from lakeproof.engine.cast import arrow_type
 from lakeproof.engine.duck import connect
 from lakeproof.lake.evidence import day_key, read_evidence
@@ -53,7 +53,7 @@ def precheck(lake: Lake, table: Table, inputs: Mapping[str, Input | Source], day
     """Look at each source of a table before anything is collected from it.
 
     A source that is not what its contract says blocks all days: what it looks like now is what any day is delivered as.
-    A count that is not near those of the days before blocks its day, and a chain (`previous()`) ends there.
+    A count that is not near those of the days before blocks its day, and those that wait for it.
 
     Args:
         lake: The lake.
@@ -82,7 +82,7 @@ def precheck(lake: Lake, table: Table, inputs: Mapping[str, Input | Source], day
                 if not any(result.holds for result in results[day]) and (counted[day] or table.allow_empty):
                     seen[day] = counted[day]
     good = [day for day in days if not any(result.holds for result in results[day])]
-    if len(good) < len(days) and any(isinstance(how, Input) and how.kind == "previous" for how in inputs.values()):
+    if len(good) < len(days) and in_order(table, inputs.values()):
         good = list(itertools.takewhile(good.__contains__, days))
     return Cleared(tuple(good), results, counts)
 

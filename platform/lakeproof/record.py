@@ -16,7 +16,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 
 from lakeproof.alive import at_work
 from lakeproof.engine.duck import connect
-from lakeproof.errors import HeldError, LakeproofError, NotReadyError
+from lakeproof.errors import LakeproofError
 from lakeproof.lake.live import View
 from lakeproof.lakehouse import KEY
 from lakeproof.outcome import DayOutcome, Outcome, Refusal, worst
@@ -57,14 +57,15 @@ def record(context: dg.AssetExecutionContext, table: Table, run: Callable[[], Ou
         run: Does the work.
 
     Raises:
-        dagster.Failure: A day was refused, or the run as a whole; it is not tried again, since nothing would differ.
+        dagster.Failure: A day was refused, or the run as a whole. Dagster tries it again, where the asset has a retry
+            policy, only after an error that may pass: after a refusal nothing would differ.
     """
     at_work(context.instance, context.run.run_id)
     try:
         outcome = run()
     except LakeproofError as error:
         report(error)
-        raise _failure(context, _outcome_of(error), str(error), {}) from error
+        raise _failure(context, "error", str(error), {}, again=error.may_pass) from error
     report(Step(table.name, "record"))
     refused = [day for day in outcome.days if not day.good]
     with one_transaction(context.instance, context.run.run_id):
@@ -243,6 +244,7 @@ class _Shown:
         verdict = day.verdict
         inputs = "\n".join(f"- {_input_text(record)}" for record in self.outcome.inputs)
         metadata: dict[str, Any] = {
+            **({"readiness ignored": day.ignored} if day.ignored else {}),
             "dagster/row_count": day.rows,
             "bytes": day.bytes,
             "outcome": day.state,
@@ -304,15 +306,11 @@ def _refusal_metadata(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _outcome_of(error: LakeproofError) -> str:
-    if isinstance(error, HeldError):
-        return "held"
-    return "not-ready" if isinstance(error, NotReadyError) else "error"
-
-
-def _failure(context: dg.AssetExecutionContext, state: str, message: str, metadata: Mapping[str, Any]) -> dg.Failure:
+def _failure(
+    context: dg.AssetExecutionContext, state: str, message: str, metadata: Mapping[str, Any], *, again: bool = False
+) -> dg.Failure:
     context.instance.add_run_tags(context.run.run_id, {OUTCOME_TAG: state})
-    return dg.Failure(message, metadata={**metadata, "outcome": state}, allow_retries=False)
+    return dg.Failure(message, metadata={**metadata, "outcome": state}, allow_retries=again)
 
 
 def bars(values: Sequence[float]) -> str:

@@ -63,6 +63,10 @@ def run_record(
         "referred": {name: referred.record() for name, referred in docket.referred.items()},
         "history": {day_key(day): vars(content) for day, content in docket.contents.items()},
         "waived": {day_key(day): dict(waived) for day, waived in work.waived.items() if day in staged.files},
+        "readiness_ignored": {
+            "reason": work.why_unready,
+            "days": {day_key(day): list(lacks) for day, lacks in work.unready.items() if day in staged.files},
+        },
         "rejected": {day_key(day): rows for day, rows in rejected.items()},
         "days": days,
     }

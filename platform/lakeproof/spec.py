@@ -50,8 +50,19 @@ def asset_options(
         "freshness_policy": _freshness(table),
         "check_specs": list(_checks(table, inputs, partitions)),
         "deps": [*deps, *_deps(table, inputs)],
+        **_shared(table),
         **rest,
     }
+
+
+def _shared(table: Table) -> dict[str, Any]:
+    """Return what a table has of its pipeline: the pool that bounds its runs, and how often they are tried again."""
+    common = table.pipeline
+    if common is None:
+        return {}
+    backoff = None if common.retry_backoff is None else dg.Backoff(common.retry_backoff.upper())
+    retries = dg.RetryPolicy(common.retries, common.delay.total_seconds(), backoff) if common.retries else None
+    return {"pool": common.name, "retry_policy": retries}
 
 
 def partitions_of(table: Table) -> dg.DailyPartitionsDefinition | None:

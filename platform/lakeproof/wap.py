@@ -64,6 +64,8 @@ class Work:
         dagster_run: The id of the Dagster run, for the evidence.
         waived: By day, the input days that were declared never to come, each with its reason.
         rejects_base: The files of each day of the table of rejects, taken just before `base`, where rows are split off.
+        unready: By day, what it lacked when it was run all the same.
+        why_unready: Why it was run all the same.
     """
 
     table: Table
@@ -76,6 +78,8 @@ class Work:
     dagster_run: str | None = None
     waived: Mapping[Day, Mapping[str, str]] = field(default_factory=dict)
     rejects_base: Mapping[Day, frozenset[str]] | None = None
+    unready: Mapping[Day, tuple[str, ...]] = field(default_factory=dict)
+    why_unready: str = ""
 
     @property
     def chain(self) -> TableReader | None:
@@ -137,7 +141,7 @@ def write_audit_publish(lake: Lake, work: Work) -> Outcome:
     if work.table.on_reject == "split" and work.rejects_base is None:
         work = replace(work, rejects_base=base_of(lake, table_of_rejects(work.table), work.days))
     table = lake.ensure(work.table)
-    with claimed(table, run) as claim:
+    with claimed(table, run, work.days) as claim:
         with clock.step("make"):
             staged = stage(table, work, run, claim.renewing)
         with ExitStack() as on_failure:
@@ -352,9 +356,9 @@ def _calls(work: Work) -> Iterator[tuple[Window | None, list[Day]]]:
 
 
 def _passed(work: Work, verdicts: Mapping[Day, Verdict]) -> list[Day]:
-    """Return the days to publish: those that passed; in a chain, those before the first that did not."""
+    """Return the days to publish: those that passed, and wait for none that did not."""
     passed = [day for day in work.days if verdicts[day].passed]
-    if work.chain is None or len(passed) == len(work.days):
+    if not (work.chain or work.table.depends_on_past) or len(passed) == len(work.days):
         return passed
     first = next(place for place, day in enumerate(work.days) if not verdicts[day].passed)
     return list(work.days[:first])
@@ -378,4 +382,4 @@ def _outcome(
         return DayOutcome(day, "moved", why, readers, rows, size, verdict)
     if not verdict.passed:
         return DayOutcome(day, "held", verdict.reason, readers, rows, size, verdict)
-    return DayOutcome(day, "not-ready", "a day before it in the chain is held", readers, rows, size, verdict)
+    return DayOutcome(day, "not-ready", "a day before it is held, and it waits for that", readers, rows, size, verdict)

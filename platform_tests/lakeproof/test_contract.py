@@ -173,7 +173,7 @@ def test_every_refusal_carries_its_exit_code() -> None:
 
     codes = {kind.__name__: kind.exit_code for kind in below(LakeproofError)}
     assert 0 not in codes.values()
-    assert (codes["UsageError"], codes["HeldError"], codes["NotReadyError"]) == (2, 3, 4)
+    assert (codes["UsageError"], codes["ContractError"], codes["LakeError"]) == (2, 2, 1)
 
 
 def test_a_condition_on_a_row_may_not_look_at_others(lab: Any) -> None:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pytest
 
-from lakeproof import Source, Window, audit
+from lakeproof import Pipeline, Source, Window, audit
 from lakeproof.contract import Input, as_input
 from lakeproof.engine.function import FunctionMaker
 from lakeproof.gate import Readiness, check
+from lakeproof.lake.running import claimed
 from lakeproof.reading import TableReader
 from lakeproof.source import Completeness, Delivery, Precheck
 
@@ -96,7 +97,7 @@ def test_a_held_input_is_told_apart_from_a_missing_one(lab: Any) -> None:
 
     said = why(ask(lab, lab.table(), [lab.table("lab.raw")], 1), lab.day(1))
 
-    assert "lab.raw is held" in said
+    assert "lab.raw is held for that day: between_value: value from 0 to 100: 1 of 1 rows" in said
     assert "lakeproof show lab.raw@2024-01-01" in said
 
 
@@ -244,7 +245,7 @@ def test_a_chain_stops_at_the_first_day_that_is_not_ready(lab: Any) -> None:
 
     assert found.ready == (lab.day(1), lab.day(2))
     assert "the drawer has nothing" in why(found, lab.day(3))
-    assert "builds on 2024-01-03" in why(found, lab.day(4))
+    assert "waits for 2024-01-03" in why(found, lab.day(4))
 
 
 def chain(lab: Any, table: Any, added: pl.DataFrame, *days: int, between: Any = None) -> Any:
@@ -343,3 +344,38 @@ def test_a_day_far_from_now_is_no_matter(lab: Any) -> None:
     assert ask(lab, lab.table(), inputs, 1, now=NOON) == ask(
         lab, lab.table(), inputs, 1, now=NOON + timedelta(days=9999)
     )
+
+
+def test_an_input_that_is_being_made_is_told_apart_from_one_that_nobody_makes(lab: Any) -> None:
+    """Where a run is making the input's day now, the next step is to wait for it."""
+    raw, lake = lab.table("lab.raw"), lab.lakehouse.lake
+
+    with claimed(lake.ensure(raw), "20240101T000000000000-0000000a", [lab.day(1)]):
+        found = ask(lab, lab.table(), [raw], 1, 2)
+
+    assert "being made for that day, by run 20240101T" in why(found, lab.day(1))
+    assert "wait for run 20240101T" in why(found, lab.day(1))
+    assert "lab.raw is not published for that day" in why(found, lab.day(2))
+
+
+def test_where_days_depend_on_the_past_each_waits_for_the_one_before(lab: Any) -> None:
+    """A day runs when the day before is published, declared a gap or in the same run; the first day waits for none."""
+    table = lab.table(pipeline=Pipeline("lab", depends_on_past=True), gaps={lab.day(3): "lost"})
+
+    assert ask(lab, table, [], 1, 2).ready == (lab.day(1), lab.day(2))
+    assert ask(lab, table, [], 4).ready == (lab.day(4),)
+    found = ask(lab, table, [], 2, 5)
+    assert "lab.readings is not published for the day before" in why(found, lab.day(2))
+    assert found.ready == ()
+
+
+def test_days_that_lack_inputs_may_run_all_the_same_and_others_may_not(lab: Any) -> None:
+    """What is only not there can be gone without; a day that is not over, or builds on nothing, cannot be made."""
+    raw = lab.table("lab.raw")
+    found = ask(lab, lab.table(), [raw], 1, 200).all_the_same()
+    chain = ask(lab, raw, [raw.previous()], 5, 6).all_the_same()
+
+    assert found.ready == (lab.day(1),)
+    assert [lack.reason for lack in found.ignored[lab.day(1)]] == ["lab.raw is not published for that day"]
+    assert "the day is not over" in why(found, lab.day(200))
+    assert chain.ready == ()

@@ -221,7 +221,9 @@ def test_a_day_that_was_not_ready_has_warnings_and_no_failures(
         "2024-01-02": (False, dg.AssetCheckSeverity.WARN),
         "2024-01-03": (True, dg.AssetCheckSeverity.ERROR),
     }
-    assert found["2024-01-02"].description == "not judged: lab.recorded is held for that day"
+    assert found["2024-01-02"].description == (
+        "not judged: lab.recorded is held for that day: between_value: value from 0 to 100: 1 of 1 rows"
+    )
     assert instance.get_materialized_partitions(make_later.key) == {"2024-01-01", "2024-01-03"}
     assert instance.get_run_by_id(result.run_id).tags["lakeproof/outcome"] == "not-ready"
 

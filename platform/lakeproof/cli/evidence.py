@@ -152,6 +152,9 @@ def _print(document: dict[str, Any], record: dict[str, Any], day: date | None) -
     _print_inputs(out, record, day)
     for what, reason in record["waived"].get(day_key(day), {}).items():
         out.print(f"waived {what}: {reason}", markup=False)
+    if lacks := record["readiness_ignored"]["days"].get(day_key(day)):
+        why = record["readiness_ignored"]["reason"]
+        out.print(f"not ready, and run all the same ({why}): {'; '.join(lacks)}", markup=False, soft_wrap=True)
     files = [[f["location"], f"{f['rows']:,}", f"{f['bytes']:,}", f["sha256"][:SHORT]] for f in entry["files"]]
     out.print(grid("files", ["file", "rows", "bytes", "sha256"], files, right=["rows", "bytes"]))
     columns = ["audit", "severity", "result", "failed", "of", "condition"]

@@ -15,6 +15,7 @@ from dagster._core.remote_origin import RemoteRepositoryOrigin
 from dagster._core.utils import make_new_run_id
 from sqlalchemy.exc import DatabaseError
 
+from lakeproof.asset import IGNORE_READINESS_TAG
 from lakeproof.errors import LakeproofError
 from lakeproof.lake.catalog import default_home
 from lakeproof.lake.faults import READERS
@@ -71,8 +72,17 @@ def execute(
     made: TableAsset,
     days: Sequence[date],
     listener: Callable[[object], None],
+    ignore_readiness: str | None = None,
 ) -> Outcome:
     """Run one table for some consecutive days; none for an unpartitioned table.
+
+    Args:
+        instance: Dagster's record.
+        location: The code location.
+        made: The table.
+        days: The days.
+        listener: Is told the steps of the run.
+        ignore_readiness: Why days whose inputs are not there are run all the same; None: they are not.
 
     Returns:
         What became of each day.
@@ -96,13 +106,13 @@ def execute(
             instance=instance,
             run_id=make_new_run_id(),
             asset_selection=[made.asset.key],
-            tags=_tags(days),
+            tags=_tags(days) | ({IGNORE_READINESS_TAG: ignore_readiness} if ignore_readiness else {}),
             raise_on_error=False,
         )
     if _interrupted(result):
         raise KeyboardInterrupt
-    if refusals:
-        raise refusals[0].with_traceback(None)
+    if refusals and not outcomes:
+        raise refusals[-1].with_traceback(None)
     if not outcomes:
         raise _unexplained(made, result, "the run broke")
     if not result.success and outcomes[0].exit_code == 0:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from lakeproof.cli.lake import list_tables, open_lake, table_named
 from lakeproof.cli.options import as_json, console, grid, print_json, workspace
-from lakeproof.lake.evidence import day_evidence, read_evidence
-from lakeproof.lake.held import HeldDay, held_days
+from lakeproof.lake.held import held_days, holding
 from lakeproof.lake.live import View
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import date
-
-    from pyiceberg.table import Table as IcebergTable
 
 
 @click.command()
@@ -48,14 +44,3 @@ def held(tables: Sequence[str], *, workspace: str, as_json: bool) -> int:
     at = f"@{found[0]['day']}" if found[0]["day"] else ""
     out.print(f"Next: lakeproof show {found[0]['table']}{at} --held", markup=False)
     return 0
-
-
-def holding(table: IcebergTable, stage: HeldDay) -> list[str]:
-    """Return what the audits that hold a day found, a line each."""
-    return [audit["finding"] for audit in audits_of(table, stage.run, stage.day) if audit["holds"]]
-
-
-def audits_of(table: IcebergTable, run: str, day: date | None) -> list[dict[str, Any]]:
-    """Return what the audits of a day found, from the evidence of its run."""
-    entry = day_evidence(read_evidence(table, run), day)
-    return list(entry["audits"]) if entry else []

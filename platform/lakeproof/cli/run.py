@@ -68,6 +68,7 @@ SHOWN_STATES: tuple[State, ...] = ("published", "unchanged", "held", "blocked", 
 @click.option("--day", metavar="YYYY-MM-DD", help="The day to make.")
 @click.option("--from", "first", metavar="YYYY-MM-DD", help="The first day to make.")
 @click.option("--to", "last", metavar="YYYY-MM-DD", help="The last day to make, included.")
+@click.option("--ignore-readiness", "why", metavar="REASON", help="Run days whose inputs are not there, and say why.")
 @workspace
 @as_json
 def run(
@@ -77,6 +78,7 @@ def run(
     day: str | None,
     first: str | None,
     last: str | None,
+    why: str | None,
     workspace: str,
     as_json: bool,
 ) -> int:
@@ -88,6 +90,9 @@ def run(
     if bool(tables) == every:
         msg = "Name the tables to run, or --all."
         raise UsageError(msg, next_step="lakeproof run --all --from 2013-01-01 --to 2013-01-31")
+    if why is not None and not why.strip():
+        msg = "--ignore-readiness needs a reason; the evidence keeps it."
+        raise UsageError(msg, next_step="--ignore-readiness 'the vendor confirmed that nothing more will come'")
     asked = asked_days(day, first, last)
     chosen = find_tables(load_locations(workspace), tables)
     plan = [(location, made, _days_of(made, asked, strict=not every)) for location, made in chosen]
@@ -102,7 +107,7 @@ def run(
             started, outcome, refusal = time.monotonic(), None, None
             show(made.table.name, "start")
             try:
-                outcome = execute(instance, location, made, days, _teller(show))
+                outcome = execute(instance, location, made, days, _teller(show), why)
             except LakeproofError as error:
                 refusal = error
             except KeyboardInterrupt:

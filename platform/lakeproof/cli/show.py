@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lakeproof.cli.evidence import Shown, show_evidence
-from lakeproof.cli.held import audits_of
 from lakeproof.cli.lake import open_workspace, table_named
 from lakeproof.cli.options import as_json, console, grid, parse_target, print_json, workspace
 from lakeproof.cli.rejected import contract_named, rejected_rows
 from lakeproof.engine.duck import connect, files_relation, quoted
 from lakeproof.errors import UnknownDayError, UsageError, did_you_mean
 from lakeproof.lake.catalog import columns_of
-from lakeproof.lake.held import HeldDay, as_held, held_days
+from lakeproof.lake.held import HeldDay, as_held, audits_of, held_days
 from lakeproof.lake.live import LiveDay, View
 from lakeproof.window import days_text
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pyiceberg.exceptions import ValidationError
 from pyiceberg.serializers import ToOutputFile
@@ -13,7 +13,7 @@ from pyiceberg.table import StaticTable
 
 from lakeproof.errors import LakeError
 from lakeproof.lake.catalog import local_path, records_of
-from lakeproof.lake.evidence import day_key, key_day
+from lakeproof.lake.evidence import day_evidence, day_key, key_day, read_evidence
 from lakeproof.lake.faults import lake_faults
 from lakeproof.lake.files import StoredFile, list_files, read_file
 from lakeproof.lake.publish import replacement
@@ -150,6 +150,17 @@ def held_days(table: IcebergTable, live: Mapping[Day, LiveDay]) -> dict[Day, Hel
         live: The table's published days.
     """
     return waiting_days(read_ledgers(table), live)
+
+
+def audits_of(table: IcebergTable, run: str, day: Day) -> list[dict[str, Any]]:
+    """Return what the audits of a day found, from the evidence of its run."""
+    entry = day_evidence(read_evidence(table, run), day)
+    return list(entry["audits"]) if entry else []
+
+
+def holding(table: IcebergTable, stage: HeldDay) -> list[str]:
+    """Return what the audits that hold a day found, a line each."""
+    return [audit["finding"] for audit in audits_of(table, stage.run, stage.day) if audit["holds"]]
 
 
 def as_held(table: IcebergTable, stage: HeldDay) -> IcebergTable:

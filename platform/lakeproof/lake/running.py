@@ -21,15 +21,18 @@ from pyiceberg.io.pyarrow import PyArrowFileIO
 
 from lakeproof.errors import LakeError
 from lakeproof.lake.catalog import records_of
+from lakeproof.lake.evidence import day_key, key_day
 from lakeproof.lake.faults import lake_faults
 from lakeproof.lake.files import RUN, StoredFile, list_files, read_file, run_began
 from lakeproof.lake.lock import lock_if_free, lock_new
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     import pyarrow as pa
     from pyiceberg.table import Table as IcebergTable
+
+    from lakeproof.lake.replace import Day
 
 SUFFIX = ".running"
 LEASE = timedelta(hours=24)
@@ -44,15 +47,17 @@ class Claim:
     Args:
         table: The Iceberg table.
         run: The run's id.
+        days: The days it makes, for whoever waits for them.
 
     Raises:
         LakeError: The storage refused.
     """
 
-    def __init__(self, table: IcebergTable, run: str) -> None:
+    def __init__(self, table: IcebergTable, run: str, days: Iterable[Day] = ()) -> None:
         self.commits = False
         self._table = table
         self._record = {"format": 1, "run": run, "host": platform.node(), "pid": os.getpid(), "started": _now()}
+        self._record["days"] = [day_key(day) for day in days]
         self.location = f"{records_of(table)}/staging/{run}{SUFFIX}"
         self._lock = None
         if _is_local(self.location):
@@ -123,7 +128,7 @@ class Claim:
 
 
 @contextmanager
-def claimed(table: IcebergTable, run: str) -> Iterator[Claim]:
+def claimed(table: IcebergTable, run: str, days: Iterable[Day] = ()) -> Iterator[Claim]:
     """Claim a run's files while the block runs.
 
     A block that fails before it commits has removed what it wrote. One that fails later does not know what became of
@@ -132,7 +137,7 @@ def claimed(table: IcebergTable, run: str) -> Iterator[Claim]:
     Raises:
         LakeError: The storage refused.
     """
-    claim = Claim(table, run)
+    claim = Claim(table, run, days)
     try:
         yield claim
     except BaseException:
@@ -197,6 +202,16 @@ def running_stages(table: IcebergTable) -> list[RunningStage]:
             if file.name.endswith(SUFFIX) and RUN.fullmatch(run):
                 found.append(RunningStage(run, file, _parsed(read_file(table.io, file.location))))
         return sorted(found, key=lambda stage: stage.run)
+
+
+def runs_at_work(table: IcebergTable) -> dict[Day, str]:
+    """Return the days that runs are making now, each with its run."""
+    at_work: dict[Day, str] = {}
+    for stage in running_stages(table):
+        with stage.dead(datetime.now(UTC)) as dead:
+            if not dead:
+                at_work |= {key_day(key): stage.run for key in stage.record.get("days", ())}
+    return at_work
 
 
 def _parsed(data: bytes | None) -> dict[str, Any]:

@@ -305,3 +305,17 @@ def test_rejected_rows_are_shown_with_their_reasons(shell: Shell) -> None:
     assert "1 row rejected, held" in done.out
     assert (told["rows"], told["sample"][0]["rejected_by"]) == (1, "between_value")
     assert "no row of it is held" in good.err
+
+
+def test_a_day_that_is_not_ready_runs_for_a_reason_that_the_evidence_keeps(shell: Shell) -> None:
+    """Without its input a day exits 4; with a reason it runs, and the reason and what it lacked are its evidence."""
+    shell("run", "small.sensors")
+    asked = ("run", "small.totals", "--day", FIRST)
+
+    assert shell(*asked).code == 4
+    assert shell(*asked, "--ignore-readiness", " ").code == 2
+    done = shell(*asked, "--ignore-readiness", "the station was off", "--json")
+    (table,) = done.json["tables"]
+    evidence = json.loads(Path(table["evidence"].removeprefix("file://")).read_text())
+    assert evidence["readiness_ignored"]["reason"] == "the station was off"
+    assert "small.readings is not published" in evidence["readiness_ignored"]["days"][FIRST][0]
