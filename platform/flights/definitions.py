@@ -1,11 +1,11 @@
-"""The flights code location: every table of its four layers, the lake they live in, and its upkeep."""
+"""The flights code location: every table of its four layers, their lake, its upkeep, and what asks for their days."""
 
 from __future__ import annotations
 
 import dagster as dg
 
 from flights import analysis, collection, transformation, value
-from lakeproof import Lakehouse, maintenance
+from lakeproof import Lakehouse, maintenance, readiness
 
 LAYERS = (collection, transformation, analysis, value)
 
@@ -18,4 +18,5 @@ defs = dg.Definitions.merge(
         executor=dg.in_process_executor,  # a run is one table: a process for its only step would be most of its time
     ),
     maintenance(TABLES),
+    readiness(TABLES),
 )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lakeproof.lakehouse import Lakehouse
     from lakeproof.parts import Audit, Column, Sla, Value
     from lakeproof.pipeline import Pipeline
+    from lakeproof.sensors import readiness
     from lakeproof.source import DatabaseSource, HttpSource, LandingSource, PackageSource, Source
     from lakeproof.window import Window
 
@@ -39,6 +40,7 @@ _HOMES = {
     "Window": "lakeproof.window",
     "daily_table": "lakeproof.asset",
     "maintenance": "lakeproof.jobs",
+    "readiness": "lakeproof.sensors",
     "sql_table": "lakeproof.asset",
 }
 
@@ -61,6 +63,7 @@ __all__ = [
     "audit",
     "daily_table",
     "maintenance",
+    "readiness",
     "sql_table",
 ]
 

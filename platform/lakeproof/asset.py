@@ -211,7 +211,7 @@ def run(
         work = Work(
             table=table,
             maker=maker,
-            readers=open_inputs(lake, table, inputs, cleared.days, cleared.counts),
+            readers=open_inputs(lake, table, inputs, cleared.days, cleared.counts, readiness.states),
             days=cleared.days,
             base=base,
             sequential=any(isinstance(i, Input) and i.kind in {"last", "previous"} for i in inputs.values()),
@@ -296,6 +296,7 @@ def open_inputs(
     inputs: Mapping[str, Input | Source],
     days: Sequence[Any],
     counts: Mapping[str, Mapping[Any, int] | None] | None = None,
+    states: Mapping[str, Mapping[Any, str]] | None = None,
 ) -> dict[str, Reader]:
     """Open what a table reads for some days, each input at one snapshot.
 
@@ -305,14 +306,15 @@ def open_inputs(
         inputs: What it reads, by name.
         days: The days.
         counts: What sources counted before, by input.
+        states: What told each day's state from any other, by source.
     """
-    counted = counts or {}
+    counted, told = counts or {}, states or {}
     windows = [Window.of(day, timezone=table.timezone) for day in days if day is not None]
     whole = Window.of(days[0], days[-1], table.timezone) if windows else None
     return {
         name: TableReader.open(lake, how, windows)
         if isinstance(how, Input)
-        else SourceReader(how, whole, counted.get(name))
+        else SourceReader(how, whole, counted.get(name), told.get(how.name, {}))
         for name, how in inputs.items()
     }
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from lakeproof.lake.replace import Day
     from lakeproof.source.protocol import Completeness, Source
 
+    Ask = Callable[[Source, Window | None], Mapping[Day, Completeness]]
+
 
 @dataclass(frozen=True)
 class Lack:
@@ -49,6 +51,7 @@ class Readiness:
         refused: The days that may not, each with what it lacks.
         gaps: The days that are declared never to come, each with its reason.
         waived: By day, the input days that are declared never to come, as `table@day`, each with its reason.
+        states: By source, what told the state of each day from any other.
         ignored: Of the ready days, those that lack something and may run all the same, each with what it lacks.
     """
 
@@ -56,6 +59,7 @@ class Readiness:
     refused: Mapping[Day, tuple[Lack, ...]] = field(default_factory=dict)
     gaps: Mapping[Day, str] = field(default_factory=dict)
     waived: Mapping[Day, Mapping[str, str]] = field(default_factory=dict)
+    states: Mapping[str, Mapping[Day, str]] = field(default_factory=dict)
     ignored: Mapping[Day, tuple[Lack, ...]] = field(default_factory=dict)
 
     def all_the_same(self) -> Readiness:
@@ -75,7 +79,7 @@ def check(
     inputs: Sequence[Input | Source],
     days: Sequence[Day],
     now: datetime | None = None,
-    ask: Callable[[Source, Window | None], Mapping[Day, Completeness]] | None = None,
+    ask: Ask | None = None,
 ) -> Readiness:
     """Find out which days have every input they need.
 
@@ -115,6 +119,7 @@ class _Gate:
         self._missing: dict[Day, list[Lack]] = defaultdict(list)
         self._waived: dict[Day, dict[str, str]] = defaultdict(dict)
         self._has_source_rows: set[Day] = set()
+        self._states: dict[str, dict[Day, str]] = defaultdict(dict)
 
     def ask_table(self, how: Input, days: Sequence[Day]) -> None:
         """Look for the days of a table that each day needs."""
@@ -148,9 +153,7 @@ class _Gate:
             for day in days:
                 self._missing[day].append(lack)
 
-    def ask_source(
-        self, source: Source, days: Sequence[Day], ask: Callable[[Source, Window | None], Mapping[Day, Completeness]]
-    ) -> None:
+    def ask_source(self, source: Source, days: Sequence[Day], ask: Ask) -> None:
         """Ask whether a source has each day."""
         asked: list[Window | None] = [None]
         if listed := [day for day in days if day is not None]:
@@ -159,6 +162,8 @@ class _Gate:
         for day in days:
             # A source without days is all of one state.
             found = answers.get(day) or answers[None]
+            if found.version is not None:
+                self._states[source.name][day] = found.version
             if found.complete:
                 self._has_source_rows.add(day)
             elif day is None or self._table.gap(day) is None:
@@ -203,7 +208,7 @@ class _Gate:
                 refused[day] = (Lack(why, step, final),)
             else:
                 ready.append(day)
-        return Readiness(tuple(ready), refused, gaps, self._waived)
+        return Readiness(tuple(ready), refused, gaps, self._waived, self._states)
 
 
 @dataclass(frozen=True)

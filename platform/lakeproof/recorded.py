@@ -85,7 +85,7 @@ class Recorded:
             was = f"{told.get('kind')} of {told.get('table') or told.get('source')}, {told.get('trailing_days')} days"
             msg = f"{name}: it was read as {was}; today's code reads {how.kind} of {how.table.name}, {how.days} days"
             raise GoneError(msg)
-        entries = _entries(how, self.table, told, record, day)
+        entries = entries_read(how, self.table, told, record, day)
         paths = [path for of, entry in entries.items() for path in self._paths(how.table, of, entry)]
         return rows_in(self.view(how.table), how.table, paths)
 
@@ -174,7 +174,7 @@ class Recorded:
         return self._digests[location]
 
 
-def _entries(
+def entries_read(
     how: Input, table: Table, told: Mapping[str, Any], record: Mapping[str, Any], day: Day
 ) -> dict[Day, Mapping[str, Any]]:
     """Return what the evidence has of each day of an input that a day read.

@@ -25,6 +25,16 @@ def asset_key(table: Table) -> dg.AssetKey:
     return dg.AssetKey(table.name.split("."))
 
 
+def source_key(table: Table, name: str) -> dg.AssetKey:
+    """Return the key of the external asset that stands for what a table collects from.
+
+    Args:
+        table: The contract.
+        name: The input.
+    """
+    return dg.AssetKey(["sources", *table.name.split("."), name])
+
+
 def asset_options(
     table: Table, inputs: Mapping[str, Input | Source], deps: Sequence[Any], options: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -134,8 +144,9 @@ def _deps(table: Table, inputs: Mapping[str, Input | Source]) -> Iterator[dg.Ass
     refers = {audit.table for audit in table.audits if isinstance(audit, References)}
     for name in sorted(refers - read - {table.name}):
         yield dg.AssetDep(dg.AssetKey(name.split(".")))
-    for how in inputs.values():
+    for input_name, how in inputs.items():
         if not isinstance(how, Input):
+            yield dg.AssetDep(source_key(table, input_name))
             continue
         key = asset_key(how.table)
         if how.kind == "previous":

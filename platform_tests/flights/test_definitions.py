@@ -41,7 +41,7 @@ def test_the_asset_graph_is_the_one_that_was_agreed() -> None:
 def test_every_column_is_described() -> None:
     """A reader of the catalog never has to guess what a column means."""
     for asset in defs.assets or ():
-        assert isinstance(asset, dg.AssetsDefinition)
-        (metadata,) = asset.metadata_by_key.values()
+        assert isinstance(asset, dg.AssetsDefinition | dg.AssetSpec)
+        (metadata,) = [asset.metadata] if isinstance(asset, dg.AssetSpec) else asset.metadata_by_key.values()
         for column in metadata["dagster/column_schema"].columns:
-            assert column.description, f"{asset.key.to_user_string()}.{column.name}"
+            assert column.description, f"{asset}.{column.name}"

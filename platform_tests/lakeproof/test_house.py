@@ -30,10 +30,10 @@ FLOORS = [
     ["audit", "lake", "engine"],
     ["reading", "docket", "rejects", "unchanged", "merge", "outcome", "runrecord", "wap", "difference", "recorded"],
     ["source"],
-    ["gate", "precheck"],
+    ["gate", "precheck", "wanted"],
     ["lakehouse"],
     ["alive", "record", "recording", "spec", "asset"],
-    ["verify", "repair", "jobs"],
+    ["outside", "sensors", "verify", "repair", "jobs"],
     ["testing", "idempotence"],
     ["cli"],
 ]

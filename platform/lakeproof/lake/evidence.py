@@ -111,12 +111,15 @@ def live_content(table: IcebergTable, day: LiveDay) -> Content | None:
     None when another engine published it, or when the evidence is gone, damaged, or not the one that its snapshot
     names: then the digest must be computed from the files.
     """
-    if day.run is None:
-        return None
-    with lake_faults(f"reading the evidence of run {day.run}"):
-        digest, contents = _contents(evidence_location(table, day.run), tuple(sorted(table.io.properties.items())))
-    named = snapshot_summary_of(table, day.run)
-    return contents.get(day_key(day.day)) if named is None or named[SHA256_KEY] == digest else None
+    return None if day.run is None else recorded_content(table, day.run, day.day)
+
+
+def recorded_content(table: IcebergTable, run: str, day: Day) -> Content | None:
+    """Return the content digest that the evidence of a run has for a day; None as for `live_content`."""
+    with lake_faults(f"reading the evidence of run {run}"):
+        digest, contents = _contents(evidence_location(table, run), tuple(sorted(table.io.properties.items())))
+    named = snapshot_summary_of(table, run)
+    return contents.get(day_key(day)) if named is None or named[SHA256_KEY] == digest else None
 
 
 @lru_cache(maxsize=4096)

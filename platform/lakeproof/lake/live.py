@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 RUN_IN_NAME = re.compile(r"/(\d{8}T\d{12}-[0-9a-f]{8})-\d{5}\.parquet$")
 
 
+def run_of(location: str) -> str | None:
+    """Return the run that wrote a data file, from the file's name; None when another engine did."""
+    return match[1] if (match := RUN_IN_NAME.search(location)) else None
+
+
 @dataclass(frozen=True)
 class LiveDay:
     """A published day.
@@ -52,7 +57,7 @@ class LiveDay:
     @property
     def run(self) -> str | None:
         """The run that published the day, from its files' names; None when another engine wrote it."""
-        runs = {match[1] if (match := RUN_IN_NAME.search(location)) else None for location in self.locations}
+        runs = {run_of(location) for location in self.locations}
         return runs.pop() if len(runs) == 1 else None
 
 

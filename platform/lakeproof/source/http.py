@@ -236,7 +236,7 @@ class HttpSource:
         rows = "some rows" if listed.rows is None else f"{listed.rows:,} rows"
         if not listed.complete or listed.rows == 0:
             return Completeness(complete=False, reason=f"{self.name} has {rows} of {day or 'it'}, not all of it")
-        return Completeness(complete=True, reason=f"{self.name} has {rows} of {day or 'it'}")
+        return Completeness(complete=True, reason=f"{self.name} has {rows} of {day or 'it'}", version=listed.version)
 
     def _listed(self, client: Client, window: Window | None) -> dict[Day, ListedDay]:
         """Ask for all days at once, or for a first item of each."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,7 +23,7 @@ from lakeproof.source.template import check_template, fill, has_day
 from lakeproof.window import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from lakeproof.parts import Column
     from lakeproof.source.protocol import Day
@@ -258,7 +259,8 @@ class LandingSource:
                 return Completeness(complete=False, reason=f"{self._named(day)}: {lack}")
             reasons.append(f"every file that {fill(self.manifest, day)} lists is there")
         if reasons:
-            return Completeness(complete=True, reason=f"{self._named(day)}: {' and '.join(reasons)}")
+            why = f"{self._named(day)}: {' and '.join(reasons)}"
+            return Completeness(complete=True, reason=why, version=_state(files))
         return self._settled(day, files)
 
     def _settled(self, day: Window | None, files: Sequence[Landed]) -> Completeness:
@@ -272,7 +274,8 @@ class LandingSource:
             ago = max(still.total_seconds(), 0)
             why = f"{youngest.name} changed {ago:.0f} s ago and must hold still for {self.settle}"
             return Completeness(complete=False, reason=f"{self._named(day)}: {why}")
-        return Completeness(complete=True, reason=f"{self._named(day)}: all files held still for {self.settle}")
+        why = f"{self._named(day)}: all files held still for {self.settle}"
+        return Completeness(complete=True, reason=why, version=_state(files))
 
     def _parquet_rows(self, day: Window | None, file: Landed) -> int | None:
         if kind_of(file.name)[0] != "parquet":
@@ -337,3 +340,9 @@ def _check_listed(reading: FileReading, listed: Mapping[str, Listed]) -> None:
     if one.sha256 is not None and one.sha256 != (reading.sha256 or reading.digest()):
         msg = "its SHA-256 is not the one that the manifest says"
         raise DeliveryFault(msg)
+
+
+def _state(files: Iterable[Landed]) -> str:
+    """Return what tells a day's files from any others: their names, sizes and times, as one digest."""
+    told = "\n".join(sorted(f"{file.name} {file.state}" for file in files))
+    return hashlib.sha256(told.encode()).hexdigest()

@@ -30,10 +30,12 @@ class Completeness:
     Args:
         complete: Whether it has.
         reason: Why, in one line.
+        version: What tells this state of the day from any other, where the source says so without being read.
     """
 
     complete: bool
     reason: str
+    version: str | None = None
 
 
 @dataclass(frozen=True)
@@ -114,12 +116,14 @@ class SourceReader:
         source: The source.
         window: All days of the run.
         counts: How many rows the source counted of each day before it was read; None when it cannot.
+        states: What told each day's state from any other as the run began, where the source says so.
         delivered: What was read so far.
     """
 
     source: Source
     window: Window | None
     counts: Mapping[Day, int] | None = None
+    states: Mapping[Day, str] = field(default_factory=dict)
     delivered: list[dict[str, Any]] = field(default_factory=list, compare=False)
 
     def rows(self, window: Window | None) -> Rows:
@@ -154,6 +158,7 @@ class SourceReader:
             "source": self.source.name,
             "fields": {field.name: field.type for field in self.source.fields},
             "version": dict(self.source.version(self.window)),
+            "states": {"all" if day is None else str(day): state for day, state in self.states.items()},
             "counts": {"all" if day is None else str(day): rows for day, rows in (self.counts or {}).items()},
             "delivered": [told for told in self.delivered if told],
         }

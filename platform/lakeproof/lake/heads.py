@@ -1,0 +1,85 @@
+"""What is published, asked again and again at little cost: what a commit did not touch is not read twice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from pyiceberg.catalog.sql import IcebergTables, SqlCatalog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from lakeproof.lake.faults import lake_faults
+from lakeproof.lake.live import run_of
+from lakeproof.lake.replace import day_of, listed_manifests
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from pyiceberg.io import FileIO
+    from pyiceberg.manifest import ManifestFile
+    from pyiceberg.table import Table as IcebergTable
+
+    from lakeproof.lake.catalog import Lake
+    from lakeproof.lake.replace import Day
+
+KEPT_MANIFESTS = 20_000
+"""A manifest holds a month or more of a table: enough for a thousand tables of a year and a half."""
+
+
+def heads(lake: Lake, names: Collection[str]) -> dict[str, str]:
+    """Return which commit each table is at, as the location of its metadata; a table that is not there is left out.
+
+    In a SQL catalog that is one query for all of them.
+
+    Args:
+        lake: The lake.
+        names: The tables' names.
+
+    Raises:
+        LakeError: The catalog cannot be used.
+    """
+    catalog = lake.catalog
+    if not isinstance(catalog, SqlCatalog):
+        found = {name: lake.find(name) for name in names}
+        return {name: table.metadata_location for name, table in found.items() if table is not None}
+    listed = select(IcebergTables.table_namespace, IcebergTables.table_name, IcebergTables.metadata_location).where(
+        IcebergTables.catalog_name == catalog.name
+    )
+    with lake_faults(f"asking {lake.where} for its tables"), Session(catalog.engine) as session:
+        at = {f"{namespace}.{table}": location for namespace, table, location in session.execute(listed)}
+    return {name: at[name] for name in names if at.get(name) is not None}
+
+
+def published_runs(table: IcebergTable) -> dict[Day, str | None]:
+    """Return the published days of a table as it was loaded, each with the run that published it.
+
+    None stands for another engine. What each manifest says is kept, so that a commit costs what it wrote anew.
+
+    Raises:
+        LakeError: The table's files cannot be read.
+    """
+    head = table.current_snapshot()
+    if head is None:
+        return {}
+    runs: dict[Day, set[str | None]] = {}
+    with lake_faults(f"reading what is published of {'.'.join(table.name())}"):
+        for listed in listed_manifests(table.io, head):
+            for day, run in _runs_in(_Manifest(listed.manifest.manifest_path, listed.manifest, table.io)):
+                runs.setdefault(day, set()).add(run)
+    return {day: found.pop() if len(found) == 1 else None for day, found in runs.items()}
+
+
+@dataclass(frozen=True)
+class _Manifest:
+    path: str
+    manifest: ManifestFile = field(compare=False)
+    io: FileIO = field(compare=False)
+
+
+@lru_cache(maxsize=KEPT_MANIFESTS)
+def _runs_in(source: _Manifest) -> tuple[tuple[Day, str | None], ...]:
+    """Return the days that a manifest has files of, each with the run in their names; a manifest never changes."""
+    entries = source.manifest.fetch_manifest_entry(source.io, discard_deleted=True)
+    return tuple({(day_of(entry.data_file), run_of(entry.data_file.file_path)) for entry in entries})

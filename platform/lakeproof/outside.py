@@ -1,0 +1,168 @@
+"""Days of sources in Dagster's graph: an external asset for each, whose days turn green when all of a day is there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from lakeproof.contract import Input
+from lakeproof.lake.evidence import day_key, key_day
+from lakeproof.spec import partitions_of, source_key
+from lakeproof.window import Window, runs_of_days
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import date
+
+    from lakeproof.lake.replace import Day
+    from lakeproof.source.protocol import Completeness, Source
+    from lakeproof.wanted import Look, Reads
+
+VERSION = "dagster/data_version"
+UNKNOWN = "complete"
+"""The data version of a day whose source does not tell one state of it from another."""
+
+ASKED_AT_ONCE = 366
+"""Most days that a source is asked about in one tick, the newest first."""
+
+LOOKED_AGAIN = 7
+"""Days that were seen complete, the newest first, of which a source is asked whether they changed since."""
+
+
+def source_inputs(made: Reads) -> dict[str, Source]:
+    """Return what a table collects from, by the name of the input."""
+    return {name: how for name, how in made.inputs.items() if not isinstance(how, Input)}
+
+
+def source_specs(tables: Sequence[Reads]) -> list[dg.AssetSpec]:
+    """Return an external asset for each source of each table, with the table's days."""
+    return [
+        dg.AssetSpec(
+            source_key(made.table, name),
+            description=f"Days of {source.name}: green when all of a day is there.",
+            group_name="sources",
+            owners=[made.table.owner],
+            kinds={"source"},
+            metadata={
+                "dagster/column_schema": dg.TableSchema(
+                    [dg.TableColumn(field.name, field.type, field.description) for field in source.fields]
+                )
+            },
+            partitions_def=partitions_of(made.table),
+        )
+        for made in tables
+        for name, source in source_inputs(made).items()
+    ]
+
+
+@dataclass
+class SeenComplete:
+    """Which days of sources Dagster's record has as complete.
+
+    Args:
+        instance: Dagster's record.
+        tables: The tables whose sources are meant.
+        known: What an earlier look found, by asset, with the mark that it is true for; kept by the caller.
+    """
+
+    instance: dg.DagsterInstance
+    tables: Sequence[Reads]
+    known: dict[dg.AssetKey, tuple[str, dict[Day, str | None]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Ask once for the last event of each source."""
+        keys = [source_key(made.table, name) for made in self.tables for name in source_inputs(made)]
+        records = self.instance.get_asset_records(keys) if keys else []
+        self._marks = {
+            record.asset_entry.asset_key: str(record.asset_entry.last_materialization_storage_id) for record in records
+        }
+
+    def mark(self, made: Reads, name: str) -> str:
+        """Return what changes whenever more is known of an input."""
+        return self._marks.get(source_key(made.table, name), "")
+
+    def complete(self, made: Reads, name: str) -> Mapping[Day, str | None]:
+        """Return the days of an input that are complete, each with its version where that is known."""
+        key, mark = source_key(made.table, name), self.mark(made, name)
+        if not mark:
+            return {}
+        if key not in self.known or self.known[key][0] != mark:
+            self.known[key] = mark, dict(self._days(key, daily=made.table.partition is not None))
+        return self.known[key][1]
+
+    def _days(self, key: dg.AssetKey, *, daily: bool) -> Iterator[tuple[Day, str | None]]:
+        if daily:
+            event = dg.DagsterEventType.ASSET_MATERIALIZATION
+            found = self.instance.event_log_storage.get_latest_tags_by_partition(key, event, [VERSION])
+            for partition, tags in found.items():
+                yield key_day(partition), _version(tags)
+            return
+        latest = self.instance.get_latest_materialization_event(key)
+        if latest is not None and latest.asset_materialization is not None:
+            yield None, _version(latest.asset_materialization.tags or {})
+
+
+def _version(tags: Mapping[str, str]) -> str | None:
+    version = tags.get(VERSION)
+    return None if version == UNKNOWN else version
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What asking a source came to.
+
+    Args:
+        events: The days that are complete, or changed, since it was last asked.
+        lacks: Why other days are not complete, a line each.
+    """
+
+    events: tuple[dg.AssetMaterialization, ...]
+    lacks: tuple[str, ...]
+
+
+def ask_source(look: Look, made: Reads, name: str, source: Source) -> Seen:
+    """Ask a source which of the days that its table wants are complete, and whether the latest ones changed.
+
+    Days that the table has published were complete, and are not asked for.
+
+    Args:
+        look: The lake as it is now, and what is known of sources.
+        made: The table.
+        name: The input.
+        source: The source.
+    """
+    key, known = source_key(made.table, name), look.outside.complete(made, name)
+    days = look.days(made)
+    published = look.published(made)
+    done = [day for day in days if day in published and day not in known]
+    unseen = [day for day in days if day not in known and day not in published]
+    again = [day for day in days if known.get(day) is not None][-LOOKED_AGAIN:]
+    events = [_event(key, day, None, f"{made.table.name} has it") for day in done]
+    lacks: dict[str, None] = {}
+    answers = _answers(source, made, sorted({*unseen[-ASKED_AT_ONCE:], *again}, key=str))
+    for day, found in answers.items():
+        if not found.complete:
+            if day in unseen:
+                lacks[found.reason] = None
+        elif day not in known or (found.version is not None and found.version != known[day]):
+            events.append(_event(key, day, found.version, found.reason))
+    return Seen(tuple(events), tuple(lacks))
+
+
+def _answers(source: Source, made: Reads, days: Sequence[Day]) -> dict[Day, Completeness]:
+    """Ask a source about days; one that has no days says the same of all."""
+    listed: list[date] = [day for day in days if day is not None]
+    windows: list[Window | None] = [Window.of(a, b, made.table.timezone) for a, b in runs_of_days(listed)]
+    answers: dict[Day, Completeness] = {}
+    for window in windows or ([None] if days else []):
+        found = source.complete(window)
+        asked: Sequence[Day] = (None,) if window is None else window.days
+        answers |= {day: found[day] if day in found else found[None] for day in asked if day in days}
+    return answers
+
+
+def _event(key: dg.AssetKey, day: Day, version: str | None, reason: str) -> dg.AssetMaterialization:
+    partition = None if day is None else day_key(day)
+    return dg.AssetMaterialization(key, description=reason, partition=partition, tags={VERSION: version or UNKNOWN})

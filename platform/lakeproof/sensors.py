@@ -1,0 +1,193 @@
+"""Two sensors a code location: one asks sources what they have, one asks for the days that are ready, each once.
+
+Tables are asked for by a sensor, not by conditions of Dagster's declarative automation: that puts tables which share a
+day into one run, where one refused day fails the others, and it says nowhere in words what a table waits for.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from lakeproof.asset import table_assets
+from lakeproof.errors import LakeproofError
+from lakeproof.lakehouse import KEY
+from lakeproof.outside import SeenComplete, ask_source, source_inputs, source_specs
+from lakeproof.spec import asset_key
+from lakeproof.wanted import Memory, Watch
+from lakeproof.window import runs_of_days
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from lakeproof.asset import TableAsset
+    from lakeproof.lake.catalog import Lake
+    from lakeproof.lake.replace import Day
+    from lakeproof.wanted import Look
+
+CAUSE_TAG = "lakeproof/cause"
+"""The run tag that tells why a sensor asked: equal causes are the same content of all inputs."""
+
+SHOWN_REASONS = 10
+
+
+def readiness(
+    assets: Iterable[object],
+    *,
+    every_seconds: int = 30,
+    default_status: dg.DefaultSensorStatus = dg.DefaultSensorStatus.STOPPED,
+    name: str = "lakeproof",
+) -> dg.Definitions:
+    """Return sensors that ask for each missing day of tables as soon as it is ready, and the tables' sources as assets.
+
+    A day is asked for once for one content of its inputs, and again when that content changed. One request is one
+    table, and consecutive days that became ready at once. To merge into a code location's definitions.
+
+    Args:
+        assets: The location's assets; those that are no tables are left alone.
+        every_seconds: How often to look.
+        default_status: Whether the sensors run before anyone turns them on.
+        name: What the sensors' names begin with.
+    """
+    tables = table_assets(asset.key for asset in assets if isinstance(asset, dg.AssetsDefinition))
+    looks = _Looks(tables)
+    common: dict[str, Any] = {
+        "minimum_interval_seconds": every_seconds,
+        "default_status": default_status,
+        "required_resource_keys": {KEY},
+    }
+    sensors = [
+        dg.SensorDefinition(
+            name=f"{name}_readiness",
+            description="Asks for each day that is missing, or whose inputs changed, once all of its inputs are there.",
+            evaluation_fn=_named(lambda context: _ask_for_days(context, looks)),
+            asset_selection=dg.AssetSelection.assets(*(asset_key(made.table) for made in tables)),
+            **common,
+        )
+    ]
+    if any(source_inputs(made) for made in tables):
+        sensors.append(
+            dg.SensorDefinition(
+                name=f"{name}_sources",
+                description="Asks each source which days it has all of.",
+                evaluation_fn=_named(lambda context: _ask_sources(context, looks)),
+                **common,
+            )
+        )
+    return dg.Definitions(assets=source_specs(tables), sensors=sensors)
+
+
+class _Looks:
+    """What a code server keeps from one tick to the next, for each lake."""
+
+    def __init__(self, tables: Sequence[TableAsset]) -> None:
+        self.tables = tables
+        self._watches: dict[str, Watch] = {}
+        self._known: dict[Any, Any] = {}
+        self._bounded: set[str] = set()
+
+    def now(self, context: dg.SensorEvaluationContext) -> Look:
+        """Look at the lake and at what is known of sources."""
+        lake: Lake = getattr(context.resources, KEY).lake
+        watch = self._watches.setdefault(lake.where, Watch(lake, self.tables))
+        return watch.look(datetime.now(UTC), SeenComplete(context.instance, self.tables, self._known))
+
+    def bound_pools(self, instance: dg.DagsterInstance) -> None:
+        """Let the queue keep each pipeline's bound on runs, which Dagster takes from its record and not from code."""
+        pipelines = [made.table.pipeline for made in self.tables if made.table.pipeline is not None]
+        wanted = {p.name: p.max_active_runs for p in pipelines if p.name not in self._bounded}
+        if not wanted or not instance.event_log_storage.supports_global_concurrency_limits:
+            return
+        limits = {limit.name: limit.limit for limit in instance.event_log_storage.get_pool_limits()}
+        for name, runs in wanted.items():
+            if limits.get(name) != runs:
+                instance.event_log_storage.set_concurrency_slots(name, runs)
+            self._bounded.add(name)
+
+
+def _ask_for_days(context: dg.SensorEvaluationContext, looks: _Looks) -> dg.SensorResult:
+    looks.bound_pools(context.instance)
+    look = looks.now(context)
+    memories: dict[str, Any] = json.loads(context.cursor) if context.cursor else {}
+    requests: list[dg.RunRequest] = []
+    waits: list[str] = []
+    for made in looks.tables:
+        name = made.table.name
+        before = Memory(**memories.get(name, {}))
+        try:
+            wanted = look.wanted(made, before)
+        except LakeproofError as error:
+            waits.append(f"{name}: {error.what}")
+            continue
+        requests += _requests(made, wanted.days)
+        memories[name] = asdict(wanted.memory)
+        if wanted.memory.waits:
+            waits.append(f"{name} {wanted.memory.waits}")
+    kept = {made.table.name: memories.get(made.table.name, {}) for made in looks.tables}
+    return dg.SensorResult(
+        run_requests=requests,
+        skip_reason=None if requests else _reasons(waits, f"All days of {len(looks.tables)} tables are there."),
+        cursor=json.dumps(kept),
+    )
+
+
+def _requests(made: TableAsset, wanted: Mapping[Day, str]) -> Iterator[dg.RunRequest]:
+    """Yield a request for each stretch of days: one table, one run."""
+    table, key = made.table.name, asset_key(made.table)
+    if None in wanted:
+        cause = wanted[None]
+        yield dg.RunRequest(f"{table}:{cause}", asset_selection=[key], tags={CAUSE_TAG: cause})
+    for first, last in runs_of_days(day for day in wanted if day is not None):
+        causes = [cause for day, cause in wanted.items() if day is not None and first <= day <= last]
+        cause = causes[0] if first == last else f"{causes[0]}..{causes[-1]}"
+        run_key, tags = f"{table}@{first}..{last}:{'-'.join(causes)}", {CAUSE_TAG: cause}
+        if first == last:
+            yield dg.RunRequest(run_key, partition_key=first.isoformat(), asset_selection=[key], tags=tags)
+        else:
+            days = {
+                "dagster/asset_partition_range_start": first.isoformat(),
+                "dagster/asset_partition_range_end": last.isoformat(),
+            }
+            yield dg.RunRequest(run_key, asset_selection=[key], tags=tags | days)
+
+
+def _ask_sources(context: dg.SensorEvaluationContext, looks: _Looks) -> dg.SensorResult:
+    look = looks.now(context)
+    events: list[dg.AssetMaterialization] = []
+    lacks: list[str] = []
+    for made in looks.tables:
+        for name, source in source_inputs(made).items():
+            try:
+                seen = ask_source(look, made, name, source)
+            except Exception as error:  # noqa: BLE001 - one source that breaks must not keep the others from being asked
+                reason = error.what if isinstance(error, LakeproofError) else f"{type(error).__name__}: {error}"
+                lacks.append(f"{made.table.name}: {source.name} cannot be asked: {reason}")
+                continue
+            events += seen.events
+            lacks += [f"{made.table.name}: {lack}" for lack in seen.lacks]
+    return dg.SensorResult(
+        asset_events=events,
+        skip_reason=_reasons(lacks, "Every source has all days that are over."),
+    )
+
+
+def _reasons(lacks: Sequence[str], none: str) -> str:
+    """Return what is waited for as a person reads it."""
+    if not lacks:
+        return none
+    more = [f"… and {len(lacks) - SHOWN_REASONS} more"] if len(lacks) > SHOWN_REASONS else []
+    return "Waiting:\n" + "\n".join([*lacks[:SHOWN_REASONS], *more])
+
+
+def _named(evaluate: Callable[[dg.SensorEvaluationContext], dg.SensorResult]) -> Callable[..., dg.SensorResult]:
+    """Give an evaluation the parameter by which Dagster passes its context."""
+
+    def evaluation(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        return evaluate(context)
+
+    evaluation.__annotations__.clear()  # Dagster reads them as they stand, and they stand as text
+    return evaluation

@@ -1,0 +1,383 @@
+"""Which days to ask for: those that are missing and ready, and those of which an input has other content by now.
+
+Tables are asked in the lake, and of sources it is told which days are complete. What was asked for is remembered by its
+cause, which is the content of the day's inputs: nothing is asked for twice, and everything again when that changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+from zoneinfo import ZoneInfo
+
+from lakeproof import gate
+from lakeproof.audit.kinds import References
+from lakeproof.contract import Input, in_order
+from lakeproof.lake.evidence import day_key, key_day, read_evidence, recorded_content
+from lakeproof.lake.heads import heads, published_runs
+from lakeproof.lake.held import held_days
+from lakeproof.lake.live import View
+from lakeproof.lake.running import runs_at_work
+from lakeproof.reading import columns_digested, content_of
+from lakeproof.recorded import entries_read
+from lakeproof.source.protocol import Completeness
+from lakeproof.window import ONE_DAY, Window, days_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import date, datetime
+
+    from pyiceberg.table import Table as IcebergTable
+
+    from lakeproof.contract import Table
+    from lakeproof.lake.catalog import Lake
+    from lakeproof.lake.replace import Day
+    from lakeproof.source.protocol import Source
+
+Runs = dict["Day", "str | None"]
+
+
+class Reads(Protocol):
+    """A table and what it reads."""
+
+    @property
+    def table(self) -> Table:
+        """The contract."""
+
+    @property
+    def inputs(self) -> Mapping[str, Input | Source]:
+        """What it reads, by name."""
+
+
+class Outside(Protocol):
+    """What is known of sources, without asking them."""
+
+    def mark(self, made: Reads, name: str) -> str:
+        """Return what changes whenever more is known of an input."""
+
+    def complete(self, made: Reads, name: str) -> Mapping[Day, str | None]:
+        """Return the days of an input that are complete, each with its version where that is known."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What is remembered of a table from one look to the next.
+
+    Args:
+        mark: What it and its inputs were at when it was last looked at closely; empty to look again.
+        asked: The days that were asked for and are not settled, by their key, each with its causes so far.
+        waits: What it waits for, in one line.
+    """
+
+    mark: str = ""
+    asked: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    waits: str = ""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to ask for of a table.
+
+    Args:
+        days: The days, in order, each with the cause; `None` is an unpartitioned table.
+        memory: What to remember.
+    """
+
+    days: Mapping[Day, str]
+    memory: Memory
+
+
+class Watch:
+    """Looks at tables again and again.
+
+    Args:
+        lake: The lake.
+        tables: The tables, each with what it reads.
+    """
+
+    def __init__(self, lake: Lake, tables: Sequence[Reads]) -> None:
+        self.lake = lake
+        self.tables = tables
+        self.settled: dict[str, dict[Day, int]] = {}
+        self.published: dict[str, tuple[str, IcebergTable, Runs]] = {}
+
+    def look(self, now: datetime, outside: Outside) -> Look:
+        """Look at what the lake and the sources are at now."""
+        return Look(self, now, outside)
+
+
+@dataclass
+class Look:
+    """One look: every table as it is at one instant or a little later.
+
+    Args:
+        watch: What is known from earlier looks.
+        now: The instant at which to judge which days are over.
+        outside: What is known of sources.
+    """
+
+    watch: Watch
+    now: datetime
+    outside: Outside
+    _evidence_of: dict[tuple[str, str], dict[str, Any] | None] = field(default_factory=dict)
+
+    @cached_property
+    def heads(self) -> Mapping[str, str]:
+        """The commit that each table is at."""
+        tables = self.watch.tables
+        names = {made.table.name for made in tables} | {name for made in tables for name in _upstream(made)}
+        return heads(self.watch.lake, names)
+
+    def wanted(self, made: Reads, before: Memory) -> Wanted:
+        """Return which days of a table to ask for.
+
+        Args:
+            made: The table.
+            before: What was remembered of it.
+
+        Raises:
+            LakeError: The catalog or the warehouse cannot be used.
+        """
+        mark = self._mark(made)
+        if mark == before.mark:
+            return Wanted({}, before)
+        candidates = list(self._candidates(made, before))
+        stored = self._stored(made.table.name)
+        at_work = runs_at_work(stored[0]) if candidates and stored else {}
+        free = [day for day in candidates if day not in at_work]
+        readiness = gate.check(self.watch.lake, made.table, list(made.inputs.values()), free, self.now, self._ask(made))
+        causes = {day: self._cause(made, day) for day in readiness.ready}
+        days = {day: cause for day, cause in causes.items() if cause not in before.asked.get(day_key(day), ())}
+        if days and in_order(made.table, made.inputs.values()):
+            # What waits for a day that is made goes along with it, in one run.
+            days = {day: cause for day, cause in causes.items() if str(day) >= str(next(iter(days)))}
+        # Only what is published and settled is forgotten: a clock that jumps back must not make anything asked anew.
+        done = self._runs(made.table.name).keys() - set(candidates)
+        asked = {key: tuple(causes) for key, causes in before.asked.items() if key_day(key) not in done}
+        for day, cause in days.items():
+            asked[day_key(day)] = tuple(dict.fromkeys((*asked.get(day_key(day), ()), cause)))
+        return Wanted(days, Memory("" if at_work else mark, asked, _waits(readiness)))
+
+    def _mark(self, made: Reads) -> str:
+        """Return what changes whenever another look could find something else."""
+        told = [
+            str(self._until(made.table)),
+            [[name, self.heads.get(name)] for name in sorted({made.table.name, *_upstream(made)})],
+            [[name, self.outside.mark(made, name)] for name in sorted(_sources(made))],
+            [[name, how.kind, how.days] for name, how in _tables(made)],
+            {str(day): reason for day, reason in made.table.gaps.items()},
+        ]
+        return _digest(told)
+
+    def _until(self, table: Table) -> date:
+        """Return the day before which days are asked for."""
+        if table.pipeline is None:
+            until = self.now.astimezone(ZoneInfo(table.timezone)).date()
+        else:
+            until = table.pipeline.asked_until(self.now, table.timezone)
+        return min(until, table.until_day or until)
+
+    def published(self, made: Reads) -> Runs:
+        """Return the published days of a table, each with its run."""
+        return self._runs(made.table.name)
+
+    def days(self, made: Reads) -> Sequence[Day]:
+        """Return the days that are asked for once they are ready, whether they are published or not, in order."""
+        table = made.table
+        if table.partition is None:
+            return (None,)
+        until = self._until(table)
+        days = Window(table.first_day, until).days if table.first_day < until else ()
+        catches_up = table.pipeline is None or table.pipeline.catchup
+        return [day for day in days if table.gap(day) is None and (catches_up or day == days[-1])]
+
+    def _candidates(self, made: Reads, before: Memory) -> Iterator[Day]:
+        """Yield the days that are missing, or made from other content than their inputs have now, in order."""
+        table, runs = made.table, self._runs(made.table.name)
+        if table.partition is None:
+            if None not in runs or self._is_outdated(made, None, runs[None]) or self._is_due(made, before):
+                yield None
+            return
+        missing = [day for day in self.days(made) if day not in runs]
+        builds = any(how.kind == "previous" for _, how in _tables(made))
+        outdated: list[Day] = []
+        for day in sorted(day for day in runs if day is not None):
+            # What is built on a day that is made again is made again with it.
+            if (builds and outdated) or self._is_outdated(made, day, runs[day]):
+                outdated.append(day)
+        yield from sorted({*missing, *outdated}, key=str)
+
+    def _is_due(self, made: Reads, before: Memory) -> bool:
+        """Whether the schedule has fired for an unpartitioned table since it was last asked for."""
+        scheduled = made.table.pipeline is not None and made.table.pipeline.schedule is not None
+        return scheduled and self._cause(made, None) not in before.asked.get(day_key(None), ())
+
+    def _is_outdated(self, made: Reads, day: Day, run: str | None) -> bool:
+        """Whether an input of a published day has other content than the day was made from, as its evidence says."""
+        settled = self.watch.settled.setdefault(made.table.name, {})
+        states = tuple(self.outside.complete(made, name).get(day) for name in _sources(made))
+        seen = hash((run, states, tuple(self._inputs(made, day))))
+        if settled.get(day) == seen or run is None:
+            return False
+        if self._read_something_else(made, day, run):
+            return True
+        settled[day] = seen
+        return False
+
+    def _read_something_else(self, made: Reads, day: Day, run: str) -> bool:
+        record = self._evidence(made.table.name, run)
+        if record is None:
+            return False
+        for name in _sources(made):
+            then = record["inputs"].get(name, {}).get("states", {}).get(day_key(day))
+            now = self.outside.complete(made, name).get(day)
+            if None not in {then, now} and then != now:
+                return True
+        for name, how in _tables(made):
+            if (told := record["inputs"].get(name)) is None or "days" not in told:
+                continue
+            entries = entries_read(how, made.table, told, record, day)
+            if any(self._differs(how.table, of, entries.get(of)) for of in self._needed(made, how, day)):
+                return True
+        return False
+
+    def _differs(self, table: Table, day: Day, entry: Mapping[str, Any] | None) -> bool:
+        """Whether a published day is not what was read of it; a day that nobody published differs from nothing."""
+        stored = self._stored(table.name)
+        if stored is None or day not in stored[1]:
+            return False
+        if entry is None:
+            return True
+        run = stored[1][day]
+        if run is None or run == entry["run"]:
+            return False
+        content = recorded_content(stored[0], run, day)
+        if content is None or content.key != entry["key"]:
+            view = View.of(stored[0], None if day is None else [day])
+            content = content_of(view, view.days[day], columns_digested(stored[0], entry["key"]))
+        return content.digest != str(entry["digest"])
+
+    def _cause(self, made: Reads, day: Day) -> str:
+        """Return what tells a request from any other: the content of the day's inputs, as far as it is published."""
+        told: list[Any] = [[name, self.outside.complete(made, name).get(day)] for name in _sources(made)]
+        for name, of, run in self._inputs(made, day):
+            how = made.inputs[name]
+            if not isinstance(how, Input) or how.kind == "previous":
+                continue
+            table = how.table
+            stored = self._stored(table.name)
+            content = recorded_content(stored[0], run, of) if stored and run else None
+            told.append([name, day_key(of), content.digest if content else run])
+        if day is not None and in_order(made.table, made.inputs.values()):
+            told.append(["past", self._past(made.table, day)])
+        if day is None and made.table.pipeline is not None and made.table.pipeline.schedule is not None:
+            told.append(["schedule", str(self._until(made.table))])
+        return _digest(told)
+
+    def _past(self, table: Table, day: date) -> str | None:
+        """Return the content of the day before, for a day that waits for it; None while it is not there.
+
+        Days that were asked for at once were judged each with the one before: one that is held since then was not held
+        for want of it, and is not asked for again because it is there now.
+        """
+        stored, before = self._stored(table.name), day - ONE_DAY
+        if stored is None or (run := stored[1].get(before)) is None:
+            return None
+        held = held_days(stored[0], {}).get(day)
+        if held is not None and held.run >= run:
+            return None
+        content = recorded_content(stored[0], run, before)
+        return content.digest if content else run
+
+    def _inputs(self, made: Reads, day: Day) -> Iterator[tuple[str, Day, str | None]]:
+        """Yield each day of each table that a day reads, and the run that published it; None where nobody did."""
+        for name, how in _tables(made):
+            runs = self._runs(how.table.name)
+            for of in self._needed(made, how, day):
+                yield name, of, runs.get(of)
+
+    def _needed(self, made: Reads, how: Input, day: Day) -> Sequence[Day]:
+        """Return the days of an input whose content a day is made from.
+
+        What a daily table reads as it is now, such as a list of airports, has no day: it makes no day out of date.
+        """
+        if day is None:
+            return sorted(self._runs(how.table.name), key=str)
+        if how.kind == "latest":
+            return ()
+        window = how.window(Window.of(day, timezone=made.table.timezone))
+        return window.days if window else ()
+
+    def _ask(self, made: Reads) -> gate.Ask:
+        """Let the gate know of sources what is known, in place of asking them."""
+        names = {id(made.inputs[name]): name for name in _sources(made)}
+
+        def ask(source: Source, window: Window | None) -> dict[Day, Completeness]:
+            known = self.outside.complete(made, names[id(source)])
+            unseen = "nothing says yet that it is"
+            days: Sequence[Day] = (None,) if window is None else window.days
+            return {
+                day: Completeness(complete=True, reason="seen complete", version=known[day])
+                if day in known
+                else Completeness(complete=False, reason=unseen)
+                for day in days
+            }
+
+        return ask
+
+    def _evidence(self, name: str, run: str) -> dict[str, Any] | None:
+        if (name, run) not in self._evidence_of:
+            stored = self._stored(name)
+            # One at a time: days that share a run come one after another, and a year's evidence is large.
+            self._evidence_of = {(name, run): None if stored is None else read_evidence(stored[0], run)}
+        return self._evidence_of[name, run]
+
+    def _runs(self, name: str) -> Runs:
+        stored = self._stored(name)
+        return {} if stored is None else stored[1]
+
+    def _stored(self, name: str) -> tuple[IcebergTable, Runs] | None:
+        """Return a table as it is at its head, with its published days; it is loaded anew only when its head moved."""
+        if (at := self.heads.get(name)) is None:
+            return None
+        known = self.watch.published.get(name)
+        if known is None or known[0] != at:
+            table = self.watch.lake.find(name)
+            if table is None:
+                return None
+            known = (at, table, published_runs(table))
+            self.watch.published[name] = known
+        return known[1], known[2]
+
+
+def _tables(made: Reads) -> list[tuple[str, Input]]:
+    return [(name, how) for name, how in made.inputs.items() if isinstance(how, Input)]
+
+
+def _sources(made: Reads) -> list[str]:
+    return [name for name, how in made.inputs.items() if not isinstance(how, Input)]
+
+
+def _upstream(made: Reads) -> set[str]:
+    """Return the tables that a table reads or refers to."""
+    refers = {audit.table for audit in made.table.audits if isinstance(audit, References)}
+    return refers | {how.table.name for _, how in _tables(made)}
+
+
+def _waits(readiness: gate.Readiness) -> str:
+    """Return what a table waits for, in one line: the reason that most of its days share, and how many wait."""
+    reasons: dict[str, list[date]] = {}
+    for day, lacks in readiness.refused.items():
+        reasons.setdefault("; ".join(lack.reason for lack in lacks), []).extend([day] if day else [])
+    if not reasons:
+        return ""
+    reason, days = max(reasons.items(), key=lambda found: len(found[1]))
+    more = len(readiness.refused) - len(days) if days else 0
+    return f"{days_text(days)}: {reason}".removeprefix(": ") + (f" (and {more} other days)" if more else "")
+
+
+def _digest(told: object) -> str:
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,488 @@
+"""Sensors ask for each day once it is ready, once for one cause, and again when what it is made from changed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import polars as pl
+import pyarrow as pa
+import pytest
+import time_machine
+
+from lakeproof import Column, Lakehouse, Pipeline, Source, Table, Window, audit, daily_table, readiness
+from lakeproof.engine.cast import arrow_schema
+from lakeproof.source import Completeness, Delivery, Precheck
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+NEW_YORK = "America/New_York"
+FIRST = date(2024, 2, 1)
+FIELDS = (Column("day", "date"), Column("value", "int"))
+
+
+@dataclass
+class Shelf:
+    """A source on which days are put, and put again."""
+
+    values: dict[date, int] = field(default_factory=dict)
+    broken: bool = False
+    name: str = "a shelf"
+    fields: tuple[Column, ...] = FIELDS
+
+    def precheck(self, window: Window | None) -> Precheck:
+        """Find nothing wrong."""
+        del window
+        return Precheck()
+
+    def complete(self, window: Window | None) -> dict[date | None, Completeness]:
+        """Say which days lie there; their value tells one state from another."""
+        if self.broken:
+            raise ConnectionError
+        assert window is not None
+        return {
+            day: Completeness(complete=True, reason="it lies there", version=str(self.values[day]))
+            if day in self.values
+            else Completeness(complete=False, reason=f"{day} is not on the shelf")
+            for day in window.days
+        }
+
+    def count(self, window: Window | None) -> None:
+        """Not count."""
+
+    def version(self, window: Window | None) -> dict[str, str]:
+        """Return the values."""
+        assert window is not None
+        return {str(day): str(self.values[day]) for day in window.days}
+
+    def read(self, window: Window | None) -> Delivery:
+        """Read one row a day."""
+        assert window is not None
+        days = list(window.days)
+        rows = pa.table([days, [self.values[day] for day in days]], schema=arrow_schema(self.fields))
+        return Delivery(rows.to_reader())
+
+
+def table(name: str, **more: Any) -> Table:
+    """Declare a table of one value a day, which must not be negative."""
+    given: dict[str, Any] = {
+        "columns": FIELDS,
+        "partition": "day",
+        "start": FIRST,
+        "end": None,
+        "timezone": NEW_YORK,
+        "layer": "collection",
+        "owner": "team:lab",
+        "audits": [audit.sql("not_negative", "value >= 0")],
+    }
+    return Table(name, **{**given, **more})
+
+
+@dataclass
+class World:
+    """A lake, Dagster's record, a code location and its sensors, at an instant that a test sets."""
+
+    instance: dg.DagsterInstance
+    lakehouse: Lakehouse
+    assets: list[dg.AssetsDefinition]
+    now: datetime = datetime(2024, 2, 1, tzinfo=UTC)
+    cursors: dict[str, str | None] = field(default_factory=dict)
+    run_keys: set[str | None] = field(default_factory=set)
+    requests: list[tuple[str, str]] = field(default_factory=list)
+    said: dict[str, str | None] = field(default_factory=dict)
+    failing: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Put the location together."""
+        resources = {"lakehouse": self.lakehouse}
+        self.defs = dg.Definitions.merge(
+            dg.Definitions(assets=self.assets, resources=resources), readiness(self.assets)
+        )
+
+    def tick(self, name: str) -> list[dg.RunRequest]:
+        """Evaluate a sensor as its daemon does: events are recorded, and a run key is good for one run."""
+        repository = self.defs.get_repository_def()
+        sensor = repository.get_sensor_def(f"lakeproof_{name}")
+        with time_machine.travel(self.now, tick=False):
+            context = dg.build_sensor_context(
+                self.instance,
+                cursor=self.cursors.get(name),
+                repository_def=repository,
+                resources={"lakehouse": self.lakehouse},
+            )
+            result = sensor.evaluate_tick(context)
+        self.cursors[name] = result.cursor
+        self.said[name] = result.skip_message
+        for event in result.asset_events:
+            self.instance.report_runless_asset_event(event)
+        new = [request for request in result.run_requests or [] if request.run_key not in self.run_keys]
+        self.run_keys |= {request.run_key for request in new}
+        return new
+
+    def settle(self) -> list[tuple[str, str]]:
+        """Let the sensors tick and the runs end until nothing is asked for any more; return what was asked."""
+        asked: list[tuple[str, str]] = []
+        while True:
+            if any(sensor.name == "lakeproof_sources" for sensor in self.defs.sensors or ()):
+                self.tick("sources")
+            requests = self.tick("readiness")
+            if not requests:
+                self.requests += asked
+                return asked
+            asked.extend(self._run(request) for request in requests)
+
+    def _run(self, request: dg.RunRequest) -> tuple[str, str]:
+        (key,) = request.asset_selection or ()
+        first = request.tags.get("dagster/asset_partition_range_start", request.partition_key)
+        last = request.tags.get("dagster/asset_partition_range_end", request.partition_key)
+        name = key.path[-1]
+        self.now += timedelta(seconds=1)  # the ids of runs go by the clock
+        if name not in self.failing:
+            with time_machine.travel(self.now, tick=False):
+                self.defs.resolve_implicit_global_asset_job_def().execute_in_process(
+                    instance=self.instance,
+                    asset_selection=[key],
+                    partition_key=request.partition_key,
+                    tags=dict(request.tags),
+                    raise_on_error=False,
+                )
+        return name, f"{first}" if first == last else f"{first}..{last}"
+
+    def until(self, day: date, hour: int = 9) -> None:
+        """Move the clock to an hour of a day in New York."""
+        self.now = datetime(day.year, day.month, day.day, hour, tzinfo=UTC) + timedelta(hours=5)
+
+    def values(self, asset: Table) -> dict[date, int]:
+        """Return what readers see of a table."""
+        return dict(self.lakehouse.read(asset).select("day", "value").iter_rows())
+
+
+@pytest.fixture
+def lakehouse() -> Lakehouse:
+    """Return an empty lake."""
+    return Lakehouse.in_memory()
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    """Return an empty record of Dagster's, whose runs may finish without a log on the console."""
+    with dg.DagsterInstance.ephemeral() as made:
+        yield made
+
+
+@pytest.fixture
+def shelf() -> Shelf:
+    """Return an empty shelf."""
+    return Shelf()
+
+
+def collected(shelf: Shelf, **more: Any) -> tuple[Table, dg.AssetsDefinition]:
+    """Return a table that collects what lies on the shelf."""
+    raw = table("lab.raw", **more)
+
+    @daily_table(raw, delivered=shelf)
+    def collect(delivered: pl.DataFrame) -> pl.DataFrame:
+        return delivered
+
+    return raw, collect
+
+
+def derived(name: str, **inputs: Any) -> tuple[Table, dg.AssetsDefinition]:
+    """Return a table that takes its only input as it is."""
+    made = table(name, layer="analysis")
+
+    @daily_table(made, given=next(iter(inputs.values())))
+    def take(given: pl.DataFrame) -> pl.DataFrame:
+        return given
+
+    return made, take
+
+
+def trailing(raw: Table) -> tuple[Table, dg.AssetsDefinition]:
+    """Return a table that sums three days."""
+    made = table("lab.three", layer="analysis")
+
+    @daily_table(made, given=raw.last(days=3))
+    def sum_up(window: Window, given: pl.DataFrame) -> pl.DataFrame:
+        total = int(given["value"].sum())
+        return pl.DataFrame({"day": [window.day], "value": [total]}, schema={"day": pl.Date, "value": pl.Int32})
+
+    return made, sum_up
+
+
+def cumulative(raw: Table) -> tuple[Table, dg.AssetsDefinition]:
+    """Return a table that adds each day to the day before."""
+    made = table("lab.total", layer="analysis")
+
+    @daily_table(made, before=made.previous(), today=raw)
+    def add(window: Window, before: pl.DataFrame, today: pl.DataFrame) -> pl.DataFrame:
+        total = int(before["value"].sum()) + int(today["value"].sum())
+        return pl.DataFrame({"day": [window.day], "value": [total]}, schema={"day": pl.Date, "value": pl.Int32})
+
+    return made, add
+
+
+def test_a_shelf_is_a_source(shelf: Shelf) -> None:
+    """Whatever answers the protocol's questions is a source."""
+    assert isinstance(shelf, Source)
+
+
+def test_sixty_days_are_each_asked_for_once(instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf) -> None:
+    """Late sources, a held day, a restated day, and daylight saving: each request is there once, and no other is."""
+    raw, collect = collected(shelf)
+    three, sum_up = trailing(raw)
+    world = World(instance, lakehouse, [collect, sum_up])
+    days = [FIRST + timedelta(days=n) for n in range(60)]
+    late, held, restated, spring = days[10], days[20], days[30], date(2024, 3, 10)
+    expected: list[tuple[str, str]] = []
+    for day in days:
+        # Just before midnight in New York the day is not over, in winter and in summer time.
+        shelf.values |= {} if day == late else {day: -1 if day == held else 1}
+        offset = 4 if day >= spring else 5
+        midnight = datetime(day.year, day.month, day.day, offset, tzinfo=UTC) + timedelta(days=1)
+        if day.day % 5 == 0:
+            world.now = midnight - timedelta(seconds=1)
+            assert world.settle() == [], f"{day} was asked for before it was over"
+
+        world.now = midnight
+        asked = world.settle()
+        waits = {late, *(late + timedelta(days=n) for n in (1, 2))} if late not in shelf.values else set()
+        waits |= {held, *(held + timedelta(days=n) for n in (1, 2))} if shelf.values.get(held) == -1 else set()
+        want = [] if day == late else [("raw", str(day))]
+        want += [("three", str(day))] if day not in waits else []
+        assert asked == want, day
+        expected += want
+
+        if day == days[12]:
+            assert f"{late} is not on the shelf" in (world.said["sources"] or "")
+            assert "lab.raw is not published for some days of its window" in (world.said["readiness"] or "")
+            shelf.values[late] = 1
+            asked = world.settle()
+            assert asked == [("raw", str(late)), ("three", f"{late}..{days[12]}")]
+            expected += asked
+        if day == days[23]:
+            # The held day is delivered again, good this time.
+            shelf.values[held] = 2
+            asked = world.settle()
+            assert asked == [("raw", str(held)), ("three", f"{held}..{days[22]}")]
+            expected += asked
+        if day == days[33]:
+            # A day that was published is delivered with other content: it, and what looks back on it, are asked anew.
+            shelf.values[restated] = 7
+            asked = world.settle()
+            assert asked == [("raw", str(restated)), ("three", f"{restated}..{days[32]}")]
+            expected += asked
+
+    assert world.requests == expected
+    assert world.values(raw) == shelf.values
+    assert world.values(three)[restated] == 9
+    assert set(world.values(three)) == set(days)
+
+
+def test_a_day_whose_run_fails_is_not_asked_for_again_until_its_input_changes(
+    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
+) -> None:
+    """A run that breaks is an incident for people; the same cause would break it again."""
+    raw, collect = collected(shelf)
+    _, take = derived("lab.later", raw=raw)
+    world = World(instance, lakehouse, [collect, take])
+    shelf.values[FIRST] = 1
+    world.until(FIRST + timedelta(days=1))
+    world.failing = {"later"}
+
+    assert world.settle() == [("raw", str(FIRST)), ("later", str(FIRST))]
+    world.failing = set()
+    assert world.settle() == []
+    shelf.values[FIRST] = 2
+    assert world.settle() == [("raw", str(FIRST)), ("later", str(FIRST))]
+
+
+def test_a_parent_that_ran_again_with_the_same_content_causes_nothing(
+    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
+) -> None:
+    """What counts is what is published, not that something ran."""
+    raw, collect = collected(shelf)
+    _, take = derived("lab.later", raw=raw)
+    world = World(instance, lakehouse, [collect, take])
+    shelf.values[FIRST] = 1
+    world.until(FIRST + timedelta(days=1))
+    world.settle()
+
+    world._run(dg.RunRequest(partition_key=str(FIRST), asset_selection=[collect.key]))
+
+    assert world.settle() == []
+
+
+def test_a_chain_is_asked_for_as_one_stretch_and_made_again_from_a_restated_day_on(
+    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
+) -> None:
+    """Each day builds on the one before: a day that changed takes all later ones with it, in one run."""
+    raw, collect = collected(shelf)
+    total, add = cumulative(raw)
+    world = World(instance, lakehouse, [collect, add])
+    shelf.values |= {FIRST + timedelta(days=n): 1 for n in range(10)}
+    last = FIRST + timedelta(days=9)
+    world.until(last + timedelta(days=1))
+
+    assert world.settle() == [("raw", f"{FIRST}..{last}"), ("total", f"{FIRST}..{last}")]
+    changed = FIRST + timedelta(days=6)
+    shelf.values[changed] = 5
+    assert world.settle() == [("raw", str(changed)), ("total", f"{changed}..{last}")]
+    assert world.values(total)[last] == 14
+
+
+def test_the_sensors_have_no_memory_that_they_need(
+    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
+) -> None:
+    """A code server that starts anew, with the cursor or without it, asks for nothing that is there."""
+    raw, collect = collected(shelf)
+    _, take = derived("lab.later", raw=raw)
+    world = World(instance, lakehouse, [collect, take])
+    shelf.values |= {FIRST + timedelta(days=n): 1 for n in range(5)}
+    world.until(FIRST + timedelta(days=5))
+    world.settle()
+
+    again = World(instance, lakehouse, [collect, take], world.now)
+    assert again.settle() == []
+    again = World(instance, lakehouse, [collect, take], world.now, dict(world.cursors))
+    assert again.settle() == []
+
+
+def test_a_clock_that_jumps_back_asks_for_nothing_again(
+    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
+) -> None:
+    """A day that was refused stays asked for, whatever the clock says meanwhile."""
+    _, collect = collected(shelf)
+    world = World(instance, lakehouse, [collect])
+    shelf.values |= {FIRST: 1, FIRST + timedelta(days=1): -1}
+    world.until(FIRST + timedelta(days=2))
+    assert world.settle() == [("raw", f"{FIRST}..{FIRST + timedelta(days=1)}")]
+
+    world.until(FIRST - timedelta(days=300))
+    assert world.settle() == []
+    world.until(FIRST + timedelta(days=2))
+    assert world.settle() == []
+
+
+def test_a_source_that_breaks_is_told_and_keeps_no_other_from_being_asked(
+    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
+) -> None:
+    """The reason is one line; days of other sources arrive."""
+    _, collect = collected(shelf)
+    other = table("lab.other")
+    good = Shelf({FIRST: 1})
+
+    @daily_table(other, delivered=good)
+    def take(delivered: pl.DataFrame) -> pl.DataFrame:
+        return delivered
+
+    world = World(instance, lakehouse, [collect, take])
+    shelf.broken = True
+    world.until(FIRST + timedelta(days=1))
+
+    assert world.settle() == [("other", str(FIRST))]
+    assert "lab.raw: a shelf cannot be asked: ConnectionError" in (world.said["sources"] or "")
+
+
+def test_a_source_day_turns_green_when_it_is_complete(
+    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
+) -> None:
+    """The source is an external asset upstream of its table, with the table's days."""
+    _, collect = collected(shelf)
+    world = World(instance, lakehouse, [collect])
+    shelf.values[FIRST] = 1
+    world.until(FIRST + timedelta(days=2))
+    world.tick("sources")
+    key = dg.AssetKey(["sources", "lab", "raw", "delivered"])
+
+    assert instance.get_materialized_partitions(key) == {str(FIRST)}
+    assert world.defs.resolve_asset_graph().get(collect.key).parent_keys == {key}
+    assert world.tick("sources") == []
+    assert len(instance.fetch_materializations(key, limit=10).records) == 1
+
+
+@pytest.mark.parametrize(
+    ("common", "asked"),
+    [
+        (Pipeline("lab", schedule="0 6 * * *", timezone=NEW_YORK), {5: ["2024-02-01..2024-02-02"], 6: ["2024-02-03"]}),
+        (Pipeline("lab", catchup=False), {1: ["2024-02-03"], 9: []}),
+        (Pipeline("lab", schedule="0 6 * * 1"), {9: []}),
+    ],
+)
+def test_a_pipeline_says_when_days_are_asked_for_and_how_many(
+    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf, common: Pipeline, asked: Mapping[int, list[str]]
+) -> None:
+    """A schedule holds days back until it fires; without catch-up only the latest one is asked for."""
+    _, collect = collected(shelf, pipeline=common)
+    world = World(instance, lakehouse, [collect])
+    shelf.values |= {FIRST + timedelta(days=n): 1 for n in range(3)}
+    for hour, days in asked.items():
+        world.until(FIRST + timedelta(days=3), hour)
+        assert [day for _, day in world.settle()] == days
+
+
+def test_where_days_depend_on_the_past_a_day_mended_by_hand_lets_the_next_ones_go(
+    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
+) -> None:
+    """A held day stops those after it; when it is published they are asked for, though their inputs are the same."""
+    raw, collect = collected(shelf, pipeline=Pipeline("lab", depends_on_past=True))
+    world = World(instance, lakehouse, [collect])
+    days = [FIRST + timedelta(days=n) for n in range(3)]
+    shelf.values |= {days[0]: 1, days[1]: -1, days[2]: 1}
+    world.until(days[2] + timedelta(days=1))
+    assert world.settle() == [("raw", f"{days[0]}..{days[2]}")]
+    assert set(world.values(raw)) == {days[0]}
+
+    shelf.values[days[1]] = 1
+    world._run(dg.RunRequest(partition_key=str(days[1]), asset_selection=[collect.key]))
+
+    assert world.settle() == [("raw", str(days[2]))]
+    assert set(world.values(raw)) == set(days)
+
+
+def test_a_day_of_a_chain_that_is_held_is_not_asked_for_again_because_the_one_before_it_is_there_now(
+    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
+) -> None:
+    """A stretch was asked for at once: what was refused in it was judged with the day before, and those after wait."""
+    _, collect = collected(shelf, audits=[audit.sql("not_large", "value < 100")])
+    total, add = cumulative(table("lab.raw"))
+    world = World(instance, lakehouse, [collect, add])
+    days = [FIRST + timedelta(days=n) for n in range(4)]
+    shelf.values |= dict(zip(days, (1, -5, 1, 1), strict=True))
+    world.until(days[3] + timedelta(days=1))
+
+    assert world.settle() == [("raw", f"{days[0]}..{days[3]}"), ("total", f"{days[0]}..{days[3]}")]
+    assert set(world.values(total)) == {days[0]}
+    assert world.settle() == []
+    shelf.values[days[1]] = 5
+    assert world.settle() == [("raw", str(days[1])), ("total", f"{days[1]}..{days[3]}")]
+    assert world.values(total) == dict(zip(days, (1, 6, 7, 8), strict=True))
+
+
+def test_the_queue_keeps_a_pipelines_bound_on_runs(tmp_path: Any, lakehouse: Lakehouse, shelf: Shelf) -> None:
+    """What `max_active_runs` says is a limit of the pipeline's pool in Dagster's record."""
+    _, collect = collected(shelf, pipeline=Pipeline("lab", max_active_runs=2))
+    with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
+        world = World(instance, lakehouse, [collect])
+        world.tick("readiness")
+
+        limits = {limit.name: limit.limit for limit in instance.event_log_storage.get_pool_limits()}
+        assert limits == {"lab": 2}
+
+
+def test_the_cursor_is_small_when_all_is_there(
+    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
+) -> None:
+    """What is published is not remembered: a cursor does not grow with the age of a table."""
+    _, collect = collected(shelf)
+    world = World(instance, lakehouse, [collect])
+    shelf.values |= {FIRST + timedelta(days=n): 1 for n in range(40)}
+    world.until(FIRST + timedelta(days=40))
+    world.settle()
+
+    assert json.loads(world.cursors["readiness"] or "")["lab.raw"]["asked"] == {}
+    assert world.said["readiness"] == "All days of 1 tables are there."
