@@ -18,7 +18,7 @@ from lakeproof.errors import LakeproofError
 from lakeproof.lakehouse import KEY
 from lakeproof.outside import SeenComplete, ask_source, source_inputs, source_specs
 from lakeproof.spec import asset_key
-from lakeproof.wanted import Memory, Watch
+from lakeproof.wanted import Memory, Watch, digest
 from lakeproof.window import runs_of_days
 
 if TYPE_CHECKING:
@@ -143,8 +143,8 @@ def _requests(made: TableAsset, wanted: Mapping[Day, str]) -> Iterator[dg.RunReq
         yield dg.RunRequest(f"{table}:{cause}", asset_selection=[key], tags={CAUSE_TAG: cause})
     for first, last in runs_of_days(day for day in wanted if day is not None):
         causes = [cause for day, cause in wanted.items() if day is not None and first <= day <= last]
-        cause = causes[0] if first == last else f"{causes[0]}..{causes[-1]}"
-        run_key, tags = f"{table}@{first}..{last}:{'-'.join(causes)}", {CAUSE_TAG: cause}
+        cause = causes[0] if first == last else digest(causes)
+        run_key, tags = f"{table}@{first}..{last}:{cause}", {CAUSE_TAG: cause}
         if first == last:
             yield dg.RunRequest(run_key, partition_key=first.isoformat(), asset_selection=[key], tags=tags)
         else:

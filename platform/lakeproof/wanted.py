@@ -18,7 +18,7 @@ from lakeproof.audit.kinds import References
 from lakeproof.contract import Input, in_order
 from lakeproof.lake.evidence import day_key, key_day, read_evidence, recorded_content
 from lakeproof.lake.heads import heads, published_runs
-from lakeproof.lake.held import held_days
+from lakeproof.lake.held import HeldDay, held_days
 from lakeproof.lake.live import View
 from lakeproof.lake.running import runs_at_work
 from lakeproof.reading import columns_digested, content_of
@@ -122,6 +122,7 @@ class Look:
     watch: Watch
     now: datetime
     outside: Outside
+    _held: dict[str, dict[Day, HeldDay]] = field(default_factory=dict)
     _evidence_of: dict[tuple[str, str], dict[str, Any] | None] = field(default_factory=dict)
 
     @cached_property
@@ -170,7 +171,7 @@ class Look:
             [[name, how.kind, how.days] for name, how in _tables(made)],
             {str(day): reason for day, reason in made.table.gaps.items()},
         ]
-        return _digest(told)
+        return digest(told)
 
     def _until(self, table: Table) -> date:
         """Return the day before which days are asked for."""
@@ -275,7 +276,7 @@ class Look:
             told.append(["past", self._past(made.table, day)])
         if day is None and made.table.pipeline is not None and made.table.pipeline.schedule is not None:
             told.append(["schedule", str(self._until(made.table))])
-        return _digest(told)
+        return digest(told)
 
     def _past(self, table: Table, day: date) -> str | None:
         """Return the content of the day before, for a day that waits for it; None while it is not there.
@@ -286,7 +287,9 @@ class Look:
         stored, before = self._stored(table.name), day - ONE_DAY
         if stored is None or (run := stored[1].get(before)) is None:
             return None
-        held = held_days(stored[0], {}).get(day)
+        if table.name not in self._held:
+            self._held[table.name] = held_days(stored[0], {})
+        held = self._held[table.name].get(day)
         if held is not None and held.run >= run:
             return None
         content = recorded_content(stored[0], run, before)
@@ -379,5 +382,6 @@ def _waits(readiness: gate.Readiness) -> str:
     return f"{days_text(days)}: {reason}".removeprefix(": ") + (f" (and {more} other days)" if more else "")
 
 
-def _digest(told: object) -> str:
+def digest(told: object) -> str:
+    """Return a few letters that tell what is told from anything else."""
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]

@@ -15,6 +15,7 @@ import growth
 import landing
 import one_day
 import rerun
+import sensing
 import writers
 import year
 from measure import Line
@@ -34,6 +35,7 @@ BENCHMARKS: dict[str, Callable[[Setting], Iterator[Line]]] = {
     "B6": rerun.run,
     "B7": collection.run,
     "B8": landing.run,
+    "B9": sensing.run,
 }
 PIPE_WIDTH = 200
 

@@ -34,6 +34,10 @@ class Setting:
         stock_seconds: How long stock PyIceberg may take to get as far as it gets.
         peer_seconds: How long a peer may take for the year, a day at a time; twenty times what we take.
         start_seconds: Time for every writer to load what it needs, before all begin at one moment.
+        sensed_tables: Tables that a sensor looks at.
+        aged_tables: Tables of which some are so many years older than others.
+        aged_years: How many years that is.
+        loaded_tables: Tables of a code location.
         peers: Whether the peers take part.
         data: Where the data is kept from one run to the next.
         run_job: How our own jobs are run.
@@ -52,6 +56,10 @@ class Setting:
     stock_seconds: float = 60
     peer_seconds: float = 120
     start_seconds: float = 6
+    sensed_tables: int = 200
+    aged_tables: int = 20
+    aged_years: int = 10
+    loaded_tables: int = 1_000
     peers: bool = True
     data: Path = BUILD / "data"
     run_job: Callable[..., Sample] = run_job
@@ -72,6 +80,10 @@ class Setting:
             upkeep_every=2,
             stock_seconds=0.2,
             start_seconds=0,
+            sensed_tables=5,
+            aged_tables=2,
+            aged_years=2,
+            loaded_tables=8,
             peers=False,
             data=work / "data",
             run_job=run_here,

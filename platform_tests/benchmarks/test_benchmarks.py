@@ -19,7 +19,7 @@ def test_each_benchmark_runs_and_gives_well_formed_lines(tmp_path: Path) -> None
     for line in record["lines"]:
         assert line["what"] != "could not be measured", line["note"]
         lines[line["benchmark"]].append(line)
-    assert set(lines) == {"B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8"}
+    assert set(lines) == {"B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B9"}
     assert {name: [line["bound"] for line in found if line["bound"]] for name, found in lines.items()} == {
         "B1": [1.0, 1.3, 2, 1.0],
         "B2": [],
@@ -29,6 +29,7 @@ def test_each_benchmark_runs_and_gives_well_formed_lines(tmp_path: Path) -> None
         "B6": [1.0],
         "B7": [0.5],
         "B8": [1.5],
+        "B9": [1.0, 1.5, 1.0],
     }
     assert all(line["ratio"] is not None for found in lines.values() for line in found if line["bound"])
     assert [line["met"] for line in lines["B3"]] == [True, True, None]
