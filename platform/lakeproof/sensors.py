@@ -16,6 +16,7 @@ import dagster as dg
 from lakeproof.asset import table_assets
 from lakeproof.errors import LakeproofError
 from lakeproof.lakehouse import KEY
+from lakeproof.order import upstream_first
 from lakeproof.outside import SeenComplete, ask_source, source_inputs, source_specs
 from lakeproof.spec import asset_key
 from lakeproof.wanted import Memory, Watch, digest
@@ -52,8 +53,11 @@ def readiness(
         every_seconds: How often to look.
         default_status: Whether the sensors run before anyone turns them on.
         name: What the sensors' names begin with.
+
+    Raises:
+        ContractError: Tables read each other in a circle.
     """
-    tables = table_assets(asset.key for asset in assets if isinstance(asset, dg.AssetsDefinition))
+    tables = upstream_first(table_assets(asset.key for asset in assets if isinstance(asset, dg.AssetsDefinition)))
     looks = _Looks(tables)
     common: dict[str, Any] = {
         "minimum_interval_seconds": every_seconds,

@@ -33,7 +33,7 @@ FLOORS = [
     ["gate", "precheck", "wanted"],
     ["lakehouse"],
     ["alive", "record", "recording", "spec", "asset"],
-    ["outside", "sensors", "verify", "repair", "jobs"],
+    ["order", "outside", "sensors", "verify", "repair", "jobs"],
     ["testing", "idempotence"],
     ["cli"],
 ]

@@ -15,6 +15,7 @@ import time_machine
 
 from lakeproof import Column, Lakehouse, Pipeline, Source, Table, Window, audit, daily_table, readiness
 from lakeproof.engine.cast import arrow_schema
+from lakeproof.errors import ContractError
 from lakeproof.source import Completeness, Delivery, Precheck
 
 if TYPE_CHECKING:
@@ -486,3 +487,37 @@ def test_the_cursor_is_small_when_all_is_there(
 
     assert json.loads(world.cursors["readiness"] or "")["lab.raw"]["asked"] == {}
     assert world.said["readiness"] == "All days of 1 tables are there."
+
+
+def test_a_table_waits_for_days_of_another_location_that_need_not_be_loaded(
+    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
+) -> None:
+    """What is published is asked of the lake: a location that is down, or unknown to Dagster, changes nothing."""
+    raw, collect = collected(shelf)
+    _, take = derived("lab.later", raw=raw)
+    here, there = World(instance, lakehouse, [take]), World(dg.DagsterInstance.ephemeral(), lakehouse, [collect])
+    shelf.values[FIRST] = 1
+    for world in (here, there):
+        world.until(FIRST + timedelta(days=1))
+
+    assert here.settle() == []
+    assert "lab.raw is not published for that day" in (here.said["readiness"] or "")
+    there.settle()
+    assert here.settle() == [("later", str(FIRST))]
+
+
+def test_tables_in_a_circle_are_refused_when_the_location_is_put_together() -> None:
+    """A circle through windows would wait for itself for ever; it is one sentence, and nothing runs."""
+    first, second = table("lab.first"), table("lab.second")
+
+    @daily_table(first, other=second.last(days=3))
+    def make_first(other: pl.DataFrame) -> pl.DataFrame:
+        return other
+
+    @daily_table(second, before=second.previous(), other=first)
+    def make_second(window: Window, before: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
+        del window, before
+        return other
+
+    with pytest.raises(ContractError, match=r"in a circle: lab\.\w+ → lab\.\w+ → lab\.\w+"):
+        readiness([make_first, make_second])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
-from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +13,9 @@ from dagster._core.code_pointer import load_python_file, load_python_module
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 
 from lakeproof.asset import TableAsset, table_assets
-from lakeproof.audit.kinds import References
-from lakeproof.contract import Input
 from lakeproof.errors import LakeproofError, UnknownTableError, UsageError, did_you_mean
 from lakeproof.lakehouse import KEY, Lakehouse
+from lakeproof.order import upstream_first
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -87,6 +85,7 @@ def _load(origin: Any) -> Location:
         raise LocationError(msg, next_step=f"define exactly one in {what}")
     try:
         keys = found[0].resolve_all_asset_keys()
+        upstream_first(table_assets(keys))  # Dagster tells a circle by a traceback
         found[0].resolve_implicit_global_asset_job_def()
     except dg.DagsterError as error:
         msg = f"Code location {origin.location_name}: {str(error).strip().splitlines()[0]}"
@@ -107,19 +106,5 @@ def find_tables(locations: Sequence[Location], names: Iterable[str]) -> list[tup
         if name not in known:
             msg = f"There is no table {name!r}. {did_you_mean(name, known)}"
             raise UnknownTableError(msg, next_step="lakeproof status lists every table")
-    return [known[name] for name in _order([made for _, made in known.values()]) if name in wanted]
-
-
-def _order(tables: Sequence[TableAsset]) -> list[str]:
-    """Return table names so that each comes after what it reads and refers to."""
-    upstream: dict[str, set[str]] = {}
-    for made in sorted(tables, key=lambda made: made.table.name):
-        reads = {i.table.name for i in made.inputs.values() if isinstance(i, Input)}
-        refers = {a.table for a in made.table.audits if isinstance(a, References)}
-        upstream[made.table.name] = (reads | refers) - {made.table.name}
-    try:
-        order = list(TopologicalSorter(upstream).static_order())
-    except CycleError as error:
-        msg = f"Tables read each other in a circle: {' → '.join(reversed(error.args[1]))}."
-        raise LocationError(msg, next_step="break the circle; a table that needs itself reads previous()") from None
-    return [name for name in order if name in upstream]
+    ordered = upstream_first([made for _, made in known.values()])
+    return [known[made.table.name] for made in ordered if made.table.name in wanted]
