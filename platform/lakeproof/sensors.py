@@ -35,6 +35,9 @@ CAUSE_TAG = "lakeproof/cause"
 
 SHOWN_REASONS = 10
 
+EVENTS_AT_ONCE = 500
+"""Most days that turn green in one tick: Dagster's daemon records them one by one, some thirty a second on a laptop."""
+
 
 def readiness(
     assets: Iterable[object],
@@ -171,7 +174,7 @@ def _ask_sources(context: dg.SensorEvaluationContext, looks: _Looks) -> dg.Senso
                 reason = error.what if isinstance(error, LakeproofError) else f"{type(error).__name__}: {error}"
                 lacks.append(f"{made.table.name}: {source.name} cannot be asked: {reason}")
                 continue
-            events += seen.events
+            events += seen.events[: EVENTS_AT_ONCE - len(events)]
             lacks += [f"{made.table.name}: {lack}" for lack in seen.lacks]
     return dg.SensorResult(
         asset_events=events,

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 import time_machine
 
-from lakeproof import Column, Lakehouse, Pipeline, Source, Table, Window, audit, daily_table, readiness
+from lakeproof import Column, Lakehouse, Pipeline, Source, Table, Window, audit, daily_table, readiness, sensors
 from lakeproof.engine.cast import arrow_schema
 from lakeproof.errors import ContractError
 from lakeproof.source import Completeness, Delivery, Precheck
@@ -504,6 +504,20 @@ def test_a_table_waits_for_days_of_another_location_that_need_not_be_loaded(
     assert "lab.raw is not published for that day" in (here.said["readiness"] or "")
     there.settle()
     assert here.settle() == [("later", str(FIRST))]
+
+
+def test_a_long_history_turns_green_a_part_at_a_time(
+    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tick records no more days than its daemon can, the oldest first; the others come with the next ticks."""
+    monkeypatch.setattr(sensors, "EVENTS_AT_ONCE", 3)
+    _, collect = collected(shelf)
+    world = World(instance, lakehouse, [collect])
+    days = [FIRST + timedelta(days=n) for n in range(5)]
+    shelf.values |= dict.fromkeys(days, 1)
+    world.until(days[4] + timedelta(days=1))
+
+    assert world.settle() == [("raw", f"{days[0]}..{days[2]}"), ("raw", f"{days[3]}..{days[4]}")]
 
 
 def test_tables_in_a_circle_are_refused_when_the_location_is_put_together() -> None:

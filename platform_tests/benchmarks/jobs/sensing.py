@@ -101,8 +101,9 @@ def publish(home: str, tables: int, days: int) -> dict[str, Any]:
         )
         outcome = run(table.table, table.maker, table.inputs, cast("Any", context))
         assert len(outcome.of("published")) == days
-    for event in made.tick(RAW, None).asset_events:
-        made.instance.report_runless_asset_event(event)
+    while events := made.tick(RAW, None).asset_events:
+        for event in events:
+            made.instance.report_runless_asset_event(event)
     return {"published": tables * days}
 
 
