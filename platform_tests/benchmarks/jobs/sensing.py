@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 FIRST = date(2014, 1, 1)
 FIELDS = (Column("day", "date"), Column("value", "int"))
-EVERY_RAW = 4
+EVERY_RAW = 10
 """Of so many tables one is collected, and the others read it."""
 
 RAW = "lakeproof_sources"
@@ -64,7 +64,7 @@ class Daily:
 
 
 def declared(tables: int) -> list[dg.AssetsDefinition]:
-    """Declare tables: each fourth collects, the others read it."""
+    """Declare tables: each tenth collects, the others read it."""
     assets: list[dg.AssetsDefinition] = []
     raw: Table | None = None
     for number in range(tables):
