@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date
 
+    from pyiceberg.manifest import DataFile
     from pyiceberg.table import Table as IcebergTable
 
     from lakeproof.contract import Table
@@ -66,9 +68,12 @@ class Docket:
         if not longest:
             return cls(table, referred)
         before = {day - n * ONE_DAY for day in listed for n in range(longest + 1)}
-        files, columns = data_files(table, before if listed else None), columns_of(table)
+        found, columns = list(data_files(table, before if listed else None)), columns_of(table)
+        files: dict[Day, list[DataFile]] = defaultdict(list)
+        for day, file in found:
+            files[day].append(file)
         head = table.current_snapshot()
-        view = View(table, head.snapshot_id if head else None, live_days(files))
+        view = View(table, head.snapshot_id if head else None, live_days(found))
         nulls = {day: null_counts(columns, of_day) for day, of_day in files.items()}
         return cls(table, referred, Past({day: live.rows for day, live in view.days.items()}, nulls), contents_of(view))
 

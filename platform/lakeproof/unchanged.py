@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -53,10 +54,9 @@ def without_unchanged(
     same = {day for day, live in standing.items() if content_of(view, live, columns) == contents.get(day, empty)}
     if not same:
         return iter(rows), {}
-    files = {
-        day: tuple(StagedFile(file, sha256_of(table, file.file_path)) for file in listed)
-        for day, listed in data_files(table, same).items()
-    }
+    files: dict[Day, tuple[StagedFile, ...]] = defaultdict(tuple)
+    for day, file in data_files(table, same):
+        files[day] += (StagedFile(file, sha256_of(table, file.file_path)),)
     return _others(contract, rows, same), files
 
 

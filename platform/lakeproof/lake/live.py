@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,10 +12,11 @@ from pyiceberg.manifest import ManifestContent
 from lakeproof.errors import LakeError
 from lakeproof.lake.catalog import local_path
 from lakeproof.lake.faults import lake_faults
-from lakeproof.lake.replace import Day, day_of, listed_manifests
+from lakeproof.lake.manifests import listed_manifests, live_files
+from lakeproof.lake.replace import Day, day_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from datetime import date
 
     from pyiceberg.manifest import DataFile
@@ -97,8 +98,8 @@ class View:
             return cls(table, head.snapshot_id, live_days(data_files(table, days)))
 
 
-def data_files(table: IcebergTable, days: Collection[Day] | None) -> dict[Day, list[DataFile]]:
-    """Return what Iceberg records of the files of published days.
+def data_files(table: IcebergTable, days: Collection[Day] | None) -> Iterator[tuple[Day, DataFile]]:
+    """Yield the files of published days, as Iceberg records them, each after its day.
 
     Args:
         table: The Iceberg table.
@@ -107,7 +108,6 @@ def data_files(table: IcebergTable, days: Collection[Day] | None) -> dict[Day, l
     Raises:
         LakeError: Another engine left row-level deletes in the table.
     """
-    found: dict[Day, list[DataFile]] = {}
     head = table.current_snapshot()
     wanted = sorted(day for day in days or () if day is not None)
     for listed in listed_manifests(table.io, head) if head else ():
@@ -115,11 +115,10 @@ def data_files(table: IcebergTable, days: Collection[Day] | None) -> dict[Day, l
             msg = f"{'.'.join(table.name())} holds row-level deletes of another engine; files no longer tell its days."
             raise LakeError(msg, next_step="compact the table with that engine")
         if days is None or None in days or listed.may_hold(wanted):
-            for entry in listed.manifest.fetch_manifest_entry(table.io, discard_deleted=True):
-                day = day_of(entry.data_file)
+            for file in live_files(table.io, listed.manifest):
+                day = day_of(file)
                 if days is None or day in days:
-                    found.setdefault(day, []).append(entry.data_file)
-    return found
+                    yield day, file
 
 
 def null_counts(columns: Mapping[int, Column], files: Iterable[DataFile]) -> dict[str, int]:
@@ -135,10 +134,13 @@ def null_counts(columns: Mapping[int, Column], files: Iterable[DataFile]) -> dic
     return {columns[number].name: count for number, count in counted.items() if number in columns}
 
 
-def live_days(found: Mapping[Day, Sequence[DataFile]]) -> dict[Day, LiveDay]:
+def live_days(files: Iterable[tuple[Day, DataFile]]) -> dict[Day, LiveDay]:
     """Return published days, in order, from what Iceberg records of their files."""
+    found: dict[Day, list[tuple[str, int, int]]] = defaultdict(list)
+    for day, file in files:
+        found[day].append((file.file_path, file.record_count, file.file_size_in_bytes))
     days = {}
     for day in sorted(found, key=str):
-        files = sorted((f.file_path, f.record_count, f.file_size_in_bytes) for f in found[day])
-        days[day] = LiveDay(day, tuple(f[0] for f in files), sum(f[1] for f in files), sum(f[2] for f in files))
+        of_day = sorted(found[day])
+        days[day] = LiveDay(day, tuple(f[0] for f in of_day), sum(f[1] for f in of_day), sum(f[2] for f in of_day))
     return days

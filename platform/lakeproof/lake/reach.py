@@ -8,12 +8,11 @@ from pyiceberg.exceptions import ValidationError
 from pyiceberg.table import StaticTable
 
 from lakeproof.lake.files import key_of
-from lakeproof.lake.replace import listed_manifests
+from lakeproof.lake.manifests import listed_manifests, live_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pyiceberg.manifest import ManifestFile
     from pyiceberg.table import Table as IcebergTable
     from pyiceberg.table.metadata import TableMetadata
     from pyiceberg.table.snapshots import Snapshot
@@ -84,8 +83,5 @@ class Reach:
         self._add(snapshot.manifest_list, reason)
         for listed in listed_manifests(self._table.io, snapshot):
             if self._add(listed.manifest.manifest_path, reason):
-                self._add_manifest(listed.manifest, reason)
-
-    def _add_manifest(self, manifest: ManifestFile, reason: str) -> None:
-        for entry in manifest.fetch_manifest_entry(self._table.io, discard_deleted=True):
-            self._add(entry.data_file.file_path, reason)
+                for file in live_files(self._table.io, listed.manifest):
+                    self._add(file.file_path, reason)

@@ -8,14 +8,10 @@ snapshots that the table's retention no longer keeps go in the same commit, so t
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import defaultdict
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from pyiceberg.conversions import from_bytes
 from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.manifest import ManifestContent, ManifestEntry, ManifestEntryStatus
 from pyiceberg.table import Transaction
@@ -31,10 +27,10 @@ from pyiceberg.table.update import (
     _TableMetadataUpdateContext,
 )
 from pyiceberg.table.update.snapshot import _SnapshotProducer
-from pyiceberg.types import DateType
 from pyiceberg.utils.datetime import days_to_date
 
 from lakeproof.errors import LakeError
+from lakeproof.lake.manifests import Listed, listed_manifests
 from lakeproof.lake.retention import Retention
 
 if TYPE_CHECKING:
@@ -44,7 +40,6 @@ if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile, ManifestFile
     from pyiceberg.table import Table as IcebergTable
     from pyiceberg.table.metadata import TableMetadata
-    from pyiceberg.table.snapshots import Snapshot
     from pyiceberg.table.update import TableUpdate, UpdatesAndRequirements
 
 STRETCHES = ((36, 12), (12, 3))
@@ -100,54 +95,6 @@ def day_of(data_file: DataFile) -> Day:
         return None
     value = values[0]
     return value if isinstance(value, date) or value is None else days_to_date(value)
-
-
-@dataclass(frozen=True)
-class Listed:
-    """A manifest of a snapshot.
-
-    Args:
-        manifest: The manifest.
-        bounds: The first and last day it has files of; None when it does not say.
-    """
-
-    manifest: ManifestFile
-    bounds: tuple[date, date] | None
-
-    def may_hold(self, days: Sequence[date]) -> bool:
-        """Whether it may have files of one of `days`, which are in order."""
-        if self.bounds is None:
-            return True
-        place = bisect_left(days, self.bounds[0])
-        return place < len(days) and days[place] <= self.bounds[1]
-
-
-def listed_manifests(io: FileIO, snapshot: Snapshot) -> tuple[Listed, ...]:
-    """Return a snapshot's manifests; the lists of the last few snapshots are kept, for a list never changes."""
-    return _listed(_ManifestList(snapshot.manifest_list, snapshot, io))
-
-
-@dataclass(frozen=True)
-class _ManifestList:
-    location: str
-    snapshot: Snapshot = field(compare=False)
-    io: FileIO = field(compare=False)
-
-
-@lru_cache(maxsize=16)
-def _listed(source: _ManifestList) -> tuple[Listed, ...]:
-    return tuple(Listed(manifest, _bounds(manifest)) for manifest in source.snapshot.manifests(source.io))
-
-
-def _bounds(manifest: ManifestFile) -> tuple[date, date] | None:
-    if (
-        not manifest.partitions
-        or (summary := manifest.partitions[0]).lower_bound is None
-        or summary.upper_bound is None
-    ):
-        return None
-    low, high = (int(from_bytes(DateType(), bound)) for bound in (summary.lower_bound, summary.upper_bound))
-    return days_to_date(low), days_to_date(high)
 
 
 class ReplaceDays(_SnapshotProducer["ReplaceDays"]):
