@@ -338,7 +338,7 @@ class Clock:
         try:
             yield
         finally:
-            self.seconds[name] = round(time.monotonic() - begun, 3)
+            self.seconds[name] = round(time.monotonic() - begun, 4)
 
 
 def _calls(work: Work) -> Iterator[tuple[Window | None, list[Day]]]:

@@ -44,11 +44,13 @@ class Sample:
         answer: What it returned.
         process_seconds: How long the whole process took, from its start to its end.
         peak_bytes: The most memory that it, or any process it waited for, held.
+        others_cores: How many cores all other processes of the machine kept busy meanwhile.
     """
 
     answer: Mapping[str, Any]
     process_seconds: float
     peak_bytes: int
+    others_cores: float = 0.0
 
     @property
     def seconds(self) -> float:
@@ -113,7 +115,7 @@ def run_job(job: str, *, python: Path | str = sys.executable, limit: float = LIM
     with tempfile.TemporaryDirectory() as folder:
         answer, said = Path(folder) / "answer.json", Path(folder) / "said.txt"
         command = [str(python), str(HERE / "child.py"), job, json.dumps(arguments, default=str), str(answer)]
-        began = time.monotonic()
+        began, busy = time.monotonic(), _busy_seconds()
         with said.open("w") as output:
             process = subprocess.Popen(command, stdout=output, stderr=output, cwd=folder)
             timer = threading.Timer(limit, process.kill)
@@ -121,6 +123,7 @@ def run_job(job: str, *, python: Path | str = sys.executable, limit: float = LIM
             # wait4 and not wait: it alone tells the peak of this one process.
             _, status, usage = os.wait4(process.pid, 0)
             seconds = time.monotonic() - began
+            others = max(0.0, _busy_seconds() - busy - usage.ru_utime - usage.ru_stime) / seconds
             timer.cancel()
             process.returncode = os.waitstatus_to_exitcode(status)
         if seconds >= limit:
@@ -129,7 +132,13 @@ def run_job(job: str, *, python: Path | str = sys.executable, limit: float = LIM
         if process.returncode or not answer.exists():
             msg = f"{job}: {last_words(said.read_text())}"
             raise JobError(msg)
-        return Sample(json.loads(answer.read_text()), seconds, usage.ru_maxrss * 1024)
+        return Sample(json.loads(answer.read_text()), seconds, usage.ru_maxrss * 1024, others)
+
+
+def _busy_seconds() -> float:
+    """Return how long the machine's cores have been busy since it began, all of them together (proc_stat(5))."""
+    user, nice, system, _, _, irq, softirq, steal = map(int, Path("/proc/stat").read_text().split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
 
 
 def run_here(job: str, **arguments: Any) -> Sample:

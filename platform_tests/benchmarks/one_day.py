@@ -51,6 +51,8 @@ def run(setting: Setting) -> Iterator[Line]:
         for step in samples["ours"][0].answer["steps"]
     }
     told = ", ".join(f"{step} {value:.2f} s" for step, value in steps.items())
+    busy = statistics.median(sample.others_cores for sample in samples["ours"])
+    told += f"; other processes kept {busy:.1f} cores busy meanwhile"
     job = f"{setting.rows:,} rows: write, 8 audits, digest, publish"
     yield Line.compare(
         "B1", f"{job} / bare pyarrow.parquet.write_table", seconds["ours"], seconds["pyarrow"], bound=1.0, note=told

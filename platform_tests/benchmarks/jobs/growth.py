@@ -23,21 +23,26 @@ from lakeproof.lake.upkeep import upkeep
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lakeproof.lake.catalog import Lake
+
 FIRST = date(2000, 1, 1)
 ROWS = 10
 LATER = timedelta(days=1)
 """Upkeep judges ages as if a day had passed: a day does pass between publishes, outside of a benchmark."""
 
-readings = Table(
-    "bench.readings",
-    columns=[Column("day", "date"), Column("value", "long")],
-    partition="day",
-    layer="benchmarks",
-    start=FIRST,
-    owner="team:benchmarks",
-    key=["day", "value"],
-    audits=[audit.between("value", 0, ROWS)],
-)
+
+def readings(name: str) -> Table:
+    """Return a table of a few rows a day."""
+    return Table(
+        f"bench.{name}",
+        columns=[Column("day", "date"), Column("value", "long")],
+        partition="day",
+        layer="benchmarks",
+        start=FIRST,
+        owner="team:benchmarks",
+        key=["day", "value"],
+        audits=[audit.between("value", 0, ROWS)],
+    )
 
 
 def rows_of(day: date) -> pa.Table:
@@ -46,48 +51,63 @@ def rows_of(day: date) -> pa.Table:
 
 
 def grow(home: str, milestones: Sequence[int], latencies: int) -> dict[str, Any]:
-    """Publish days one at a time; tell the latencies from each milestone on, and what the upkeep after them costs.
+    """Publish days one at a time; at each milestone take turns with a young table, of as many days as the first.
 
-    Upkeep runs as a measured stretch begins and as it ends: the second has the leftovers of the stretch to remove, in
-    a table of all the days.
+    Upkeep of both runs as a measured stretch begins and as it ends: the second has the leftovers of the stretch to
+    remove, in a table of all the days.
 
     Args:
         home: The lake's folder.
         milestones: How many days are published when the latency is taken.
-        latencies: How many publishes it is the median of.
+        latencies: How many turns it is taken in; each table gets a day a turn.
     """
-    lake = Lakehouse(home=home).lake
-    taken: dict[int, list[tuple[float, float]]] = {milestone: [] for milestone in milestones}
-    kept: dict[int, float] = {}
-    for number in range(max(milestones) + latencies):
-        day = FIRST + timedelta(days=number)
-        rows = rows_of(day)
-        began = time.monotonic()
-        outcome = run_days(lake, readings, [day], lambda rows=rows: rows)
-        whole = time.monotonic() - began
-        if (milestone := _milestone(milestones, number, latencies)) is not None:
-            taken[milestone].append((outcome.seconds["publish"], whole))
-        if number + 1 in {edge for milestone in milestones for edge in (milestone, milestone + latencies)}:
-            began = time.monotonic()
-            upkeep(lake.ensure(readings), now=datetime.now(UTC) + LATER)
-            kept[number + 1 - latencies] = time.monotonic() - began
-    table = lake.ensure(readings)
-    days = len(set(table.scan(selected_fields=("day",)).to_arrow()["day"].to_pylist()))
-    if days != max(milestones) + latencies:
-        msg = f"a reader finds {days:,} of {max(milestones) + latencies:,} days"
+    lake, grown, days = Lakehouse(home=home).lake, readings("grown"), 0
+    taken = {}
+    for milestone in milestones:
+        young = readings(f"young_{milestone}")
+        for table, first, last in ((grown, days, milestone), (young, 0, milestones[0])):
+            for number in range(first, last):
+                _publish(lake, table, number)
+            _keep_up(lake, table)
+        turns = [
+            (_publish(lake, grown, milestone + turn), _publish(lake, young, milestones[0] + turn))
+            for turn in range(latencies)
+        ]
+        taken[milestone] = {
+            name: {
+                "publish": [turn[place][0] for turn in turns],
+                "whole": [turn[place][1] for turn in turns],
+                "upkeep": _keep_up(lake, table),
+            }
+            for place, (name, table) in enumerate({"grown": grown, "young": young}.items())
+        }
+        days = milestone + latencies
+    stored = lake.ensure(grown)
+    found = len(set(stored.scan(selected_fields=("day",)).to_arrow()["day"].to_pylist()))
+    if found != days:
+        msg = f"a reader finds {found:,} of {days:,} days"
         raise RuntimeError(msg)
     return {
-        "milestones": {
-            milestone: {
-                "publish": statistics.median(publish for publish, _ in pairs),
-                "whole": statistics.median(whole for _, whole in pairs),
-                "upkeep": kept[milestone],
-            }
-            for milestone, pairs in taken.items()
-        },
-        "snapshots": len(table.metadata.snapshots),
-        "metadata_bytes": Path(table.metadata_location.removeprefix("file://")).stat().st_size,
+        "milestones": taken,
+        "snapshots": len(stored.metadata.snapshots),
+        "metadata_bytes": Path(stored.metadata_location.removeprefix("file://")).stat().st_size,
     }
+
+
+def _publish(lake: Lake, table: Table, number: int) -> tuple[float, float]:
+    """Publish a table's day of a number, and return the seconds of the publish alone, and of the whole run."""
+    day = FIRST + timedelta(days=number)
+    rows = rows_of(day)
+    began = time.monotonic()
+    outcome = run_days(lake, table, [day], lambda: rows)
+    return outcome.seconds["publish"], time.monotonic() - began
+
+
+def _keep_up(lake: Lake, table: Table) -> float:
+    stored = lake.ensure(table)
+    began = time.monotonic()
+    upkeep(stored, now=datetime.now(UTC) + LATER)
+    return time.monotonic() - began
 
 
 def stock(home: str, milestones: Sequence[int], latencies: int, seconds: float) -> dict[str, Any]:
@@ -111,7 +131,3 @@ def stock(home: str, milestones: Sequence[int], latencies: int, seconds: float) 
         "first": statistics.median(taken[first : first + latencies]),
         "last": statistics.median(taken[-latencies:]),
     }
-
-
-def _milestone(milestones: Sequence[int], number: int, latencies: int) -> int | None:
-    return next((milestone for milestone in milestones if milestone <= number < milestone + latencies), None)
