@@ -16,6 +16,7 @@ from pyiceberg.io.pyarrow import PyArrowFile
 from lakeproof import Lakehouse
 from lakeproof.lake.live import View
 from lakeproof.lake.retention import MAX_SNAPSHOTS, MIN_SNAPSHOTS
+from lakeproof.lake.upkeep import upkeep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,6 +109,22 @@ def test_a_reader_of_one_day_opens_one_manifest(lab: Any, monkeypatch: pytest.Mo
     with counted(monkeypatch) as counts:
         assert len(list(stored.scan(f"reading_date = '{old}'").plan_files())) == 1
     assert counts["read avro"] <= 1
+
+
+def test_upkeep_of_twenty_years_reads_each_manifest_once(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pass opens no manifest twice, however many snapshots share it."""
+    lab, last = aged(type(lab)), NUMBERS[-1]
+    for day in range(last + 101, last + 104):
+        lab.run(lab.table(), numbered(lab, [day]), day)
+    stored = lab.stored()
+    lists = [snapshot.manifests(stored.io) for snapshot in stored.metadata.snapshots]
+    kept = {manifest.manifest_path for manifests in lists for manifest in manifests}
+    assert sum(map(len, lists)) > 2 * len(kept)
+
+    with counted(monkeypatch) as counts:
+        upkeep(stored)
+
+    assert counts["read avro"] <= len(kept)
 
 
 def test_snapshots_that_are_named_or_needed_stay(lab: Any) -> None:
