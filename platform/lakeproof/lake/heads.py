@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from lakeproof.lake.faults import lake_faults
 from lakeproof.lake.live import run_of
-from lakeproof.lake.replace import day_of, listed_manifests
+from lakeproof.lake.manifests import listed_manifests
+from lakeproof.lake.replace import day_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
