@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from lakeproof.lake.faults import lake_faults
 from lakeproof.lake.live import run_of
-from lakeproof.lake.manifests import listed_manifests
+from lakeproof.lake.manifests import listed_manifests, live_files
 from lakeproof.lake.replace import day_of
 
 if TYPE_CHECKING:
@@ -82,5 +82,4 @@ class _Manifest:
 @lru_cache(maxsize=KEPT_MANIFESTS)
 def _runs_in(source: _Manifest) -> tuple[tuple[Day, str | None], ...]:
     """Return the days that a manifest has files of, each with the run in their names; a manifest never changes."""
-    entries = source.manifest.fetch_manifest_entry(source.io, discard_deleted=True)
-    return tuple({(day_of(entry.data_file), run_of(entry.data_file.file_path)) for entry in entries})
+    return tuple({(day_of(file), run_of(file.file_path)) for file in live_files(source.io, source.manifest)})
