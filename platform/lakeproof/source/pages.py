@@ -16,7 +16,7 @@ from lakeproof.engine.cast import arrow_schema
 from lakeproof.errors import SourceError
 from lakeproof.source.client import Answer, PassingError
 from lakeproof.source.drift import renamed
-from lakeproof.source.twice import comes_twice
+from lakeproof.source.twice import comes_twice, surely_once
 from lakeproof.source.values import CONVERT, JSON_TYPES, kind_of
 
 if TYPE_CHECKING:
@@ -81,6 +81,10 @@ class Shape:
         return _Node.of(wanted, optional=True, omits=self.omits_null)
 
     @cached_property
+    def _schema(self) -> pa.Schema:
+        return arrow_schema(self.fields)
+
+    @cached_property
     def _decoders(self) -> tuple[msgspec.json.Decoder[Any], msgspec.json.Decoder[Any]]:
         return msgspec.json.Decoder(self._answer.type), msgspec.json.Decoder(list[self._item.type])  # type: ignore[name-defined]
 
@@ -91,10 +95,11 @@ class Shape:
             PassingError: The body is no JSON: it was cut or garbled on its way.
             DriftError: It is JSON of another shape, or holds what JSON has not.
         """
-        try:
-            answer.body.decode()
-        except UnicodeDecodeError as error:
-            _refuse_text(answer.body, error, where)
+        if not answer.body.isascii():
+            try:
+                answer.body.decode()
+            except UnicodeDecodeError as error:
+                _refuse_text(answer.body, error, where)
         try:
             found = self._decoders[0].decode(answer.body)
         except msgspec.ValidationError as error:
@@ -108,7 +113,9 @@ class Shape:
             return found, {}
         beside = self._answer.values(found)
         raw = beside.pop(self.items)
-        self._refuse_answer_twice(answer.body, bytes(raw), where)
+        begin = _place_in(answer.body, raw)
+        end = begin + memoryview(raw).nbytes
+        self._refuse_answer_twice(answer.body[:begin] + b"[]" + answer.body[end:], where)
         return raw, beside
 
     def read(self, answer: Answer, where: str) -> Page:
@@ -118,18 +125,14 @@ class Shape:
             PassingError: As for `open`.
             DriftError: It is not what the contract says.
         """
-        raw, beside = self.open(answer, where)
-        try:
-            items = self._decoders[1].decode(raw)
-        except msgspec.ValidationError as error:
-            self._refuse_item(bytes(raw), error, where)
-        self._refuse_item_twice(bytes(raw), len(items), where)
+        raw, beside, items = self._cut(answer.body, where) or self._opened(answer, where)
+        self._refuse_item_twice(raw, len(items), where)
         arrays = [
-            self._column(field, values, where, raw)
-            for field, values in zip(self.fields, self._item.columns(items), strict=True)
+            self._column(field, kind, values, where, raw)
+            for field, kind, values in zip(self.fields, self._schema.types, self._item.columns(items), strict=True)
         ]
-        batch = pa.RecordBatch.from_arrays(arrays, schema=arrow_schema(self.fields))
-        return Page(batch, beside, hash(bytes(raw)), answer)
+        batch = pa.RecordBatch.from_arrays(arrays, schema=self._schema)
+        return Page(batch, beside, hash(raw), answer)
 
     def accepts(self, field: Column, raw: bytes) -> str | None:
         """Return why one value as delivered is not what a field says; None when it is."""
@@ -140,8 +143,38 @@ class Shape:
             return _words(error)
         return None
 
-    def _column(self, field: Column, values: Sequence[Any], where: str, raw: msgspec.Raw) -> pa.Array:
-        convert, wanted = CONVERT[kind_of(field.type)], arrow_schema([field]).field(0).type
+    def _opened(self, answer: Answer, where: str) -> tuple[bytes, dict[str, Any], list[Any]]:
+        """Return an answer's items as delivered, what stands beside them, and the items decoded."""
+        part, beside = self.open(answer, where)
+        raw = bytes(part)
+        try:
+            return raw, beside, self._decoders[1].decode(raw)
+        except msgspec.ValidationError as error:
+            self._refuse_item(raw, error, where)
+
+    def _cut(self, body: bytes, where: str) -> tuple[bytes, dict[str, Any], list[Any]] | None:
+        """Do the same without a look at each item to find where they end; None where that cannot be.
+
+        What is between the first and the last bracket is a list of sound items, and JSON that has an empty list there
+        is a sound answer with its items there: so this is what the answer says.
+        """
+        begin, end = body.find(b"["), body.rfind(b"]") + 1
+        if not self.items or begin < 0 or not body.isascii():
+            return None
+        envelope, raw = body[:begin] + b"[]" + body[end:], body[begin:end]
+        try:
+            found = self._decoders[0].decode(envelope)
+            items = self._decoders[1].decode(raw)
+        except msgspec.DecodeError:
+            return None
+        beside = self._answer.values(found)
+        if _place_in(envelope, beside.pop(self.items)) != begin:
+            return None
+        self._refuse_answer_twice(envelope, where)
+        return raw, beside, items
+
+    def _column(self, field: Column, wanted: pa.DataType, values: Sequence[Any], where: str, raw: bytes) -> pa.Array:
+        convert = CONVERT[kind_of(field.type)]
         try:
             return convert(values, wanted)
         except pa.ArrowInvalid:
@@ -149,7 +182,7 @@ class Shape:
                 try:
                     convert([value], wanted)
                 except pa.ArrowInvalid as error:
-                    self._refuse_value(bytes(raw), place, field, _words(error), where)
+                    self._refuse_value(raw, place, field, _words(error), where)
             raise
 
     def _refuse_item(self, raw: bytes, error: msgspec.ValidationError, where: str) -> NoReturn:
@@ -170,19 +203,18 @@ class Shape:
             msg = f"{at}: {path or 'the item'} is not as declared: {_words(error)}. It is {_short(_part(raw, steps))}"
         raise DriftError(msg, next_step=_TALK) from None
 
-    def _refuse_answer_twice(self, body: bytes, raw: bytes, where: str) -> None:
-        """Refuse an answer that has its items, or what stands beside them, twice."""
-        begin = body.rfind(raw)
+    def _refuse_answer_twice(self, envelope: bytes, where: str) -> None:
+        """Refuse an answer, given without its items, that has them or what stands beside them twice."""
         names = {part for path in (self.items, *self.beside) for part in path.split(".")}
-        if name := comes_twice(body[:begin] + b"null" + body[begin + len(raw) :], names):
-            msg = f"{where}: the answer has {name} twice. It begins {_short(body)}"
+        if name := comes_twice(envelope, names):
+            msg = f"{where}: the answer has {name} twice. It begins {_short(envelope)}"
             raise DriftError(msg, next_step=_TALK)
 
     def _refuse_item_twice(self, raw: bytes, count: int, where: str) -> None:
         """Refuse an item that has a field twice."""
         names = {part for path in self.paths.values() for part in path.split(".")}
         flat = not self.omits_null and len(names) == len(self.paths)
-        if comes_twice(raw, names, count * len(names) if flat else None) is None:
+        if surely_once(raw, count * len(names) if flat else None):
             return
         for place, item in enumerate(msgspec.json.decode(raw, type=list[msgspec.Raw])):
             if name := comes_twice(bytes(item), names):
@@ -230,6 +262,11 @@ class _Node:
     parts: Mapping[str, _Node]
     wanted: tuple[str, ...] = ()
 
+    @property
+    def has_items(self) -> bool:
+        """Whether it is the items, or they are in it: an answer never lacks them."""
+        return self.type is msgspec.Raw or any(part.has_items for part in self.parts.values())
+
     @classmethod
     def leaf(cls, kind: Any) -> _Node:
         return cls(kind, {})
@@ -249,7 +286,7 @@ class _Node:
         fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
         for head, part in parts.items():
             kind = part.type | None if optional and part.parts else part.type
-            may_lack = omits and kind is not msgspec.Raw
+            may_lack = omits and not part.has_items
             fields.append((names[head], kind, None) if may_lack else (names[head], kind))
         made = msgspec.defstruct(
             "Item", fields, rename={name: head for head, name in names.items()}, gc=False, kw_only=True
@@ -291,6 +328,11 @@ def _words(error: Exception) -> str:
 def _steps(error: Exception) -> list[str | int]:
     found = _AT.search(str(error))
     return [int(n) if n else key for key, n in _STEP.findall(found["path"])] if found else []
+
+
+def _place_in(body: bytes, raw: msgspec.Raw) -> int:
+    """Return where raw JSON begins in the body that it was read of, and is a view of."""
+    return int(pa.py_buffer(raw).address - pa.py_buffer(body).address)
 
 
 def _part(body: bytes, steps: Sequence[str | int]) -> bytes:

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from lakeproof import Column, HttpSource
 from lakeproof.errors import SourceError
 from lakeproof.source import Retry
+from lakeproof.source.twice import surely_once
 
 if TYPE_CHECKING:
     from conftest import Api
 
 FIELDS = [Column("id", "int"), Column("lat", "double")]
+SPACES = st.sampled_from(["", " ", "\n", "\t\r"])
+MEMBERS = st.tuples(
+    st.sampled_from([r'"id"', r'"i\u0064"', r'"a\":"', r'"a:"', '""']),
+    SPACES,
+    st.sampled_from(["1", '"x"', r'"\":"', '": "', "{}", '{"id":1}', '[{"id":1,"id":2}]', "null"]),
+)
 FIRST = '{"id": 1, "lat": 1.5}'
 
 
@@ -98,3 +108,64 @@ def test_json_without_bottom_is_refused(api: Api, deep: str) -> None:
     for body in (deep, answer(f'{{"id": 2, "lat": 1, "other": {deep}}}')):
         with pytest.raises(SourceError, match="/things, page 1: "):
             read(api, body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f'{{"meta": {{"total": 1, "of": [1]}}, "data": [{FIRST}]}}',
+        f'{{"data": [{FIRST}], "meta": {{"total": 1}}, "more": [], "and": "]"}}',
+        f'{{"x": "[", "data": [{FIRST}], "meta": {{"total": 1, "note": "]"}}}}',
+        f'{{"x": "\\"[", "data" : [ {FIRST} ] , "meta": {{"total": 1}}}}',
+        '{"data": [{"id": 1, "lat": 1.5, "other": "[]]"}], "meta": {"total": 1}}',
+        f'{{"é": [], "data": [{FIRST}], "meta": {{"total": 1}}}}',
+    ],
+)
+def test_the_items_are_found_wherever_brackets_are(api: Api, body: str) -> None:
+    """A bracket within text, or of another list, is not taken for the begin or end of the items."""
+    assert read(api, body) == [1]
+
+
+@pytest.mark.parametrize("key", ["x", "data"])
+def test_a_list_elsewhere_is_not_taken_for_the_items(api: Api, key: str) -> None:
+    """An answer whose items are no list is refused, even where it has another that would do."""
+    body = f'{{"data": null, "{key}": {{"data": [{FIRST}]}}, "meta": {{"total": 1}}}}'
+    with pytest.raises(SourceError, match="page 1"):
+        read(api, body)
+
+
+def test_an_answer_without_the_object_that_has_its_items_is_refused(api: Api) -> None:
+    """Also of a source that leaves out what is null: an answer without items is no answer without rows."""
+    source = HttpSource("/things", FIELDS, base=api.url, items="result.items", omits_null=True, retry=Retry(1))
+    api.says(b'{"note": []}')
+    with pytest.raises(SourceError, match="missing required field `result`"):
+        source.read(None).rows.read_all()
+
+
+@given(items=st.lists(st.lists(MEMBERS, max_size=4), max_size=4), members=st.none() | st.integers(0, 3))
+@example(items=[[('"id"', "", "1"), ('"id"', " ", "2")]], members=None)
+def test_whoever_counts_is_never_sure_of_a_member_that_comes_twice(
+    items: list[list[tuple[str, str, str]]], members: int | None
+) -> None:
+    """However names are written and whatever text looks like a name: at any level, counting finds all that is there."""
+    body = "[" + ",".join("{" + ",".join(f"{a}{b}:{c}" for a, b, c in item) + "}" for item in items) + "]"
+    twice = False
+
+    def look(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        nonlocal twice
+        twice |= len(dict(pairs)) < len(pairs)
+        return dict(pairs)
+
+    read_back = json.loads(body, object_pairs_hook=look)
+    # What is known of the items is true: each has so many different members at least.
+    known = min([members or 0, *map(len, read_back)]) * len(read_back)
+    sure = surely_once(body.encode(), None if members is None else known)
+
+    assert not (sure and twice)
+
+
+def test_counting_is_enough_for_items_as_most_write_them() -> None:
+    """Else each member would be looked at, which takes longer than all else: also where some are not taken."""
+    assert surely_once(b'[{"id":1,"at":"10:00:00Z"},{"id":2,"at":"see: this"}]', 4)
+    assert surely_once(b'[{"id": 1, "at": null}, {"id": 2, "at": "x", "more": 1}]', 4)
+    assert surely_once(b"[]")
