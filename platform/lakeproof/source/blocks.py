@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
+
 from lakeproof.source.fault import DeliveryFault
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ AHEAD = 3
 
 LONGEST_RECORD = 64 * 2**20
 """A record that is longer is a quote that was never closed, or no text at all."""
+
+QUOTE, NEWLINE = b'"\n'
 
 BOM = b"\xef\xbb\xbf"
 
@@ -63,15 +67,15 @@ def blocks(stream: Readable, *, quotes: bool, unterminated: bool, size: int = BL
     """
     rest, line, begun = b"", 1, False
     while chunk := stream.read(size):
-        data = rest + chunk
         if not begun:
-            data, begun = data.removeprefix(BOM), True
-        end = _end_of_records(data, quotes=quotes)
+            chunk, begun = chunk.removeprefix(BOM), True
+        end = _end_of_records(rest, chunk, quotes=quotes)
         if end:
-            block = Block(data[:end], line)
-            line += block.data.count(b"\n")
+            block = Block(b"".join((rest, memoryview(chunk)[:end])), line)
+            rest = b""
+            line += count(block.data, NEWLINE)
             yield block
-        rest = data[end:]
+        rest += chunk[end:]
         if len(rest) > LONGEST_RECORD:
             raise DeliveryFault(_endless(rest), line=line)
     if not rest:
@@ -82,6 +86,11 @@ def blocks(stream: Readable, *, quotes: bool, unterminated: bool, size: int = BL
         why = "the file ends within this line, without a newline: it is cut short or still being written"
         raise DeliveryFault(why, line=line + rest.count(b"\n"))
     yield Block(rest + b"\n", line)
+
+
+def count(data: bytes, octet: int) -> int:
+    """Count a byte; several times as fast as `bytes.count` where it is frequent, and beside other threads."""
+    return int(np.count_nonzero(np.frombuffer(data, np.uint8) == octet))
 
 
 def outside(data: bytes, place: int, since: int = 0) -> bool:
@@ -105,15 +114,18 @@ def in_turn(work: Callable[[Block], T], source: Iterator[Block]) -> Iterator[T]:
         pool.shutdown(cancel_futures=True)
 
 
-def _end_of_records(data: bytes, *, quotes: bool) -> int:
-    """Return the place after the last newline that ends a record; 0 when there is none."""
-    end = data.rfind(b"\n")
+def _end_of_records(rest: bytes, chunk: bytes, *, quotes: bool) -> int:
+    """Return the place in a chunk after the last newline that ends a record; 0 when there is none.
+
+    What is left of the chunks before it has no such newline.
+    """
+    end = chunk.rfind(b"\n")
     if not quotes or end < 0:
         return end + 1
-    odd = data.count(b'"', 0, end) % 2
+    odd = (count(rest, QUOTE) + count(chunk, QUOTE) - chunk.count(b'"', end)) % 2
     while odd and end >= 0:
-        before = data.rfind(b"\n", 0, end)
-        odd ^= data.count(b'"', max(before, 0), end) % 2
+        before = chunk.rfind(b"\n", 0, end)
+        odd ^= chunk.count(b'"', max(before, 0), end) % 2
         end = before
     return end + 1
 

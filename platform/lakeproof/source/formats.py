@@ -201,8 +201,9 @@ class FileReading:
     def _stream(self) -> Any:
         self._opened = _Digested(self.folder.open(self.file))
         compression = kind_of(self.file.name)[1]
-        raw = pa.PythonFile(self._opened, mode="r")
-        return raw if compression is None else pa.CompressedInputStream(raw, compression)
+        if compression is None:
+            return self._opened
+        return pa.CompressedInputStream(pa.PythonFile(self._opened, mode="r"), compression)
 
 
 EMPTY = "the file is empty: not even a header is in it"
@@ -228,6 +229,12 @@ class _Digested:
 
     def close(self) -> None:
         self._stream.close()
+
+    def __enter__(self) -> _Digested:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def kind_of(name: str) -> tuple[str, str | None]:
