@@ -154,18 +154,19 @@ class Delimited:
 
     def _check_quotes(self, block: Block) -> None:
         """Refuse a quote that neither begins nor ends a value, nor is doubled within one."""
-        data = np.frombuffer(block.data, np.uint8)
-        places = np.flatnonzero(data == QUOTE)
-        begins, ends = places[::2], places[1::2]
-        begins = begins[int(block.data[:1] == b'"') :]  # nothing is before the first byte, and nothing needs to be
-        delimiter = ord(self.delimiter)
-        for found, beside, edges in (
-            (begins, data[begins - 1], (delimiter, NEWLINE, QUOTE)),
-            (ends, data[ends + 1], (delimiter, NEWLINE, QUOTE, RETURN)),
-        ):
-            fine = reduce(np.logical_or, (beside == edge for edge in edges))
-            if not fine.all():
-                self._stray(block, int(found[int(fine.argmin())]))
+        octets = np.frombuffer(block.data, np.uint8)
+        before, after = (ord(self.delimiter), NEWLINE, QUOTE), (ord(self.delimiter), NEWLINE, QUOTE, RETURN)
+        # Nothing is before the first byte, and nothing needs to be; the last one is a newline.
+        opened = int(octets[0] == QUOTE)
+        for at in range(1, len(octets) - 1, PIECE):
+            piece = octets[at - 1 : at + PIECE + 1]
+            places = np.flatnonzero(piece[1:-1] == QUOTE)
+            begins, ends = places[opened::2], places[1 - opened :: 2]
+            opened ^= len(places) % 2
+            for found, beside, edges in ((begins, piece[begins], before), (ends, piece[ends + 2], after)):
+                fine = reduce(np.logical_or, (beside == edge for edge in edges))
+                if not fine.all():
+                    self._stray(block, at + int(found[int(fine.argmin())]))
 
     def _stray(self, block: Block, place: int) -> NoReturn:
         begin = max(block.data.rfind(b"\n", 0, place) + 1, place - AROUND)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,6 +20,7 @@ from lakeproof.source.items import decode, needs_exact, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from mmap import mmap
 
     from lakeproof.parts import Column
     from lakeproof.source.folder import Folder, Landed
@@ -223,6 +224,11 @@ class _Digested:
         self.digest.update(data)
         return data
 
+    def readinto(self, buffer: mmap) -> int:
+        filled: int = self._stream.readinto(buffer)
+        self.digest.update(memoryview(buffer)[:filled])
+        return filled
+
     def finish(self) -> None:
         while self.read(BLOCK_BYTES):
             pass
@@ -230,7 +236,7 @@ class _Digested:
     def close(self) -> None:
         self._stream.close()
 
-    def __enter__(self) -> _Digested:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

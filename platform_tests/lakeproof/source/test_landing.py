@@ -521,6 +521,27 @@ def test_a_large_file_is_read_in_blocks(landing: Landing, monkeypatch: pytest.Mo
     assert f"a.csv, line {line}, field temp: '4oo.5' is no double" in landing.refusal()
 
 
+@pytest.mark.parametrize("piece", range(1, 9))
+def test_what_is_at_an_edge_is_seen(landing: Landing, monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
+    """Lines are looked at a piece at a time: wherever one ends, nothing wrong passes, and nothing right is refused."""
+    monkeypatch.setattr("lakeproof.source.delimited.PIECE", piece)
+    good = '"a ""b""",1.5,0\nb,,1\n"","2.5","2"\n"c\n\n0x",3,3\r\n'
+    landing.put("a.csv", f"origin,temp,hour\n{good}{GOOD.partition(chr(10))[2]}")
+    assert [row["origin"] for row in landing.rows()] == ['a "b"', "b", "", "c\n\n0x", "EWR", "JFK"]
+
+    for bad, why in (
+        ('a"b",1,1\n', "stray quote"),
+        ('"a"b,1,1\n', "stray quote"),
+        ('b,"1"1,"1"\n', "stray quote"),
+        ("\n", "an empty line"),
+        ("a,1,0x1F\n", "no int"),
+    ):
+        landing.put("a.csv", f"origin,temp,hour\n{good}{bad}{good}")
+        said = landing.refusal()
+        assert "a.csv, line 8" in said
+        assert why in said
+
+
 def test_the_files_state_has_a_zone(landing: Landing) -> None:
     """When a file was modified is told in UTC."""
     path = landing.put("a.csv", GOOD)
