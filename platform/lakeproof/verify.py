@@ -16,10 +16,10 @@ from lakeproof.difference import Difference, compare
 from lakeproof.engine.cast import arrow_schema
 from lakeproof.engine.conditions import reversed_rows, set_clock
 from lakeproof.engine.duck import BOUNDED, connect, files_relation, quoted
-from lakeproof.engine.lint import lint
 from lakeproof.errors import LakeproofError, UnknownDayError
 from lakeproof.lake.catalog import columns_of
 from lakeproof.lake.evidence import day_evidence
+from lakeproof.lint import lint
 from lakeproof.merge import Merge
 from lakeproof.recorded import GoneError, Recorded
 from lakeproof.rejects import table_of_rejects
@@ -56,7 +56,7 @@ class DayVerified:
         state: `identical`; `differs`; `failed`, today's code cannot make it; or `inputs-gone`.
         run: The run that published it; None when another engine did.
         reasons: Why, a line each: which inputs are gone, what failed, what makes rows differ.
-        notes: What is not today what it was then: the code, the contract, versions of libraries; and what of its SQL
+        notes: What is not today what it was then: the code, the contract, versions of libraries; and what of its code
             can make a rerun differ, whether or not it did.
         difference: What differs.
     """
@@ -93,7 +93,7 @@ def verify(lake: Lake, made: TableAsset, days: Sequence[Day] | None = None) -> I
     if not chosen:
         msg = f"{made.table.name}: none of the days asked for is published, so there is nothing to verify."
         raise UnknownDayError(msg, next_step=f"lakeproof show {made.table.name} lists the days that are")
-    suspects = tuple(lint(made.table, made.maker))
+    suspects = tuple(map(str, lint([made])))
     for day in chosen:
         yield _Verification(recorded, made, live[day], suspects).verified()
 

@@ -28,6 +28,7 @@ FLOORS = [
     ["contract"],
     ["progress", "forms", "verdict"],
     ["audit", "lake", "engine"],
+    ["lint"],
     ["reading", "docket", "rejects", "unchanged", "merge", "outcome", "runrecord", "wap", "difference", "recorded"],
     ["source"],
     ["gate", "precheck", "wanted"],

@@ -171,10 +171,10 @@ def test_a_sum_of_doubles_needs_digits(lab: Any, publish: Any, digits: int | Non
 @pytest.mark.parametrize(
     ("expression", "fault"),
     [
-        ("sum(value / 7)", "mean is a double that made.sql adds up"),
-        ("max(value) + epoch(now())", "made.sql calls now"),
-        ("max(value) + epoch(localtimestamp)", "made.sql calls localtimestamp"),
-        ("max(value + random())", "made.sql calls random"),
+        ("sum(value / 7)", "mean is a double that is added up"),
+        ("max(value) + epoch(now())", "made.sql:1: calls now"),
+        ("max(value) + epoch(localtimestamp)", "made.sql:1: calls localtimestamp"),
+        ("max(value + random())", "made.sql:1: calls random"),
         ("max(value)", None),
         ("count(*) / count(value)", None),
     ],

@@ -15,6 +15,7 @@ COMMANDS = {
     "show": "a published day, a held one, or its evidence",
     "held": "the days that audits refused, and why",
     "verify": "whether published days are what their recorded inputs make",
+    "lint": "what in the code of tables lets more than their inputs decide",
     "maintain": "remove what nobody needs, and record what was published",
     "doctor": "whether this machine, lake and workspace are in order",
 }

@@ -18,6 +18,7 @@ from lakeproof.cli.options import as_json, console, grid, print_json, workspace
 from lakeproof.cli.sources import EVERY, as_markdown, as_record, examine, print_examined, references, sources_of
 from lakeproof.errors import LakeproofError, UsageError
 from lakeproof.lake.catalog import Lake, default_home
+from lakeproof.lint import lint
 from lakeproof.outcome import EXIT_CODES
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def doctor(*, source: str | None, markdown: bool, workspace: str, as_json: bool)
         _look("lake", _lake),
         _look("dagster", _dagster),
         _look("workspace", lambda: _workspace(workspace)),
+        _look("code", lambda: _code(workspace)),
     ]
     if as_json:
         print_json([vars(finding) for finding in findings])
@@ -132,6 +134,14 @@ def _lake() -> str:
 def _dagster() -> str:
     with dagster_instance() as instance:
         return f"{instance.root_directory}, {instance.get_runs_count()} runs recorded"
+
+
+def _code(workspace: str) -> str:
+    """Read the code of every table for what lets more than its inputs decide."""
+    tables = [made for location in load_locations(workspace) for made in location.tables]
+    if found := lint(tables):
+        raise LakeproofError("\n".join(map(str, found)), next_step="mend each line, or say on it why it is fine")
+    return f"{len(tables)} tables, no finding"
 
 
 def _workspace(workspace: str) -> str:

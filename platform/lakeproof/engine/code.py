@@ -29,11 +29,17 @@ def code_digest(*files: Path) -> str:
     return digest.hexdigest()
 
 
+def package_of(file: Path) -> Path:
+    """Return the folder that a module's outermost package lies in; its own folder when it is in none."""
+    folder = file.parent
+    while (folder / "__init__.py").exists():
+        folder = folder.parent
+    return folder
+
+
 def _imports(file: Path, source: bytes) -> list[Path]:
     """Return the files of the modules that a file imports from its own package."""
-    package = file.parent
-    while (package / "__init__.py").exists():
-        package = package.parent
+    package = package_of(file)
     names = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):

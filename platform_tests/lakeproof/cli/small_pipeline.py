@@ -51,7 +51,7 @@ def list_sensors() -> pl.DataFrame:
 @daily_table(readings)
 def collect_readings(window: Window) -> pl.DataFrame:
     """Read a value a day from a file of the working directory; 1 where it has none, text for a broken source."""
-    said = json.loads(Path("values.json").read_text())
+    said = json.loads(Path("values.json").read_text())  # lakeproof: ok (it stands for a source in these tests)
     rows = [(day, "a", said.get(day.isoformat(), 1)) for day in window.days]
     if any(isinstance(value, str) for _, _, value in rows):
         message = "the source is broken"

@@ -204,6 +204,30 @@ def test_doctor_finds_a_damaged_catalog(shell: Shell) -> None:
     assert "restore the catalog from a backup" in broken.err
 
 
+def test_lint_finds_what_the_code_shows(shell: Shell) -> None:
+    """A pipeline in order exits 0; one with a fault exits 1 with its file, line and remedy, and the doctor says so."""
+    assert (shell("lint").code, shell("lint").out) == (0, "3 tables, 0 findings\n")
+
+    text = Path(__file__).with_name("small_pipeline.py").read_text().replace('"small.', '"faulty.')
+    text = text.replace("  # lakeproof: ok (it stands for a source in these tests)", "")
+    (shell.folder / "faulty.py").write_text(text)
+    workspace = "load_from:\n  - python_file:\n      relative_path: faulty.py\n      location_name: faulty\n"
+    (shell.folder / "workspace.yaml").write_text(workspace)
+    line = next(n for n, code in enumerate(text.splitlines(), 1) if "read_text" in code)
+    what = f"faulty.py:{line}: .read_text reads what is no input: declare it as an input"
+
+    done = shell("lint")
+    assert done.code == 1
+    assert done.out.startswith(what)
+    assert done.out.endswith("3 tables, 1 finding\n")
+    assert (shell("lint", "faulty.totals").code, shell("lint", "faulty.totl").code) == (0, 2)
+    assert shell("lint", "--json").json[0]["line"] == line
+
+    told = shell("doctor")
+    assert told.code == 1
+    assert what.split(":")[1] in told.out
+
+
 def test_dagsters_record_has_the_runs(shell: Shell) -> None:
     """The UI shows what the command did: one run a table, attributed to its code location, with its days as tags."""
     shell("run", "--all", *DAYS)
