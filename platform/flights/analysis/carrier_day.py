@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flights.days import END, START
 from flights.transformation.departures import departures
 from lakeproof import Column, Sla, Table, audit, sql_table
 
@@ -36,8 +37,8 @@ carrier_day = Table(
     ],
     partition="flight_date",
     layer="analysis",
-    start="2013-01-01",
-    end="2014-01-01",
+    start=START,
+    end=END,
     timezone="America/New_York",
     key=["flight_date", "carrier"],
     owner="team:flight-analytics",

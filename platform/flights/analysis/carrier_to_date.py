@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from flights.analysis.carrier_day import carrier_day
+from flights.days import END, START
 from lakeproof import Column, Sla, Table, audit, sql_table
 
 carrier_to_date = Table(
     "flights.carrier_to_date",
-    description="One row per day and airline that was scheduled by then: totals from 2013-01-01, this day included.",
+    description=f"One row per day and airline that was scheduled by then: totals from {START}, this day included.",
     columns=[
         Column("flight_date", "date", "Local date up to which the totals run, itself included."),
         Column("carrier", "string", "IATA code of the airline."),
@@ -22,8 +23,8 @@ carrier_to_date = Table(
     ],
     partition="flight_date",
     layer="analysis",
-    start="2013-01-01",
-    end="2014-01-01",
+    start=START,
+    end=END,
     timezone="America/New_York",
     key=["flight_date", "carrier"],
     owner="team:flight-analytics",
@@ -35,13 +36,13 @@ carrier_to_date = Table(
         audit.sql("late_within_flown", "late <= flown"),
         audit.sql(
             "days_have_departures",
-            "days_scheduled between 1 and least(scheduled, date_diff('day', date '2013-01-01', last_scheduled) + 1)"
+            f"days_scheduled between 1 and least(scheduled, date_diff('day', date '{START}', last_scheduled) + 1)"
             " and last_scheduled <= flight_date",
         ),
         # Some airline leaves New York every day, so a total that lacks a day shows: for ever, once a gap is declared.
         audit.sql_result(
             "no_day_is_skipped",
-            "max(days_scheduled) - date_diff('day', date '2013-01-01', min(flight_date))",
+            f"max(days_scheduled) - date_diff('day', date '{START}', min(flight_date))",
             at_least=1,
             severity="warn",
         ),

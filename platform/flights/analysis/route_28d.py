@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flights.days import END, START
 from flights.transformation.departures import departures
 from lakeproof import Column, Sla, Table, audit, sql_table
 
@@ -36,8 +37,8 @@ route_28d = Table(
     ],
     partition="flight_date",
     layer="analysis",
-    start="2013-01-01",
-    end="2014-01-01",
+    start=START,
+    end=END,
     timezone="America/New_York",
     key=["flight_date", "origin", "dest", "carrier"],
     owner="team:flight-analytics",
@@ -54,7 +55,7 @@ route_28d = Table(
         # Only the first four weeks have less behind them, and windows with a day that was declared a gap.
         audit.sql_result(
             "window_is_whole",
-            "max(days_scheduled) - least(28, date_diff('day', date '2013-01-01', min(flight_date)) + 1)",
+            f"max(days_scheduled) - least(28, date_diff('day', date '{START}', min(flight_date)) + 1)",
             at_least=0,
             severity="warn",
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import duckdb
 
+from flights.days import END, START
 from lakeproof import Column, HttpSource, Sla, Table, audit, daily_table
 from lakeproof.source import DayIndex, NextLink, Rate, api_key
 
@@ -35,8 +36,8 @@ raw_departures = Table(
     columns=[Column("flight_date", "date", "Local date of the scheduled departure."), *FIELDS],
     partition="flight_date",
     layer="collection",
-    start="2013-01-01",
-    end="2014-01-01",
+    start=START,
+    end=END,
     timezone="America/New_York",
     key=["flight_date", "carrier", "flight", "origin", "sched_dep_time"],
     owner="team:flight-operations",

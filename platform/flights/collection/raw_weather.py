@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import duckdb
 
+from flights.days import END, START
 from lakeproof import Column, LandingSource, Sla, Table, audit, daily_table
 
 FIELDS = [
@@ -36,8 +37,8 @@ raw_weather = Table(
     ],
     partition="weather_date",
     layer="collection",
-    start="2013-01-01",
-    end="2014-01-01",
+    start=START,
+    end=END,
     timezone="America/New_York",
     key=["origin", "time_hour"],
     owner="team:flight-operations",

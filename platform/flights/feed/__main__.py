@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
+from datetime import datetime
 from pathlib import Path
 
 from flights.feed.faults import KINDS, Fault
+from flights.feed.replay import Replay
 from flights.feed.server import KEY_VARIABLE, Feed
 
 
 def main() -> None:
     """Start the feed, and say where it listens."""
     options = _options()
-    feed = Feed(port=options.port, host=options.host, rate=options.rate, faults=options.fault)
+    replay = Replay.of(options)
+    feed = Feed(port=options.port, host=options.host, rate=options.rate, faults=options.fault, replay=replay)
     if options.port_file is not None:
         # In one step: whoever waits for the file finds a whole number in it.
         beside = options.port_file.with_name(f"{options.port_file.name}.new")
@@ -33,6 +36,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--port-file", type=Path, help="where it writes the port")
     parser.add_argument("--host", default="127.0.0.1", help="on which address; the loopback's by default")
     parser.add_argument("--rate", type=float, default=50, help="requests a second before it answers 429; 0 for any")
+    Replay.add_options(parser)
+    parser.add_argument("--began", type=datetime.fromisoformat, help="when its clock was set; now by default")
     parser.add_argument(
         "--fault",
         type=Fault.parse,

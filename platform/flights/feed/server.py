@@ -19,8 +19,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from flights.feed.departures import FIRST, LAST, Day, all_days
+from flights.feed.departures import Day, all_days
 from flights.feed.faults import IN_ITEMS, IN_PAGES, Fault, as_bytes, spoil
+from flights.feed.replay import Replay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -69,12 +70,20 @@ class Feed:
         host: On which address; the loopback's by default.
         rate: Requests a second that it takes before it answers 429; 0 for any number.
         faults: What is wrong with it.
+        replay: Which days it has by now; all of 2013 by default.
     """
 
     def __init__(
-        self, *, port: int = 0, host: str = "127.0.0.1", rate: float = 50, faults: Sequence[Fault] = ()
+        self,
+        *,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        rate: float = 50,
+        faults: Sequence[Fault] = (),
+        replay: Replay | None = None,
     ) -> None:
         self.faults = list(faults)
+        self.replay = replay or Replay()
         self.tap = Tap(rate)
         self.asked: deque[str] = deque(maxlen=10_000)
         self.lock = threading.Lock()
@@ -93,7 +102,7 @@ class Feed:
 
     def __enter__(self) -> Self:
         """Begin to serve."""
-        all_days()
+        all_days(self.replay.weeks)
         self._thread.start()
         return self
 
@@ -104,8 +113,17 @@ class Feed:
 
     def serve(self) -> None:
         """Serve until the process ends."""
-        all_days()
+        all_days(self.replay.weeks)
         self._server.serve_forever()
+
+    def day(self, day: date) -> Day | None:
+        """Return a day's departures; None before they are delivered, and for a day that never had any."""
+        return all_days(self.replay.weeks).get(day) if self.replay.delivers(day) else None
+
+    def days(self, first: date, last: date) -> list[tuple[date, Day | None]]:
+        """Return the days of a range that have begun, each with its departures once they are delivered."""
+        known, today = all_days(self.replay.weeks), self.replay.today()
+        return [(day, self.day(day)) for day in known if first <= day <= min(last, today)]
 
     def shows(self, kind: str) -> Fault | None:
         """Return a fault that shows in the answer that is being made."""
@@ -194,7 +212,8 @@ class _Handler(BaseHTTPRequestHandler):
         if slow := feed.shows("slow"):
             time.sleep(slow.seconds)
         if url.path == DAYS:
-            self._send(_days(_day(asked, "from", FIRST), _day(asked, "to", LAST), feed.faults))
+            first, last = _day(asked, "from", feed.replay.first), _day(asked, "to", feed.replay.last)
+            self._send(_days(feed.days(first, last), feed.faults))
         elif url.path == DEPARTURES:
             self._departures(asked)
         else:
@@ -203,13 +222,14 @@ class _Handler(BaseHTTPRequestHandler):
     def _departures(self, asked: Mapping[str, str]) -> None:
         day, offset = _day(asked, "date", None), _number(asked, "offset", 0)
         limit = min(_number(asked, "limit", 500), MOST_ITEMS)
-        faults = self.server.feed.faults
-        tag = _tag(day, faults)
+        feed = self.server.feed
+        faults, found = feed.faults, feed.day(day)
+        tag = _tag(found, faults)
         if self.headers.get("If-None-Match") == tag:
             self._send(b"", 304, {"ETag": tag})
             return
         shown = [fault for fault in faults if fault.kind in IN_ITEMS | IN_PAGES]
-        page = _spoilt(day, offset, limit, shown) if shown else _page(day, offset, limit)
+        page = _spoilt(found, day, offset, limit, shown) if shown else _page(found, day, offset, limit)
         self._send(page, headers={"ETag": tag})
 
     def _send(self, body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
@@ -266,8 +286,8 @@ def _envelope(items: Sequence[Any], day: date, offset: int, limit: int, total: i
 
 
 @lru_cache(maxsize=4_096)
-def _page(day: date, offset: int, limit: int) -> bytes:
-    items = all_days()[day].items if day in all_days() else []
+def _page(found: Day | None, day: date, offset: int, limit: int) -> bytes:
+    items = [] if found is None else found.items
     return as_bytes(_envelope(items[offset : offset + limit], day, offset, limit, len(items)))
 
 
@@ -276,8 +296,8 @@ def _packed(body: bytes) -> bytes:
     return gzip.compress(body, 1)
 
 
-def _spoilt(day: date, offset: int, limit: int, faults: Sequence[Fault]) -> bytes:
-    items = spoil(all_days()[day].items if day in all_days() else [], faults)
+def _spoilt(found: Day | None, day: date, offset: int, limit: int, faults: Sequence[Fault]) -> bytes:
+    items = spoil([] if found is None else found.items, faults)
     kinds = {fault.kind: fault for fault in faults}
     begin = 0 if "repeat_page" in kinds and offset == limit else offset
     answer = _envelope(items[begin : begin + limit], day, offset, limit, len(items))
@@ -289,24 +309,23 @@ def _spoilt(day: date, offset: int, limit: int, faults: Sequence[Fault]) -> byte
     return as_bytes(answer)
 
 
-def _tag(day: date, faults: Sequence[Fault]) -> str:
+def _tag(found: Day | None, faults: Sequence[Fault]) -> str:
     """Return the ETag of a day, as its items are served now."""
     spoilt = repr([fault for fault in faults if fault.kind in IN_ITEMS])
-    content = all_days()[day].etag if day in all_days() else ""
+    content = "" if found is None else found.etag
     return f'"{hashlib.sha256(f"{content} {spoilt}".encode()).hexdigest()[:32]}"'
 
 
-def _days(first: date, last: date, faults: Sequence[Fault]) -> bytes:
-    days = {day: found for day, found in all_days().items() if first <= day <= last}
+def _days(days: Sequence[tuple[date, Day | None]], faults: Sequence[Fault]) -> bytes:
     listed = [
-        {"date": str(day), "rows": _rows(found, faults), "complete": True, "etag": _tag(day, faults)}
-        for day, found in days.items()
+        {"date": str(day), "rows": _rows(found, faults), "complete": found is not None, "etag": _tag(found, faults)}
+        for day, found in days
     ]
     return as_bytes({"data": listed})
 
 
-def _rows(day: Day, faults: Sequence[Fault]) -> int:
-    rows: int = day.rows.num_rows
+def _rows(found: Day | None, faults: Sequence[Fault]) -> int:
+    rows: int = 0 if found is None else found.rows.num_rows
     for _ in (fault for fault in faults if fault.kind == "duplicate"):
         rows += math.ceil(rows / 10)
     return rows

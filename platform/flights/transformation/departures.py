@@ -9,6 +9,7 @@ import polars as pl
 from flights.collection.airports import airports
 from flights.collection.raw_departures import raw_departures
 from flights.collection.raw_weather import raw_weather
+from flights.days import END, START
 from lakeproof import Column, Sla, Table, audit, daily_table
 
 if TYPE_CHECKING:
@@ -82,8 +83,8 @@ departures = Table(
     ],
     partition="flight_date",
     layer="transformation",
-    start="2013-01-01",
-    end="2014-01-01",
+    start=START,
+    end=END,
     timezone=NEW_YORK,
     key=["flight_date", "carrier", "flight", "origin", "scheduled_departure"],
     owner="team:flight-operations",

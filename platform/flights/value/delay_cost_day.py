@@ -18,6 +18,7 @@ import duckdb  # noqa: TC002 - the audit's annotation says in which form it want
 import polars as pl
 
 from flights.analysis.carrier_day import carrier_day
+from flights.days import END, START
 from flights.transformation.departures import departures
 from flights.value import rates
 from lakeproof import Column, Sla, Table, Value, audit, daily_table
@@ -67,8 +68,8 @@ delay_cost_day = Table(
     ],
     partition="flight_date",
     layer="value",
-    start="2013-01-01",
-    end="2014-01-01",
+    start=START,
+    end=END,
     timezone="America/New_York",
     key=["flight_date", "carrier", "cause"],
     owner="team:flight-economics",

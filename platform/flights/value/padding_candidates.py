@@ -13,6 +13,7 @@ from datetime import timedelta
 
 import polars as pl
 
+from flights.days import END, START
 from flights.transformation.departures import departures
 from flights.value import rates
 from lakeproof import Column, Sla, Table, Value, Window, audit, daily_table
@@ -63,8 +64,8 @@ padding_candidates = Table(
     ],
     partition="flight_date",
     layer="value",
-    start="2013-01-01",
-    end="2014-01-01",
+    start=START,
+    end=END,
     timezone="America/New_York",
     key=["flight_date", *SCHEDULE],
     owner="team:flight-economics",

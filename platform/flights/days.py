@@ -1,0 +1,20 @@
+"""Which days the tables have: those of 2013, or of the present, when what they collect from replays 2013 there.
+
+`python -m flights.outside --live` sets both variables for its command. Without them nothing is moved.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import date, timedelta
+
+SHIFT_WEEKS, FIRST_DAY = "FLIGHTS_SHIFT_WEEKS", "FLIGHTS_FIRST_DAY"
+
+_SHIFT = timedelta(weeks=int(os.environ.get(SHIFT_WEEKS) or 0))
+_FIRST = os.environ.get(FIRST_DAY)
+
+START = max(date(2013, 1, 1) + _SHIFT, date.fromisoformat(_FIRST) if _FIRST else date.min)
+"""The first day of every daily table."""
+
+END = date(2014, 1, 1) + _SHIFT
+"""The day after the last one."""
