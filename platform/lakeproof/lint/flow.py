@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lakeproof.lint import rules
 from lakeproof.lint.finding import Found
 from lakeproof.lint.methods import Methods
-from lakeproof.lint.names import FUNCTIONS, Module, Place, Scope
+from lakeproof.lint.names import FUNCTIONS, Module, Place, Scope, scope_of
 from lakeproof.lint.values import EXPRESSIONS, KINDS, NAMESPACES, UNKNOWN, Value, joined
 
 if TYPE_CHECKING:
@@ -41,24 +41,20 @@ class Flow:
             given: Its arguments, by name; by default rows in any order, as inputs come.
             depth: How many calls led here.
         """
-        node, scope = place.node, Scope(place.module, place.node)
+        node, scope = place.node, scope_of(place)
         self._seen.add(node)
-        if not isinstance(node, FUNCTIONS):
-            walk = _Walk(self, place.module, scope, {}, depth)
-            parts = [node.value] if isinstance(node, ast.Assign | ast.AnnAssign) else node.body
-            return joined([walk.visit(one) for one in parts if one is not None])
-        names = {}
-        for one in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs):
+        names: dict[str, Value] = {}
+        for one in _parameters(node):
             kind = KINDS.get(_annotated(scope, one.annotation), "unknown")
             names[one.arg] = Value(kind, ordered=False) if given is None else given.get(one.arg, Value(kind))
         known = (node, tuple(names.items()))
         if known not in self._returned:
-            said = Value(KINDS.get(_annotated(scope, node.returns), "unknown"))
-            self._returned[known] = said  # of a function that calls itself, nothing more is known
+            said = Value(KINDS.get(_annotated(scope, getattr(node, "returns", None)), "unknown"))
+            self._returned[known] = said  # of what uses itself, nothing more is known
             walk = _Walk(self, place.module, scope, names, depth)
-            for statement in node.body:
-                walk.visit(statement)
-            self._returned[known] = joined([*walk.returned, said])
+            parts = [node.value] if isinstance(node, ast.Assign | ast.AnnAssign) else node.body
+            values = [walk.visit(part) for part in parts if part is not None]
+            self._returned[known] = joined([*(walk.returned if isinstance(node, FUNCTIONS) else values), said])
         return self._returned[known]
 
     def enter_rest(self, places: Sequence[Place]) -> None:
@@ -66,6 +62,11 @@ class Flow:
         for place in places:
             if place.node not in self._seen:
                 self.enter(place, {})
+
+
+def _parameters(node: ast.AST) -> list[ast.arg]:
+    """Return the parameters of a function; nothing else has any."""
+    return [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs] if isinstance(node, FUNCTIONS) else []
 
 
 def _annotated(scope: Scope, annotation: ast.expr | None) -> str:
@@ -221,7 +222,7 @@ class _Walk(ast.NodeVisitor):
         place = self.scope.place(dotted)
         if place is None or not isinstance(place.node, FUNCTIONS) or self.depth >= MOST_CALLS:
             return UNKNOWN
-        names = [one.arg for one in (*place.node.args.posonlyargs, *place.node.args.args)]
+        names = [one.arg for one in _parameters(place.node)]
         bound = dict(zip(names, given, strict=False)) | {name: one for name, one in named.items() if name}
         return self.flow.enter(place, bound, self.depth + 1)
 

@@ -23,9 +23,9 @@ MOST_HOPS = 20
 """How often a name may be imported on before it is given up: modules may import each other in circles."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Module:
-    """A module, as its text has it.
+    """A module, as its text has it; the same file, unchanged, is the same object.
 
     Args:
         file: The file.
@@ -106,9 +106,16 @@ class Module:
         """Return a module of the same package by its dotted name."""
         if not parts or parts[0] != self.parts[0]:
             return None
-        folder = self.root.joinpath(*parts)
-        files = (folder.with_suffix(".py"), folder / "__init__.py")
-        return next((Module.read(file) for file in files if file.is_file()), None)
+        if (name := ".".join(parts)) not in self._others:
+            folder = self.root.joinpath(*parts)
+            files = (folder.with_suffix(".py"), folder / "__init__.py")
+            self._others[name] = next((Module.read(file) for file in files if file.is_file()), None)
+        return self._others[name]
+
+    @cached_property
+    def _others(self) -> dict[str, Module | None]:
+        """The modules of its package that were asked for."""
+        return {}
 
 
 @dataclass(frozen=True)
@@ -160,6 +167,12 @@ class Scope:
         module, rest = _module_of(self.module, dotted.split("."))
         node = module.definitions.get(rest[0]) if module is not None and rest else None
         return None if module is None or node is None else Place(module, node)
+
+
+@cache
+def scope_of(place: Place) -> Scope:
+    """Return the names of a definition, which do not change while its module does not."""
+    return Scope(place.module, place.node)
 
 
 @cache

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 import inspect
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lakeproof.lint import rules
 from lakeproof.lint.finding import Found
-from lakeproof.lint.names import FUNCTIONS, Module, Place, Scope
+from lakeproof.lint.names import FUNCTIONS, Module, Place, scope_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -37,23 +37,27 @@ def place_of(function: Callable[..., Any]) -> Place | None:
 
 def reached(root: Place) -> list[Place]:
     """Return a definition and those of its package that it uses, followed by name."""
-    found, waiting = [], [root]
+    found, waiting = dict.fromkeys([root]), [root]
     while waiting:
-        place = waiting.pop()
-        if place in found:
-            continue
-        found.append(place)
-        scope = Scope(place.module, place.node)
-        for node in loads(place.node):
-            dotted = scope.dotted(node)
-            if dotted is not None and (used := scope.place(dotted)) is not None and not _declared(used):
+        for used in _uses(waiting.pop()):
+            if used not in found:
+                found[used] = None
                 waiting.append(used)
-    return found
+    return list(found)
+
+
+@cache
+def _uses(place: Place) -> tuple[Place, ...]:
+    """Return the definitions of its package that one names."""
+    scope = scope_of(place)
+    names = {dotted for node in loads(place.node) if (dotted := scope.dotted(node)) is not None}
+    used = (scope.place(dotted) for dotted in sorted(names))
+    return tuple(dict.fromkeys(one for one in used if one is not None and not _declared(one)))
 
 
 def _declared(place: Place) -> bool:
     """Whether a definition is a table, a source or another thing that Lakeproof makes of what it is told."""
-    scope, node = Scope(place.module, place.node), place.node
+    scope, node = scope_of(place), place.node
     makers = [node.value] if isinstance(node, ast.Assign | ast.AnnAssign) else node.decorator_list
     return any((scope.dotted(maker.func) or "").split(".")[0] == OWN for maker in makers if isinstance(maker, ast.Call))
 
@@ -85,7 +89,13 @@ def _is_chain(node: ast.expr) -> bool:
     return isinstance(node, ast.Name)
 
 
-class Names:
+@cache
+def names_found(place: Place) -> frozenset[Found]:
+    """Return the clocks, the chance and the reads that a definition names."""
+    return frozenset(_Names(place).found())
+
+
+class _Names:
     """What one definition uses, by name.
 
     Args:
@@ -94,7 +104,7 @@ class Names:
 
     def __init__(self, place: Place) -> None:
         self._place = place
-        self._scope = Scope(place.module, place.node)
+        self._scope = scope_of(place)
 
     @cached_property
     def _parents(self) -> Mapping[ast.AST, ast.AST]:
@@ -130,7 +140,7 @@ class Names:
         if dotted in {"duckdb.connect", "sqlite3.connect"}:
             database = next((k.value for k in call.keywords if k.arg == "database"), first)
             return database is not None and not (isinstance(database, ast.Constant) and database.value == ":memory:")
-        return dotted.startswith(rules.READERS) and not any(word in dotted for word in rules.MODULE_ERRORS)
+        return dotted.startswith(rules.READERS)
 
     def _only_told(self, node: ast.AST, seen: set[str]) -> bool:
         """Whether a value goes nowhere but into what a person is told, by itself or under a name."""

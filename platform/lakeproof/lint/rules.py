@@ -34,22 +34,23 @@ SEEDED = frozenset(
 )
 """What is chance only when it is called without a seed."""
 
+VERBS = ("get", "post", "put", "patch", "delete", "head", "options", "request", "stream")
+
 READERS = (
     *("polars.read_", "polars.scan_", "pandas.read_", "duckdb.read_", "duckdb.from_parquet", "duckdb.from_csv"),
     *("pyarrow.parquet.read_", "pyarrow.parquet.ParquetFile", "pyarrow.parquet.ParquetDataset", "pyarrow.csv.read_"),
     *("pyarrow.csv.open_csv", "pyarrow.json.read_json", "pyarrow.feather.read_", "pyarrow.orc.read_table"),
     *("pyarrow.dataset.dataset", "pyarrow.dataset.parquet_dataset", "pyarrow.memory_map", "pyarrow.OSFile"),
-    *("requests.", "httpx.", "urllib.request.", "urllib3.", "aiohttp.", "http.client.", "ftplib.", "socket."),
-    *("boto3.", "s3fs.", "gcsfs.", "adlfs.", "fsspec.open", "google.cloud."),
+    *(f"{client}.{verb}" for client in ("requests", "httpx") for verb in VERBS),
+    *("requests.Session", "httpx.Client", "httpx.AsyncClient", "aiohttp.ClientSession", "aiohttp.request"),
+    *("urllib.request.urlopen", "urllib3.request", "urllib3.PoolManager", "http.client.HTTP", "ftplib.FTP"),
+    *("boto3.client", "boto3.resource", "boto3.Session", "s3fs.S3FileSystem", "gcsfs.GCSFileSystem", "fsspec.open"),
     *("sqlite3.connect", "psycopg.connect", "psycopg2.connect", "sqlalchemy.create_engine", "connectorx.read_sql"),
     *("adbc_driver_sqlite.dbapi.connect", "adbc_driver_postgresql.dbapi.connect", "pymysql.connect"),
     *("pyiceberg.catalog.load_catalog", "lakeproof.Lakehouse", "deltalake.DeltaTable"),
     *("os.listdir", "os.scandir", "os.walk", "glob.glob", "glob.iglob", "importlib.resources."),
 )
 """What begins so opens files, tables or servers by itself, when it is called."""
-
-MODULE_ERRORS = ("Error", "Exception", "exceptions", "Timeout", "codes")
-"""Names within such modules that open nothing."""
 
 OPENERS = frozenset({"open", "io.open", "gzip.open", "bz2.open", "lzma.open", "zipfile.ZipFile", "tarfile.open"})
 """What opens a file to read, or to write, as its mode says."""

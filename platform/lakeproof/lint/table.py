@@ -11,7 +11,7 @@ from lakeproof.contract import Input
 from lakeproof.engine.function import FunctionMaker, SqlMaker, render
 from lakeproof.lint.finding import Finding, Found, settle, sql_marks
 from lakeproof.lint.flow import Flow
-from lakeproof.lint.python import Names, place_of, reached
+from lakeproof.lint.python import names_found, place_of, reached
 from lakeproof.lint.sql import Statement
 from lakeproof.lint.strings import Strings
 
@@ -95,7 +95,7 @@ def _python(root: Place, files: Mapping[Path, _File]) -> None:
     flow.enter_rest(places)
     for place in places:
         file, node = files[place.module.file], place.node
-        file.found.update(Names(place).found())
+        file.found.update(names_found(place))
         file.marks.update(mark for mark in place.module.marks if node.lineno <= mark.covers <= (node.end_lineno or 0))
     for module, found in flow.found.items():
         files[module.file].found.update(found)
