@@ -78,6 +78,16 @@ ui: .venv/run.stamp  ## Open the Dagster UI on http://127.0.0.1:3000 (PORT=... f
 	@DAGSTER_HOME="$(LAKEPROOF_HOME)/dagster" PATH="$(abspath $(BIN)):$$PATH" \
 		$(OUTSIDE) $(BIN)/dagster dev -h 127.0.0.1 -p $(PORT)
 
+# Nothing is to be seen where nothing changes: it begins a week behind the clock, and a day takes a minute until it is there.
+LIVE := $(LAKEPROOF_HOME)/live
+.PHONY: live
+live: .venv/run.stamp  ## Replay 2013 onto the present in the UI: days arrive, sensors ask for them, SLAs count (PORT=...)
+	@mkdir -p "$(LIVE)/dagster"
+	@cp -n platform/lakeproof/dagster.yaml "$(LIVE)/dagster/"
+	@LAKEPROOF_HOME="$(LIVE)" DAGSTER_HOME="$(LIVE)/dagster" PATH="$(abspath $(BIN)):$$PATH" \
+		$(BIN)/python -m flights.outside --folder "$(LIVE)/outside" --live --past 14 --behind 7 --speed 1440 \
+		$(BIN)/dagster dev -h 127.0.0.1 -p $(PORT)
+
 .PHONY: feed
 feed: .venv/run.stamp  ## Serve what the example collects from until Ctrl-C, and print the variables that say where it is
 	@$(OUTSIDE)

@@ -13,6 +13,9 @@ SHIFT_WEEKS, FIRST_DAY = "FLIGHTS_SHIFT_WEEKS", "FLIGHTS_FIRST_DAY"
 _SHIFT = timedelta(weeks=int(os.environ.get(SHIFT_WEEKS) or 0))
 _FIRST = os.environ.get(FIRST_DAY)
 
+LIVE = bool(_SHIFT)
+"""Whether the days are those of the present, so that something arrives each day."""
+
 START = max(date(2013, 1, 1) + _SHIFT, date.fromisoformat(_FIRST) if _FIRST else date.min)
 """The first day of every daily table."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from flights import analysis, collection, transformation, value
+from flights.days import LIVE
 from lakeproof import Lakehouse, maintenance, readiness
 
 LAYERS = (collection, transformation, analysis, value)
@@ -18,5 +19,5 @@ defs = dg.Definitions.merge(
         executor=dg.in_process_executor,  # a run is one table: a process for its only step would be most of its time
     ),
     maintenance(TABLES),
-    readiness(TABLES),
+    readiness(TABLES, default_status=dg.DefaultSensorStatus.RUNNING if LIVE else dg.DefaultSensorStatus.STOPPED),
 )

@@ -36,6 +36,11 @@ def listening(listener: Callable[[object], None]) -> Iterator[None]:
         _listeners.remove(listener)
 
 
+def is_watched() -> bool:
+    """Whether somebody listens: a person who waits for the run, and decides what comes after it."""
+    return bool(_listeners)
+
+
 def report(event: object) -> None:
     """Tell whoever listens."""
     for listener in tuple(_listeners):

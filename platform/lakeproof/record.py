@@ -20,7 +20,7 @@ from lakeproof.errors import LakeproofError
 from lakeproof.lake.live import View
 from lakeproof.lakehouse import KEY
 from lakeproof.outcome import DayOutcome, Outcome, Refusal, worst
-from lakeproof.progress import Step, report
+from lakeproof.progress import Step, is_watched, report
 from lakeproof.reading import read_table
 from lakeproof.recording import one_transaction
 
@@ -58,14 +58,15 @@ def record(context: dg.AssetExecutionContext, table: Table, run: Callable[[], Ou
 
     Raises:
         dagster.Failure: A day was refused, or the run as a whole. Dagster tries it again, where the asset has a retry
-            policy, only after an error that may pass: after a refusal nothing would differ.
+            policy, only after an error that may pass: after a refusal nothing would differ. Nor does it where a person
+            waits for the run, who is told at once.
     """
     at_work(context.instance, context.run.run_id)
     try:
         outcome = run()
     except LakeproofError as error:
         report(error)
-        raise _failure(context, "error", str(error), {}, again=error.may_pass) from error
+        raise _failure(context, "error", str(error), {}, again=error.may_pass and not is_watched()) from error
     report(Step(table.name, "record"))
     refused = [day for day in outcome.days if not day.good]
     with one_transaction(context.instance, context.run.run_id):

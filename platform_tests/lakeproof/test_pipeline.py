@@ -11,6 +11,7 @@ import pytest
 
 from lakeproof import Pipeline, Window, daily_table
 from lakeproof.errors import ContractError
+from lakeproof.progress import listening
 
 NEW_YORK = "America/New_York"
 
@@ -130,3 +131,19 @@ def test_an_error_that_may_pass_is_tried_again_and_a_refusal_is_not(lab: Any) ->
     assert len(tries) == 2
     assert not run(misfit).success
     assert len(tries) == 3
+
+
+def test_a_run_that_a_person_waits_for_is_not_tried_again(lab: Any) -> None:
+    """The command tells what broke at once; whether to try again is the person's to say."""
+    tries: list[str] = []
+
+    @daily_table(lab.table(pipeline=Pipeline("lab", retries=3, retry_delay=0)))
+    def broken(window: Window) -> pl.DataFrame:
+        tries.append(window.ds)
+        raise ConnectionError
+
+    with listening(lambda _: None):
+        resources = {"lakehouse": lab.lakehouse}
+        dg.materialize_to_memory([broken], partition_key="2024-01-01", resources=resources, raise_on_error=False)
+
+    assert len(tries) == 1

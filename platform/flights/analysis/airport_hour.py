@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flights.days import END, START
+from flights.pipeline import flights
 from flights.transformation.departures import departures
 from lakeproof import Column, Sla, Table, audit, sql_table
 
@@ -40,10 +40,8 @@ airport_hour = Table(
     ],
     partition="flight_date",
     layer="analysis",
-    start=START,
-    end=END,
-    timezone="America/New_York",
     key=["origin", "hour_utc"],
+    pipeline=flights,
     owner="team:flight-analytics",
     audits=[
         audit.not_null("origin", "hour_utc", "weather_found"),

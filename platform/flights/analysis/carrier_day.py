@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flights.days import END, START
+from flights.pipeline import flights
 from flights.transformation.departures import departures
 from lakeproof import Column, Sla, Table, audit, sql_table
 
@@ -37,10 +37,8 @@ carrier_day = Table(
     ],
     partition="flight_date",
     layer="analysis",
-    start=START,
-    end=END,
-    timezone="America/New_York",
     key=["flight_date", "carrier"],
+    pipeline=flights,
     owner="team:flight-analytics",
     audits=[
         audit.not_null("carrier"),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from flights.analysis.carrier_day import carrier_day
-from flights.days import END, START
+from flights.days import START
+from flights.pipeline import flights
 from lakeproof import Column, Sla, Table, audit, sql_table
 
 carrier_to_date = Table(
@@ -23,10 +24,8 @@ carrier_to_date = Table(
     ],
     partition="flight_date",
     layer="analysis",
-    start=START,
-    end=END,
-    timezone="America/New_York",
     key=["flight_date", "carrier"],
+    pipeline=flights,
     owner="team:flight-analytics",
     audits=[
         audit.not_null("carrier", "last_scheduled"),

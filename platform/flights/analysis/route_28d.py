@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from flights.days import END, START
+from flights.days import START
+from flights.pipeline import flights
 from flights.transformation.departures import departures
 from lakeproof import Column, Sla, Table, audit, sql_table
 
@@ -37,10 +38,8 @@ route_28d = Table(
     ],
     partition="flight_date",
     layer="analysis",
-    start=START,
-    end=END,
-    timezone="America/New_York",
     key=["flight_date", "origin", "dest", "carrier"],
+    pipeline=flights,
     owner="team:flight-analytics",
     audits=[
         audit.not_null("origin", "dest", "carrier"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from flights.pipeline import flights
 from lakeproof import Column, DatabaseSource, Table, audit, daily_table
 
 FIELDS = [
@@ -17,7 +18,7 @@ airlines = Table(
     columns=FIELDS,
     layer="collection",
     key=["carrier"],
-    owner="team:flight-operations",
+    pipeline=flights,
     audits=[
         audit.not_null("carrier", "name"),
         audit.unique(),

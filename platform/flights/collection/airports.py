@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from flights.pipeline import flights
 from lakeproof import Column, DatabaseSource, Table, audit, daily_table
 
 FIELDS = [
@@ -23,7 +24,7 @@ airports = Table(
     columns=FIELDS,
     layer="collection",
     key=["faa"],
-    owner="team:flight-operations",
+    pipeline=flights,
     audits=[
         audit.not_null("faa", "name", "lat", "lon"),
         audit.unique(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from flights.pipeline import flights
 from lakeproof import Column, DatabaseSource, Table, audit, daily_table
 
 FIELDS = [
@@ -24,7 +25,7 @@ planes = Table(
     columns=FIELDS,
     layer="collection",
     key=["tailnum"],
-    owner="team:flight-operations",
+    pipeline=flights,
     audits=[
         audit.not_null("tailnum", "type", "manufacturer", "model", "engines", "seats", "engine"),
         audit.unique(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import duckdb
 
-from flights.days import END, START
+from flights.pipeline import flights
 from lakeproof import Column, HttpSource, Sla, Table, audit, daily_table
 from lakeproof.source import DayIndex, NextLink, Rate, api_key
 
@@ -36,11 +36,8 @@ raw_departures = Table(
     columns=[Column("flight_date", "date", "Local date of the scheduled departure."), *FIELDS],
     partition="flight_date",
     layer="collection",
-    start=START,
-    end=END,
-    timezone="America/New_York",
     key=["flight_date", "carrier", "flight", "origin", "sched_dep_time"],
-    owner="team:flight-operations",
+    pipeline=flights,
     audits=[
         audit.not_null("year", "month", "day", "hour", "minute", "time_hour", name="not_null_schedule"),
         audit.not_null("sched_dep_time", "sched_arr_time", "carrier", "flight", "origin", "dest", "distance"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import duckdb
 
-from flights.days import END, START
+from flights.pipeline import flights
 from lakeproof import Column, LandingSource, Sla, Table, audit, daily_table
 
 FIELDS = [
@@ -37,11 +37,8 @@ raw_weather = Table(
     ],
     partition="weather_date",
     layer="collection",
-    start=START,
-    end=END,
-    timezone="America/New_York",
     key=["origin", "time_hour"],
-    owner="team:flight-operations",
+    pipeline=flights,
     audits=[
         audit.not_null("origin", "time_hour", "precip", "visib"),
         audit.unique(),

@@ -9,7 +9,7 @@ import polars as pl
 from flights.collection.airports import airports
 from flights.collection.raw_departures import raw_departures
 from flights.collection.raw_weather import raw_weather
-from flights.days import END, START
+from flights.pipeline import flights
 from lakeproof import Column, Sla, Table, audit, daily_table
 
 if TYPE_CHECKING:
@@ -83,11 +83,8 @@ departures = Table(
     ],
     partition="flight_date",
     layer="transformation",
-    start=START,
-    end=END,
-    timezone=NEW_YORK,
     key=["flight_date", "carrier", "flight", "origin", "scheduled_departure"],
-    owner="team:flight-operations",
+    pipeline=flights,
     audits=[
         audit.not_null(
             "carrier", "flight", "origin", "dest", "scheduled_departure", "scheduled_departure_utc", name="not_null_key"

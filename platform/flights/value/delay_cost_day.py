@@ -18,7 +18,7 @@ import duckdb  # noqa: TC002 - the audit's annotation says in which form it want
 import polars as pl
 
 from flights.analysis.carrier_day import carrier_day
-from flights.days import END, START
+from flights.pipeline import flights
 from flights.transformation.departures import departures
 from flights.value import rates
 from lakeproof import Column, Sla, Table, Value, audit, daily_table
@@ -68,10 +68,8 @@ delay_cost_day = Table(
     ],
     partition="flight_date",
     layer="value",
-    start=START,
-    end=END,
-    timezone="America/New_York",
     key=["flight_date", "carrier", "cause"],
+    pipeline=flights,
     owner="team:flight-economics",
     audits=[
         audit.not_null("carrier", "cause", "delay_minutes", "carrier_delay_minutes", name="not_null_minutes"),

@@ -13,7 +13,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from flights.days import END, START
+from flights.pipeline import flights
 from flights.transformation.departures import departures
 from flights.value import rates
 from lakeproof import Column, Sla, Table, Value, Window, audit, daily_table
@@ -64,10 +64,8 @@ padding_candidates = Table(
     ],
     partition="flight_date",
     layer="value",
-    start=START,
-    end=END,
-    timezone="America/New_York",
     key=["flight_date", *SCHEDULE],
+    pipeline=flights,
     owner="team:flight-economics",
     allow_empty=True,  # nothing has flown ten times in the first nine days, and a good season may have no candidate
     audits=[
