@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lakeproof.pipeline import Pipeline
     from lakeproof.sensors import readiness
     from lakeproof.source import DatabaseSource, HttpSource, LandingSource, PackageSource, Source
+    from lakeproof.stewardship.checks import slas
     from lakeproof.window import Window
 
 _HOMES = {
@@ -41,6 +42,7 @@ _HOMES = {
     "daily_table": "lakeproof.asset",
     "maintenance": "lakeproof.jobs",
     "readiness": "lakeproof.sensors",
+    "slas": "lakeproof.stewardship.checks",
     "sql_table": "lakeproof.asset",
 }
 
@@ -64,6 +66,7 @@ __all__ = [
     "daily_table",
     "maintenance",
     "readiness",
+    "slas",
     "sql_table",
 ]
 

@@ -226,8 +226,8 @@ class Table:
     def _check_days(self) -> None:
         """Refuse days without a partition column and a partition column without days."""
         if self.partition is None:
-            if self.start or self.end or self.gaps:
-                self._refuse("start, end and gaps are for tables with a partition column", "name it with partition=")
+            if self.start or self.end or self.gaps or self.sla:
+                self._refuse("start, end, gaps and sla are for tables with a partition column", "name it by partition=")
             return
         if self.partition not in self.column_names:
             self._refuse(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Literal, Protocol
 from zoneinfo import ZoneInfo, available_timezones
 
-from lakeproof.errors import ContractError, did_you_mean
-from lakeproof.window import ONE_DAY
+from lakeproof.errors import ContractError, UsageError, did_you_mean
+from lakeproof.window import ONE_DAY, as_day
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,9 +41,13 @@ NOT_EMPTY = "not_empty"
 PRE_CHECK = "pre_check"
 """The asset check of every table that collects from a source."""
 
+SLA_CHECK = "sla"
+"""The asset check of every table with an SLA."""
+
 TAKEN = {
     NOT_EMPTY: "every table has that audit unless it declares allow_empty=True",
     PRE_CHECK: "it is what every table is asked that collects from a source",
+    SLA_CHECK: "it is what every table with an SLA is asked when a day is due",
 }
 
 
@@ -171,32 +175,58 @@ class Sla:
         due: Local time `HH:MM` on the day after the logical day.
         target: Share of days that are published in time, in (0, 1].
         timezone: The zone of `due`.
+        since: The first logical day that is promised. Without it, days are promised whose deadline lies after the
+            instant at which the platform first stored the SLA.
     """
 
     due: str
     target: float = 0.95
     timezone: str = "UTC"
+    since: str | date | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a time, target or zone that does not exist."""
+        """Refuse a time, target, zone or first day that does not exist."""
         try:
-            time.fromisoformat(self.due)
+            known = time.fromisoformat(self.due) == time.fromisoformat(self.due[:5])
         except ValueError:
+            known = False
+        if not known:
             msg = f"Sla: due {self.due!r} is not a time of day; write HH:MM."
-            raise ContractError(msg) from None
+            raise ContractError(msg)
         if not 0 < self.target <= 1:
             msg = f"Sla: target {self.target} is not a share in (0, 1]; 0.95 means 95 days of 100."
             raise ContractError(msg)
         check_timezone("Sla", self.timezone)
+        self._check_since()
+
+    def _check_since(self) -> None:
+        try:
+            first = self.first_promised
+        except UsageError as error:
+            msg = f"Sla: since {error}"
+            raise ContractError(msg) from None
+        today = datetime.now(ZoneInfo(self.timezone)).date()
+        if first is not None and first > today:
+            msg = f"Sla: since {first} lies after today, {today}; a day that was not promised yet cannot be judged."
+            raise ContractError(msg, next_step="give the first day that is promised, or leave since out")
 
     @property
     def due_time(self) -> time:
         """The time of day at which a day is due."""
         return time.fromisoformat(self.due)
 
+    @property
+    def first_promised(self) -> date | None:
+        """The first logical day that is promised, where the contract says so."""
+        return None if self.since is None else as_day(self.since)
+
     def deadline(self, day: date) -> datetime:
-        """Return the instant by which `day` is due."""
-        return datetime.combine(day + ONE_DAY, self.due_time, ZoneInfo(self.timezone))
+        """Return the instant, in UTC, by which `day` is due.
+
+        Where the clocks change, `due` is counted from midnight as if they had not yet: a time that occurs twice is the
+        first of the two, and one that is skipped lies as long after midnight as on any other day.
+        """
+        return datetime.combine(day + ONE_DAY, self.due_time, ZoneInfo(self.timezone)).astimezone(UTC)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from lakeproof.lake.evidence import day_key, publisher
+from lakeproof.lake.published import FIRST_KEY, carried
 from lakeproof.merge import MERGE_BASE
 
 if TYPE_CHECKING:
@@ -68,5 +69,6 @@ def run_record(
             "days": {day_key(day): list(lacks) for day, lacks in work.unready.items() if day in staged.files},
         },
         "rejected": {day_key(day): rows for day, rows in rejected.items()},
+        FIRST_KEY: carried(docket.table, work.days),
         "days": days,
     }

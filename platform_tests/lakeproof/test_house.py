@@ -35,6 +35,7 @@ FLOORS = [
     ["lakehouse"],
     ["alive", "record", "recording", "spec", "asset"],
     ["order", "outside", "sensors", "verify", "repair", "jobs"],
+    ["stewardship"],
     ["testing", "idempotence"],
     ["cli"],
 ]

@@ -14,6 +14,7 @@ COMMANDS = {
     "status": "which days of each table are published, held or missing",
     "show": "a published day, a held one, or its evidence",
     "held": "the days that audits refused, and why",
+    "sla": "whether days come when they were promised",
     "verify": "whether published days are what their recorded inputs make",
     "lint": "what in the code of tables lets more than their inputs decide",
     "maintain": "remove what nobody needs, and record what was published",

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from lakeproof.errors import LakeError
 from lakeproof.lake.faults import lake_faults
+from lakeproof.lake.promise import sla_properties
 from lakeproof.lake.retention import RETENTION
 from lakeproof.lake.schema import (
     as_declared,
@@ -153,7 +154,12 @@ class Lake:
                     schema=iceberg_schema(contract),
                     partition_spec=partition_spec(contract),
                     sort_order=sort_order(contract),
-                    properties={**PROPERTIES, **self._records(contract), **declared_properties(contract)},
+                    properties={
+                        **PROPERTIES,
+                        **self._records(contract),
+                        **declared_properties(contract),
+                        **sla_properties(contract.sla, {}),
+                    },
                 )
             except (TableAlreadyExistsError, IntegrityError):
                 table = self.catalog.load_table(contract.name)

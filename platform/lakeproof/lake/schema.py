@@ -1,7 +1,8 @@
 """The stored schema follows the contract, by field id; what would lose data or break a reader is refused.
 
 What changes is a function of the stored table and the contract alone, new field ids included, so that two runs that
-change a table at once agree. Nothing is stored before a publish: it goes into the commit of the audited days.
+change a table at once agree; of the instant of a new SLA, the first to store it decides. Nothing is stored before a
+publish: it goes into the commit of the audited days.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from pyiceberg.types import (
 )
 
 from lakeproof.errors import LakeError
+from lakeproof.lake.promise import DECLARED_KEY, sla_properties
 from lakeproof.lake.replace import MemoizedTransaction
 from lakeproof.parts import DECIMAL, Column
 
@@ -174,11 +176,7 @@ def evolve(transaction: Transaction, contract: Table, staged: Staged | None = No
     if staged is not None and not _written_for(transaction.table_metadata, staged):
         msg = f"{contract.name}: its columns or sort order changed after the days were staged; nothing was published."
         raise LakeError(msg, readers="see what they saw before", next_step="run the same days again")
-    stored = metadata.properties
-    properties = {name: value for name, value in declared_properties(contract).items() if stored.get(name) != value}
-    if properties:
-        transaction.set_properties(properties)
-    return changed or bool(properties)
+    return changed | _change_properties(transaction, contract)
 
 
 def _written_for(metadata: TableMetadata, staged: Staged) -> bool:
@@ -265,6 +263,17 @@ def _change_columns(transaction: Transaction, contract: Table, matched: Mapping[
             for before, after in itertools.pairwise(told):
                 update.move_after(after, before)
     return True
+
+
+def _change_properties(transaction: Transaction, contract: Table) -> bool:
+    """Stage what the table is to remember of its contract, and return whether that is anything new."""
+    stored = transaction.table_metadata.properties
+    wanted = {**declared_properties(contract), **sla_properties(contract.sla, stored)}
+    if changed := {name: value for name, value in wanted.items() if stored.get(name) != value}:
+        transaction.set_properties(changed)
+    if ended := DECLARED_KEY in stored and contract.sla is None:
+        transaction.remove_properties(DECLARED_KEY)
+    return bool(changed) or ended
 
 
 def _change_sort(transaction: Transaction, contract: Table) -> bool:

@@ -1,0 +1,122 @@
+"""When each day was first published: what SLAs are judged by, carried from run to run, since all else is let go.
+
+The instant is that of the first commit, as its snapshot has it. Snapshots expire and replaced runs' evidence is
+removed, so each run's evidence carries the instants of its own days that were published before, and of all days of the
+last weeks. So one file tells a whole season, and a replaced day keeps its first instant. A day that was published when
+more publishes followed than snapshots are kept, before any evidence could carry it, has the instant at which its audits
+passed: before the commit, by as long as the commit took.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from pyiceberg.io import load_file_io
+
+from lakeproof.lake.evidence import PATH_KEY, day_key, evidence_location
+from lakeproof.lake.faults import lake_faults
+from lakeproof.lake.files import read_file
+from lakeproof.lake.live import View
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from pyiceberg.table import Table as IcebergTable
+
+    from lakeproof.lake.live import LiveDay
+    from lakeproof.lake.replace import Day
+
+FIRST_KEY = "first_published"
+"""Where a run's evidence says when days were first published, of those that were published before it."""
+
+CARRIED_DAYS = 100
+"""How many days before today each run's evidence tells of: the ninety that SLAs look at, and some to spare."""
+
+
+def first_published(table: IcebergTable, live: Mapping[Day, LiveDay]) -> dict[Day, datetime | None]:
+    """Return when each of some published days was first published, whatever replaced it since.
+
+    None where nobody knows: another engine published the day, or its evidence is gone or damaged.
+
+    Args:
+        table: The Iceberg table.
+        live: The days.
+
+    Raises:
+        LakeError: The storage refused.
+    """
+    commits = _commits(table)
+    newest = _told(table, next(iter(commits), None))
+    return {day: newest.first(day) or _of_run(table, of_day, commits) for day, of_day in live.items()}
+
+
+def carried(table: IcebergTable, days: Collection[Day]) -> dict[str, datetime]:
+    """Return what a run's evidence shall say of days that were published before it, by day.
+
+    Args:
+        table: The Iceberg table, as the run knows it.
+        days: The days of the run; recent ones are added.
+    """
+    if None in days:
+        return {}
+    today = datetime.now(UTC).date()
+    recent = {today - timedelta(days=n) for n in range(CARRIED_DAYS)}
+    live = View.of(table, recent | {day for day in days if day is not None}).days
+    return {day_key(day): at for day, at in first_published(table, live).items() if at is not None}
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What a run's evidence says of instants."""
+
+    audited: datetime | None
+    firsts: Mapping[str, datetime]
+
+    def first(self, day: Day) -> datetime | None:
+        return self.firsts.get(day_key(day))
+
+
+NOTHING = _Told(None, {})
+
+
+def _of_run(table: IcebergTable, live: LiveDay, commits: Mapping[str, datetime]) -> datetime | None:
+    """Return when the day was published before its run, else when that run published it."""
+    told = _told(table, None if live.run is None else evidence_location(table, live.run))
+    first = told.first(live.day)
+    if first is None and told is not NOTHING:
+        return commits.get(evidence_location(table, live.run or ""), told.audited)
+    return first
+
+
+def _commits(table: IcebergTable) -> dict[str, datetime]:
+    """Return when each run committed whose snapshot lives, by where its evidence lies; the newest first."""
+    found = {}
+    for snapshot in reversed(table.metadata.snapshots):
+        where = snapshot.summary.additional_properties.get(PATH_KEY) if snapshot.summary else None
+        if where is not None:
+            found[where] = datetime.fromtimestamp(snapshot.timestamp_ms / 1000, UTC)
+    return found
+
+
+def _told(table: IcebergTable, location: str | None) -> _Told:
+    """Return what evidence says; nothing when there is none that can be read."""
+    if location is None:
+        return NOTHING
+    with lake_faults(f"reading the evidence {location}"):
+        try:
+            return _parsed(location, tuple(sorted(table.io.properties.items())))
+        except (LookupError, ValueError):  # not kept: it may be there the next time
+            return NOTHING
+
+
+@lru_cache(maxsize=4096)
+def _parsed(location: str, properties: tuple[tuple[str, Any], ...]) -> _Told:
+    """Read evidence, which never changes."""
+    data = read_file(load_file_io(dict(properties), location), location)
+    record = {} if data is None else json.loads(data)
+    firsts = {day: datetime.fromisoformat(at) for day, at in record[FIRST_KEY].items()}
+    return _Told(datetime.fromisoformat(record["audited"]), firsts)

@@ -1,0 +1,1 @@
+"""What a table's owner answers for: whether its days come when they were promised."""

@@ -1,0 +1,149 @@
+"""What the lake itself knows of its publishes: reports and lineage are read from it, and from nowhere else."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from lakeproof.contract import Input
+from lakeproof.lake.evidence import key_day, read_evidence
+from lakeproof.lake.live import View
+from lakeproof.lake.promise import Declared
+from lakeproof.lake.published import first_published
+from lakeproof.stewardship.attainment import HISTORY, Promise, PublishedDay, Report, judge
+from lakeproof.stewardship.critical import critical_path
+from lakeproof.window import ONE_DAY, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import date
+
+    from pyiceberg.table import Table as IcebergTable
+
+    from lakeproof.asset import TableAsset
+    from lakeproof.contract import Table
+    from lakeproof.lake.catalog import Lake
+    from lakeproof.parts import Sla
+    from lakeproof.stewardship.attainment import SlaDay
+    from lakeproof.stewardship.critical import Arrival, At
+
+ALWAYS = datetime.min.replace(tzinfo=UTC)
+
+AROUND = timedelta(days=45)
+"""How far around a day its neighbours are looked up with it: a trailing window asks for them next."""
+
+
+def report_of(lake: Lake, table: Table, now: datetime, days: int = HISTORY) -> Report | None:
+    """Return how a table keeps its SLA; None when it has none.
+
+    Args:
+        lake: The lake.
+        table: The contract.
+        now: The instant of the report.
+        days: How many days to judge, up to the one that ended last.
+
+    Raises:
+        LakeError: The catalog or the storage refused.
+    """
+    if table.sla is None:
+        return None
+    stored = lake.find(table.name)
+    promise = in_force(table.sla, None if stored is None else Declared.of(stored.properties))
+    judged = _days(table, promise, now, days)
+    promised = [day for day in judged if promise.covers(day)]
+    published = _published(stored, promised) if stored is not None else {}
+    gaps = {day: why for day in judged if (why := table.gap(day)) is not None}
+    return Report(table.name, promise, now, judge(promise, judged, published, gaps, now))
+
+
+def in_force(sla: Sla, declared: Declared | None) -> Promise:
+    """Return the promise that days are judged by: the contract's own since its `since`, else what the table remembers.
+
+    What the contract says anew holds from the next publish on, which stores it; until then the stored one does.
+    """
+    if sla.since is not None or declared is None:
+        return Promise(sla)
+    return Promise(declared.sla, declared.instant)
+
+
+def _days(table: Table, promise: Promise, now: datetime, count: int) -> tuple[date, ...]:
+    """Return the days that ended last, and as many before them that `count` of them are due."""
+    today = now.astimezone(ZoneInfo(promise.sla.timezone)).date()
+    until = min(today, table.until_day or today)
+    first = max(table.first_day, until - (count + 1) * ONE_DAY)
+    return Window(first, until).days if first < until else ()
+
+
+def _published(table: IcebergTable, days: Sequence[date]) -> dict[date, PublishedDay]:
+    """Return the published ones of some days. Nothing is read when none is asked for."""
+    live = View.of(table, days).days if days else {}
+    return {day: PublishedDay(day, at) for day, at in first_published(table, live).items() if day is not None}
+
+
+class LakeLineage:
+    """What days were made from, by their evidence; of days that are not published, by the contracts that are loaded.
+
+    Args:
+        lake: The lake.
+        made: The tables whose code is loaded, by name.
+    """
+
+    def __init__(self, lake: Lake, made: Mapping[str, TableAsset]) -> None:
+        self._lake = lake
+        self._made = made
+        self._tables: dict[str, IcebergTable | None] = {}
+        self._live: dict[At, tuple[str | None, datetime | None]] = {}
+        self._looked: set[At] = set()
+
+    def path(self, report: Report, day: SlaDay) -> tuple[Arrival, ...]:
+        """Return the critical path of a day that was missed; it ended at midnight in the SLA's zone."""
+        end = Window.of(day.day, timezone=report.promise.sla.timezone).end.astimezone(UTC)
+        return critical_path(self, (report.table, day.day), end)
+
+    def arrived(self, at: At) -> datetime | None:
+        """Return when a day was first published; None when it is not.
+
+        One of which nobody knows counts as there all the time: it cannot be blamed.
+        """
+        self._look(at)
+        return self._live[at][1] or ALWAYS if at in self._live else None
+
+    def inputs(self, at: At) -> Iterable[At]:
+        """Return the days of tables that a day was made from, or will be."""
+        if (record := self._record(at)) is not None:
+            for read in record["inputs"].values():
+                days = (key_day(key) for key in read.get("days", ()) if "table" in read)
+                yield from ((read["table"], day) for day in days if day is not None)
+        elif at[0] in self._made:
+            for how in self._made[at[0]].inputs.values():
+                window = how.window(Window.of(at[1])) if isinstance(how, Input) else None
+                if isinstance(how, Input) and window is not None:
+                    yield from ((how.table.name, day) for day in window.days if how.table.gap(day) is None)
+
+    def sources(self, at: At) -> Iterable[str]:
+        """Return the sources that a day was collected from, or will be."""
+        if (record := self._record(at)) is not None:
+            yield from (read["source"] for read in record["inputs"].values() if "source" in read)
+        elif at[0] in self._made:
+            yield from (how.name for how in self._made[at[0]].inputs.values() if not isinstance(how, Input))
+
+    def _record(self, at: At) -> dict[str, Any] | None:
+        self._look(at)
+        run, table = self._live.get(at, (None, None))[0], self._tables[at[0]]
+        return read_evidence(table, run) if run is not None and table is not None else None
+
+    def _look(self, at: At) -> None:
+        """Look up a day, and those around it, in one go."""
+        name, day = at
+        if at in self._looked:
+            return
+        if name not in self._tables:
+            self._tables[name] = self._lake.find(name)
+        table, around = self._tables[name], Window(day - AROUND, day + AROUND).days
+        self._looked |= {(name, d) for d in around}
+        if table is not None:
+            live = View.of(table, around).days
+            for d, first in first_published(table, live).items():
+                if d is not None:
+                    self._live[name, d] = (live[d].run, first)
