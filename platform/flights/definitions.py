@@ -1,4 +1,4 @@
-"""The flights code location: every table of its four layers, their lake, its upkeep, and what asks for their days."""
+"""The flights code location: every table, their lake, its upkeep, what asks for their days, and their SLAs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dagster as dg
 
 from flights import analysis, collection, transformation, value
 from flights.days import LIVE
-from lakeproof import Lakehouse, maintenance, readiness
+from lakeproof import Lakehouse, maintenance, readiness, slas
 
 LAYERS = (collection, transformation, analysis, value)
 
@@ -20,4 +20,5 @@ defs = dg.Definitions.merge(
     ),
     maintenance(TABLES),
     readiness(TABLES, default_status=dg.DefaultSensorStatus.RUNNING if LIVE else dg.DefaultSensorStatus.STOPPED),
+    slas(TABLES),
 )

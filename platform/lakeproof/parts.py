@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from functools import cache
 from typing import TYPE_CHECKING, Literal, Protocol
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -252,6 +253,12 @@ class Value:
 
 def check_timezone(where: str, name: str) -> None:
     """Refuse a time zone that does not exist."""
-    if name not in available_timezones():
-        msg = f"{where}: unknown time zone {name!r}. {did_you_mean(name, available_timezones())}"
+    if name not in _timezones():
+        msg = f"{where}: unknown time zone {name!r}. {did_you_mean(name, _timezones())}"
         raise ContractError(msg)
+
+
+@cache
+def _timezones() -> set[str]:
+    """Return the names of all time zones; finding them reads a thousand files."""
+    return available_timezones()

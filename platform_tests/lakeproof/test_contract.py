@@ -39,7 +39,8 @@ WRONG_TABLES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "an end that is no day": ({"end": "soon"}, ["'soon' is not a day"]),
     "an end before the start": ({"start": "2024-01-02", "end": "2024-01-01"}, ["2024-01-01", "2024-01-02"]),
     "an end on the start": ({"start": "2024-01-02", "end": "2024-01-02"}, ["ends", "before it starts"]),
-    "days without a partition": ({"partition": None, "start": "2024-01-01"}, ["start, end and gaps", "partition="]),
+    "days without a partition": ({"partition": None, "start": "2024-01-01"}, ["start, end, gaps and sla", "partition="]),
+    "an SLA without days": ({"partition": None, "sla": Sla("06:00")}, ["start, end, gaps and sla", "partition="]),
     "a gap without a reason": ({"gaps": {"2024-01-05": " "}}, ["gap 2024-01-05 has no reason"]),
     "a gap with None for a reason": ({"gaps": {"2024-01-05": None}}, ["gap 2024-01-05 has no reason"]),
     "a list of gaps": ({"gaps": ["2024-01-05"]}, ["gaps"]),
@@ -99,6 +100,10 @@ WRONG_PARTS: dict[str, tuple[Callable[[], object], list[str]]] = {
     "a percentage": (lambda: Sla("06:00", target=95), ["target 95", "0.95"]),
     "a target that is no number": (lambda: Sla("06:00", target=float("nan")), ["(0, 1]"]),
     "a time that is none": (lambda: Sla("25:00"), ["'25:00'", "HH:MM"]),
+    "a time with seconds": (lambda: Sla("06:00:30"), ["'06:00:30'", "HH:MM"]),
+    "a time in a zone of its own": (lambda: Sla("06:00+02:00"), ["'06:00+02:00'", "HH:MM"]),
+    "a promise since no day": (lambda: Sla("06:00", since="2024-02-30"), ["since '2024-02-30' is not a day"]),
+    "a promise that is yet to begin": (lambda: Sla("06:00", since="2999-01-01"), ["2999-01-01", "after today"]),
     "a deadline in no zone": (lambda: Sla("06:00", timezone="Mars/Olympus"), ["Mars/Olympus"]),
     "a worth below nothing": (lambda: Value("planning", -1, "why"), ["-1"]),
     "nothing not null": (audit.not_null, ["needs at least one column"]),
@@ -110,6 +115,7 @@ WRONG_PARTS: dict[str, tuple[Callable[[], object], list[str]]] = {
     "an unknown severity": (lambda: audit.not_null("value", severity="error"), ["'error'", "'blocking' nor 'warn'"]),  # type: ignore[arg-type]  # wrong on purpose
     "an audit's name": (lambda: audit.sql("Is sane", "true"), ["'Is sane'", "lower-case"]),
     "a taken name": (lambda: audit.sql("not_empty", "true"), ["not_empty", "taken"]),
+    "the name of the check of SLAs": (lambda: audit.sql("sla", "true"), ["sla", "taken"]),
 }
 
 
