@@ -72,8 +72,8 @@ def path_text(path: Sequence[Arrival]) -> str:
 def summary(report: Report) -> str:
     """Return in one sentence how the latest day that is due came."""
     if report.due is None:
-        declared = "; the next publish declares it" if _waits(report) else ""
-        return f"no day is due yet since the SLA was declared{declared}"
+        waits = report.promise.declared is None and report.promise.sla.since is None
+        return "the next publish declares the SLA" if waits else "no day is due yet since the SLA was declared"
     return f"{report.due.day} {day_text(report.due)}, due {local(report, report.due.deadline)}"
 
 
@@ -135,7 +135,3 @@ def bar_lines(days: Sequence[SlaDay]) -> list[str]:
     """Return a bar a day, a month or so a line, each line with its first day."""
     stretches = [days[n : n + BARS_IN_LINE] for n in range(0, len(days), BARS_IN_LINE)]
     return [f"{stretch[0].day} {bars(stretch)}" for stretch in stretches]
-
-
-def _waits(report: Report) -> bool:
-    return report.promise.declared is None and report.promise.sla.since is None
