@@ -1,11 +1,11 @@
-"""The `sla` check in Dagster says what is true of the latest day due, and nothing that runs can make it say otherwise."""
+"""The `sla` check in Dagster says what is true of the latest day due, and nothing that runs makes it say otherwise."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import polars as pl
