@@ -9,6 +9,7 @@ passed: before the commit, by as long as the commit took.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyiceberg.io import load_file_io
 
-from lakeproof.lake.evidence import PATH_KEY, day_key, evidence_location
+from lakeproof.lake.evidence import PATH_KEY, SHA256_KEY, day_key, evidence_location
 from lakeproof.lake.faults import lake_faults
 from lakeproof.lake.files import read_file
 from lakeproof.lake.live import View
@@ -50,7 +51,7 @@ def first_published(table: IcebergTable, live: Mapping[Day, LiveDay]) -> dict[Da
         LakeError: The storage refused.
     """
     commits = _commits(table)
-    newest = _told(table, next(iter(commits), None))
+    newest = _told(table, next(iter(commits), None), commits)
     return {day: newest.first(day) or _of_run(table, of_day, commits) for day, of_day in live.items()}
 
 
@@ -70,53 +71,67 @@ def carried(table: IcebergTable, days: Collection[Day]) -> dict[str, datetime]:
 
 
 @dataclass(frozen=True)
+class _Commit:
+    """When a run committed, and the SHA-256 of its evidence, as its snapshot has them."""
+
+    at: datetime
+    sha256: str | None
+
+
+@dataclass(frozen=True)
 class _Told:
-    """What a run's evidence says of instants."""
+    """What a run's evidence says of instants, and the SHA-256 of the file."""
 
     audited: datetime | None
     firsts: Mapping[str, datetime]
+    sha256: str
 
     def first(self, day: Day) -> datetime | None:
         return self.firsts.get(day_key(day))
 
 
-NOTHING = _Told(None, {})
+NOTHING = _Told(None, {}, "")
 
 
-def _of_run(table: IcebergTable, live: LiveDay, commits: Mapping[str, datetime]) -> datetime | None:
+def _of_run(table: IcebergTable, live: LiveDay, commits: Mapping[str, _Commit]) -> datetime | None:
     """Return when the day was published before its run, else when that run published it."""
-    told = _told(table, None if live.run is None else evidence_location(table, live.run))
-    first = told.first(live.day)
-    if first is None and told is not NOTHING:
-        return commits.get(evidence_location(table, live.run or ""), told.audited)
-    return first
+    if live.run is None:
+        return None
+    location = evidence_location(table, live.run)
+    told = _told(table, location, commits)
+    if told is NOTHING:
+        return None
+    return told.first(live.day) or (commits[location].at if location in commits else told.audited)
 
 
-def _commits(table: IcebergTable) -> dict[str, datetime]:
-    """Return when each run committed whose snapshot lives, by where its evidence lies; the newest first."""
+def _commits(table: IcebergTable) -> dict[str, _Commit]:
+    """Return the commit of each run whose snapshot lives, by where its evidence lies; the newest first."""
     found = {}
     for snapshot in reversed(table.metadata.snapshots):
-        where = snapshot.summary.additional_properties.get(PATH_KEY) if snapshot.summary else None
-        if where is not None:
-            found[where] = datetime.fromtimestamp(snapshot.timestamp_ms / 1000, UTC)
+        summary = snapshot.summary.additional_properties if snapshot.summary else {}
+        if (location := summary.get(PATH_KEY)) is not None:
+            found[location] = _Commit(
+                datetime.fromtimestamp(snapshot.timestamp_ms / 1000, UTC), summary.get(SHA256_KEY)
+            )
     return found
 
 
-def _told(table: IcebergTable, location: str | None) -> _Told:
-    """Return what evidence says; nothing when there is none that can be read."""
+def _told(table: IcebergTable, location: str | None, commits: Mapping[str, _Commit]) -> _Told:
+    """Return what evidence says; nothing when it is gone, damaged, or not the file that its snapshot names."""
     if location is None:
         return NOTHING
     with lake_faults(f"reading the evidence {location}"):
         try:
-            return _parsed(location, tuple(sorted(table.io.properties.items())))
-        except (LookupError, ValueError):  # not kept: it may be there the next time
+            told = _parsed(location, tuple(sorted(table.io.properties.items())))
+        except (LookupError, ValueError, TypeError, AttributeError):  # not kept: it may be mended
             return NOTHING
+    return told if location not in commits or commits[location].sha256 == told.sha256 else NOTHING
 
 
 @lru_cache(maxsize=4096)
 def _parsed(location: str, properties: tuple[tuple[str, Any], ...]) -> _Told:
     """Read evidence, which never changes."""
-    data = read_file(load_file_io(dict(properties), location), location)
-    record = {} if data is None else json.loads(data)
+    data = read_file(load_file_io(dict(properties), location), location) or b"{}"
+    record = json.loads(data)
     firsts = {day: datetime.fromisoformat(at) for day, at in record[FIRST_KEY].items()}
-    return _Told(datetime.fromisoformat(record["audited"]), firsts)
+    return _Told(datetime.fromisoformat(record["audited"]), firsts, hashlib.sha256(data).hexdigest())

@@ -161,6 +161,18 @@ def test_without_an_sla_or_a_table_there_is_nothing_to_judge(lab: Any) -> None:
     assert set(states(lab, lab.table(sla=Sla("06:00")), "2024-01-05T12:00:00")) == {"exempt"}
 
 
+def test_evidence_that_is_not_the_one_its_snapshot_names_tells_nothing(lab: Any) -> None:
+    """An instant that somebody wrote into it afterwards makes no late day good; nobody knows the day's any more."""
+    table = lab.table(sla=Sla("06:00", since="2024-01-01"))
+    run(lab, table, "2024-01-02T09:00:00", 1, 1)
+    (path,) = Path(lab.stored().location().removeprefix("file://"), "evidence").glob("*.json")
+    record = json.loads(path.read_text())
+
+    path.write_text(json.dumps(record | {"first_published": {"2024-01-01": "2024-01-02T05:00:00+00:00"}}))
+
+    assert states(lab, table, "2024-01-02T12:00:00") == ["unknown"]
+
+
 def test_evidence_carries_the_instants_of_the_last_weeks(lab: Any) -> None:
     """One file tells of every recent day, so that a report need not read one a day."""
     table = lab.table()
