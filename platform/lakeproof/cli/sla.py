@@ -41,7 +41,8 @@ def sla(tables: Sequence[str], *, days: int, as_of: str | None, workspace: str, 
     Exits 0: it is a report, and says what was missed.
     """
     now = _instant(as_of)
-    chosen = find_tables(load_locations(workspace), tables)
+    locations = load_locations(workspace)
+    chosen = find_tables(locations, tables)
     found = [(location, report_of(location.lake, made.table, now, max(days, HISTORY))) for location, made in chosen]
     reports = [(location, report) for location, report in found if report is not None]
     paths: Paths = {}
@@ -49,7 +50,7 @@ def sla(tables: Sequence[str], *, days: int, as_of: str | None, workspace: str, 
         if not reports:
             msg = f"{tables[0]} has no SLA."
             raise UsageError(msg, next_step="declare one in its contract: sla=Sla(due='06:00')")
-        known = {made.table.name: made for location in load_locations(workspace) for made in location.tables}
+        known = {made.table.name: made for location in locations for made in location.tables}
         location, report = reports[0]
         lineage = LakeLineage(location.lake, known)
         paths = {day.day: lineage.path(report, day) for day in report.last(days) if day.missed}

@@ -148,6 +148,11 @@ def test_backfilling_an_old_day_does_not_fool_it(location: Location) -> None:
 
     location.tick("2024-01-04T08:01")
     assert location.says("clean") == (False, "2024-01-03 not published yet, due 2024-01-04 06:00")
+    with at("2024-01-04T08:30"):
+        repaired = dg.AssetMaterialization(location.assets["clean"].key, partition="2024-01-01")
+        location.instance.report_runless_asset_event(repaired)
+    assert "clean" in location.tick("2024-01-04T08:31")  # or the UI would hide what was said before
+    assert "clean" not in location.tick("2024-01-04T08:32")
     location.value = 1_000
     location.run("2024-01-04T09:00", "raw", "clean", day="2024-01-03")
     assert location.tick("2024-01-04T09:01")
