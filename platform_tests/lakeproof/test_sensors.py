@@ -183,7 +183,7 @@ def shelf() -> Shelf:
 
 def collected(shelf: Shelf, **more: Any) -> tuple[Table, dg.AssetsDefinition]:
     """Return a table that collects what lies on the shelf."""
-    raw = table("lab.raw", **more)
+    raw = table("sensed.raw", **more)
 
     @daily_table(raw, delivered=shelf)
     def collect(delivered: pl.DataFrame) -> pl.DataFrame:
@@ -205,7 +205,7 @@ def derived(name: str, **inputs: Any) -> tuple[Table, dg.AssetsDefinition]:
 
 def trailing(raw: Table) -> tuple[Table, dg.AssetsDefinition]:
     """Return a table that sums three days."""
-    made = table("lab.three", layer="analysis")
+    made = table("sensed.three", layer="analysis")
 
     @daily_table(made, given=raw.last(days=3))
     def sum_up(window: Window, given: pl.DataFrame) -> pl.DataFrame:
@@ -217,7 +217,7 @@ def trailing(raw: Table) -> tuple[Table, dg.AssetsDefinition]:
 
 def cumulative(raw: Table) -> tuple[Table, dg.AssetsDefinition]:
     """Return a table that adds each day to the day before."""
-    made = table("lab.total", layer="analysis")
+    made = table("sensed.total", layer="analysis")
 
     @daily_table(made, before=made.previous(), today=raw)
     def add(window: Window, before: pl.DataFrame, today: pl.DataFrame) -> pl.DataFrame:
@@ -260,7 +260,7 @@ def test_sixty_days_are_each_asked_for_once(instance: dg.DagsterInstance, lakeho
 
         if day == days[12]:
             assert f"{late} is not on the shelf" in (world.said["sources"] or "")
-            assert "lab.raw is not published for some days of its window" in (world.said["readiness"] or "")
+            assert "sensed.raw is not published for some days of its window" in (world.said["readiness"] or "")
             shelf.values[late] = 1
             asked = world.settle()
             assert asked == [("raw", str(late)), ("three", f"{late}..{days[12]}")]
@@ -289,7 +289,7 @@ def test_a_day_whose_run_fails_is_not_asked_for_again_until_its_input_changes(
 ) -> None:
     """A run that breaks is an incident for people; the same cause would break it again."""
     raw, collect = collected(shelf)
-    _, take = derived("lab.later", raw=raw)
+    _, take = derived("sensed.later", raw=raw)
     world = World(instance, lakehouse, [collect, take])
     shelf.values[FIRST] = 1
     world.until(FIRST + timedelta(days=1))
@@ -307,7 +307,7 @@ def test_a_parent_that_ran_again_with_the_same_content_causes_nothing(
 ) -> None:
     """What counts is what is published, not that something ran."""
     raw, collect = collected(shelf)
-    _, take = derived("lab.later", raw=raw)
+    _, take = derived("sensed.later", raw=raw)
     world = World(instance, lakehouse, [collect, take])
     shelf.values[FIRST] = 1
     world.until(FIRST + timedelta(days=1))
@@ -341,7 +341,7 @@ def test_the_sensors_have_no_memory_that_they_need(
 ) -> None:
     """A code server that starts anew, with the cursor or without it, asks for nothing that is there."""
     raw, collect = collected(shelf)
-    _, take = derived("lab.later", raw=raw)
+    _, take = derived("sensed.later", raw=raw)
     world = World(instance, lakehouse, [collect, take])
     shelf.values |= {FIRST + timedelta(days=n): 1 for n in range(5)}
     world.until(FIRST + timedelta(days=5))
@@ -374,7 +374,7 @@ def test_a_source_that_breaks_is_told_and_keeps_no_other_from_being_asked(
 ) -> None:
     """The reason is one line; days of other sources arrive."""
     _, collect = collected(shelf)
-    other = table("lab.other")
+    other = table("sensed.other")
     good = Shelf({FIRST: 1})
 
     @daily_table(other, delivered=good)
@@ -386,7 +386,7 @@ def test_a_source_that_breaks_is_told_and_keeps_no_other_from_being_asked(
     world.until(FIRST + timedelta(days=1))
 
     assert world.settle() == [("other", str(FIRST))]
-    assert "lab.raw: a shelf cannot be asked: ConnectionError" in (world.said["sources"] or "")
+    assert "sensed.raw: a shelf cannot be asked: ConnectionError" in (world.said["sources"] or "")
 
 
 def test_a_source_day_turns_green_when_it_is_complete(
@@ -398,7 +398,7 @@ def test_a_source_day_turns_green_when_it_is_complete(
     shelf.values[FIRST] = 1
     world.until(FIRST + timedelta(days=2))
     world.tick("sources")
-    key = dg.AssetKey(["sources", "lab", "raw", "delivered"])
+    key = dg.AssetKey(["sources", "sensed", "raw", "delivered"])
 
     assert instance.get_materialized_partitions(key) == {str(FIRST)}
     assert world.defs.resolve_asset_graph().get(collect.key).parent_keys == {key}
@@ -450,7 +450,7 @@ def test_a_day_of_a_chain_that_is_held_is_not_asked_for_again_because_the_one_be
 ) -> None:
     """A stretch was asked for at once: what was refused in it was judged with the day before, and those after wait."""
     _, collect = collected(shelf, audits=[audit.sql("not_large", "value < 100")])
-    total, add = cumulative(table("lab.raw"))
+    total, add = cumulative(table("sensed.raw"))
     world = World(instance, lakehouse, [collect, add])
     days = [FIRST + timedelta(days=n) for n in range(4)]
     shelf.values |= dict(zip(days, (1, -5, 1, 1), strict=True))
@@ -485,7 +485,7 @@ def test_the_cursor_is_small_when_all_is_there(
     world.until(FIRST + timedelta(days=40))
     world.settle()
 
-    assert json.loads(world.cursors["readiness"] or "")["lab.raw"]["asked"] == {}
+    assert json.loads(world.cursors["readiness"] or "")["sensed.raw"]["asked"] == {}
     assert world.said["readiness"] == "All days of 1 tables are there."
 
 
@@ -494,16 +494,17 @@ def test_a_table_waits_for_days_of_another_location_that_need_not_be_loaded(
 ) -> None:
     """What is published is asked of the lake: a location that is down, or unknown to Dagster, changes nothing."""
     raw, collect = collected(shelf)
-    _, take = derived("lab.later", raw=raw)
-    here, there = World(instance, lakehouse, [take]), World(dg.DagsterInstance.ephemeral(), lakehouse, [collect])
+    _, take = derived("sensed.later", raw=raw)
     shelf.values[FIRST] = 1
-    for world in (here, there):
-        world.until(FIRST + timedelta(days=1))
+    with dg.DagsterInstance.ephemeral() as elsewhere:
+        here, there = World(instance, lakehouse, [take]), World(elsewhere, lakehouse, [collect])
+        for world in (here, there):
+            world.until(FIRST + timedelta(days=1))
 
-    assert here.settle() == []
-    assert "lab.raw is not published for that day" in (here.said["readiness"] or "")
-    there.settle()
-    assert here.settle() == [("later", str(FIRST))]
+        assert here.settle() == []
+        assert "sensed.raw is not published for that day" in (here.said["readiness"] or "")
+        there.settle()
+        assert here.settle() == [("later", str(FIRST))]
 
 
 def test_a_long_history_turns_green_a_part_at_a_time(
@@ -522,7 +523,7 @@ def test_a_long_history_turns_green_a_part_at_a_time(
 
 def test_tables_in_a_circle_are_refused_when_the_location_is_put_together() -> None:
     """A circle through windows would wait for itself for ever; it is one sentence, and nothing runs."""
-    first, second = table("lab.first"), table("lab.second")
+    first, second = table("sensed.first"), table("sensed.second")
 
     @daily_table(first, other=second.last(days=3))
     def make_first(other: pl.DataFrame) -> pl.DataFrame:
@@ -533,5 +534,5 @@ def test_tables_in_a_circle_are_refused_when_the_location_is_put_together() -> N
         del window, before
         return other
 
-    with pytest.raises(ContractError, match=r"in a circle: lab\.\w+ → lab\.\w+ → lab\.\w+"):
+    with pytest.raises(ContractError, match=r"in a circle: sensed\.\w+ → sensed\.\w+ → sensed\.\w+"):
         readiness([make_first, make_second])
