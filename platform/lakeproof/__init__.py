@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from lakeproof.parts import Audit, Column, Sla, Value
     from lakeproof.pipeline import Pipeline
     from lakeproof.sensors import readiness
-    from lakeproof.source import DatabaseSource, HttpSource, LandingSource, PackageSource, Source
+    from lakeproof.source import AirflowTask, DatabaseSource, HttpSource, LandingSource, PackageSource, Source
     from lakeproof.stewardship.checks import slas
     from lakeproof.window import Window
 
 _HOMES = {
+    "AirflowTask": "lakeproof.source",
     "Audit": "lakeproof.parts",
     "Column": "lakeproof.parts",
     "DatabaseSource": "lakeproof.source",
@@ -47,6 +48,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "AirflowTask",
     "Audit",
     "Column",
     "DatabaseSource",

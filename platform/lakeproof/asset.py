@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +23,8 @@ from lakeproof.progress import Step, report
 from lakeproof.reading import Reader, TableReader
 from lakeproof.record import record
 from lakeproof.rejects import table_of_rejects
-from lakeproof.source.protocol import Source, SourceReader
-from lakeproof.spec import asset_options, without_preview_warnings
+from lakeproof.source.protocol import Awaited, Source, SourceReader, by_key
+from lakeproof.spec import asset_options, source_key, without_preview_warnings
 from lakeproof.wap import Work, base_of, write_audit_publish
 from lakeproof.window import Window, as_day
 
@@ -47,12 +47,14 @@ class TableAsset:
         table: The contract.
         maker: What makes its rows.
         inputs: What it reads, by name.
+        waits: What it only waits for, by name.
         asset: The Dagster asset.
     """
 
     table: Table
     maker: Maker
     inputs: Mapping[str, Input | Source]
+    waits: Mapping[str, Awaited]
     asset: dg.AssetsDefinition
 
 
@@ -73,18 +75,19 @@ def daily_table(table: Table, *, deps: Sequence[Any] = (), **options: Any) -> Ca
     Args:
         table: The contract.
         deps: Further assets it depends on, as Dagster's.
-        **options: Inputs by name: a table, `table.last(days=…)`, `table.previous()`, `table.latest()`, a source, or an
-            ordinary Dagster asset, which is only a dependency. And Dagster's own `tags`, `pool`, `retry_policy`,
-            `automation_condition`, `metadata` and `group_name`.
+        **options: Inputs by name: a table, `table.last(days=…)`, `table.previous()`, `table.latest()`, a source.
+            Without a parameter of the function: what is only waited for, such as an `AirflowTask`, and an ordinary
+            Dagster asset. And Dagster's own `tags`, `pool`, `retry_policy`, `automation_condition`, `metadata`
+            and `group_name`.
 
     Raises:
         ContractError: The function does not take its inputs, or an input is none.
     """
 
     def decorate(function: Callable[..., Any]) -> dg.AssetsDefinition:
-        inputs, extra, passed = _sort(table, options)
-        maker = function_maker(table, function, inputs)
-        return _asset(table, maker, inputs, [*deps, *extra], passed)
+        given = _sort(table, options)
+        maker = function_maker(table, function, given.inputs)
+        return _asset(table, maker, given, deps)
 
     return decorate
 
@@ -114,33 +117,53 @@ def sql_table(
         ContractError: The file is not there, does not parse, or uses a template variable that is not known.
     """
     caller = Path(sys._getframe(1).f_code.co_filename)  # noqa: SLF001 - inspect.stack() reads every caller's source
-    inputs, extra, passed = _sort(table, options)
+    given = _sort(table, options)
     folders = [*search_path, *(table.pipeline.search_path if table.pipeline else ())] or [caller.parent]
-    maker = sql_maker(table, file, [Path(folder) for folder in folders], caller, inputs)
-    return _asset(table, maker, inputs, [*deps, *extra], passed)
+    maker = sql_maker(table, file, [Path(folder) for folder in folders], caller, given.inputs)
+    return _asset(table, maker, given, deps)
 
 
 DAGSTER_OPTIONS = ("tags", "pool", "retry_policy", "automation_condition", "metadata", "group_name")
 
 
-def _sort(table: Table, options: Mapping[str, Any]) -> tuple[dict[str, Input | Source], list[Any], dict[str, Any]]:
-    """Tell inputs from plain dependencies and from Dagster's own options."""
-    inputs: dict[str, Input | Source] = {}
-    extra: list[Any] = []
-    passed = {}
+@dataclass(frozen=True)
+class _Given:
+    """What a decorator was given by name.
+
+    Args:
+        inputs: What is read.
+        waits: What is only waited for.
+        deps: What is a dependency to Dagster alone.
+        options: Dagster's own options.
+    """
+
+    inputs: dict[str, Input | Source] = field(default_factory=dict)
+    waits: dict[str, Awaited] = field(default_factory=dict)
+    deps: list[Any] = field(default_factory=list)
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+def _sort(table: Table, options: Mapping[str, Any]) -> _Given:
+    """Tell apart what a decorator was given."""
+    given = _Given()
     for name, value in options.items():
         if name in DAGSTER_OPTIONS:
-            passed[name] = value
+            given.options[name] = value
         elif isinstance(value, Table | Input):
-            inputs[name] = _checked(table, as_input(value))
+            given.inputs[name] = _checked(table, as_input(value))
         elif isinstance(value, dg.AssetsDefinition | dg.AssetSpec | dg.AssetKey):
-            extra.append(value)
+            given.deps.append(value)
         elif isinstance(value, Source):
-            inputs[name] = value
+            given.inputs[name] = value
+        elif isinstance(value, Awaited):
+            if table.partition is None:
+                msg = f"{table.name} has no days, so it cannot wait for those of {value.name}."
+                raise ContractError(msg, next_step="give the table a partition column, or do not wait")
+            given.waits[name] = value
         else:
             msg = f"{table.name}: input {name} is {type(value).__name__}, which is no table, source or asset."
             raise ContractError(msg, next_step="pass a Table, table.last(days=…), a source or an asset")
-    return inputs, extra, passed
+    return given
 
 
 def _checked(table: Table, how: Input) -> Input:
@@ -160,24 +183,24 @@ def _checked(table: Table, how: Input) -> Input:
     return how
 
 
-def _asset(
-    table: Table, maker: Maker, inputs: dict[str, Input | Source], deps: list[Any], options: dict[str, Any]
-) -> dg.AssetsDefinition:
+def _asset(table: Table, maker: Maker, given: _Given, deps: Sequence[Any]) -> dg.AssetsDefinition:
+    inputs, waits = given.inputs, given.waits
     if any(isinstance(how, Source) for how in inputs.values()):
         table = guarded(table)
+    deps = [*deps, *given.deps, *(source_key(table, name) for name in waits)]
 
     def body(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        yield from record(context, table, lambda: run(table, maker, inputs, context))
+        yield from record(context, table, lambda: run(table, maker, inputs, waits, context))
 
     with without_preview_warnings():
         asset: dg.AssetsDefinition = dg.asset(
-            **asset_options(table, inputs, deps, options),
+            **asset_options(table, inputs, deps, given.options),
             kinds={"iceberg", maker.kind},
             code_version=maker.code,
             required_resource_keys={KEY},
             output_required=False,  # a declared gap is neither a failure nor a materialization
         )(_named(body, table))
-    _MADE[asset.key] = TableAsset(table, maker, inputs, asset)
+    _MADE[asset.key] = TableAsset(table, maker, inputs, waits, asset)
     return asset
 
 
@@ -185,6 +208,7 @@ def run(
     table: Table,
     maker: Maker,
     inputs: Mapping[str, Input | Source],
+    waits: Mapping[str, Awaited],
     context: dg.AssetExecutionContext,
 ) -> Outcome:
     """Take the days of a Dagster run through the gate and the publish path.
@@ -195,7 +219,7 @@ def run(
     report(Step(table.name, "ready"))
     lake: Lake = getattr(context.resources, KEY).lake
     days = tuple(as_day(key) for key in context.partition_keys) if table.partition else (None,)
-    readiness = gate.check(lake, table, list(inputs.values()), days)
+    readiness = gate.check(lake, table, [*inputs.values(), *waits.values()], days)
     if why_unready := _why_ignored(context):
         readiness = readiness.all_the_same()
     outcome, cleared = Outcome(table.name, None, ()), Cleared(())
@@ -217,6 +241,7 @@ def run(
             sequential=any(isinstance(i, Input) and i.kind in {"last", "previous"} for i in inputs.values()),
             context=context,
             dagster_run=context.run.run_id,
+            waited={name: _waited(how, readiness) for name, how in waits.items()},
             waived=readiness.waived,
             rejects_base=rejects_base,
             unready=unready,
@@ -228,6 +253,12 @@ def run(
             error.readers = error.readers or "see what they saw before this run"
             raise
     return _whole(lake, table, outcome, readiness, cleared, days)
+
+
+def _waited(how: Awaited, readiness: gate.Readiness) -> dict[str, Any]:
+    """Return what was waited for, for the evidence."""
+    states = by_key(readiness.states.get(how.name, {}))
+    return {"source": how.name, "version": states, "states": states}
 
 
 def _why_ignored(context: dg.AssetExecutionContext) -> str:

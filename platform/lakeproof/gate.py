@@ -14,6 +14,7 @@ from lakeproof.lake.held import held_days, holding
 from lakeproof.lake.live import View
 from lakeproof.lake.running import runs_at_work
 from lakeproof.outcome import NextStep
+from lakeproof.source.protocol import Source
 from lakeproof.window import ONE_DAY, Window, runs_of_days
 
 if TYPE_CHECKING:
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
 
     from lakeproof.lake.catalog import Lake
     from lakeproof.lake.replace import Day
-    from lakeproof.source.protocol import Completeness, Source
+    from lakeproof.source.protocol import Awaited, Completeness
 
-    Ask = Callable[[Source, Window | None], Mapping[Day, Completeness]]
+    Ask = Callable[[Awaited, Window | None], Mapping[Day, Completeness]]
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Readiness:
 def check(
     lake: Lake,
     table: Table,
-    inputs: Sequence[Input | Source],
+    inputs: Sequence[Input | Awaited],
     days: Sequence[Day],
     now: datetime | None = None,
     ask: Ask | None = None,
@@ -90,7 +91,7 @@ def check(
     Args:
         lake: The lake.
         table: The contract.
-        inputs: What it reads.
+        inputs: What it reads, and what it waits for.
         days: The days that were asked for; `(None,)` for an unpartitioned table.
         now: The instant at which to judge whether a day is over; the clock's by default.
         ask: Says which days of a source are complete; by default the source is asked itself.
@@ -153,7 +154,7 @@ class _Gate:
             for day in days:
                 self._missing[day].append(lack)
 
-    def ask_source(self, source: Source, days: Sequence[Day], ask: Ask) -> None:
+    def ask_source(self, source: Awaited, days: Sequence[Day], ask: Ask) -> None:
         """Ask whether a source has each day."""
         asked: list[Window | None] = [None]
         if listed := [day for day in days if day is not None]:
@@ -165,7 +166,8 @@ class _Gate:
             if found.version is not None:
                 self._states[source.name][day] = found.version
             if found.complete:
-                self._has_source_rows.add(day)
+                if isinstance(source, Source):
+                    self._has_source_rows.add(day)
             elif day is None or self._table.gap(day) is None:
                 remedy = "wait for the source, or declare the day in gaps= and say why it will never come"
                 self._missing[day].append(Lack(f"its source is not complete: {found.reason}", NextStep(remedy)))

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from lakeproof.contract import Input
 from lakeproof.lake.evidence import day_key, key_day
+from lakeproof.source.protocol import Source
 from lakeproof.spec import partitions_of, source_key
+from lakeproof.wanted import awaited_by
 from lakeproof.window import Window, runs_of_days
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from lakeproof.lake.replace import Day
-    from lakeproof.source.protocol import Completeness, Source
+    from lakeproof.source.protocol import Awaited, Completeness
     from lakeproof.wanted import Look, Reads
 
 VERSION = "dagster/data_version"
@@ -31,11 +32,6 @@ LOOKED_AGAIN = 7
 """Days that were seen complete, the newest first, of which a source is asked whether they changed since."""
 
 
-def source_inputs(made: Reads) -> dict[str, Source]:
-    """Return what a table collects from, by the name of the input."""
-    return {name: how for name, how in made.inputs.items() if not isinstance(how, Input)}
-
-
 def source_specs(tables: Sequence[Reads]) -> list[dg.AssetSpec]:
     """Return an external asset for each source of each table, with the table's days."""
     return [
@@ -45,16 +41,20 @@ def source_specs(tables: Sequence[Reads]) -> list[dg.AssetSpec]:
             group_name="sources",
             owners=[made.table.owner],
             kinds={"source"},
-            metadata={
-                "dagster/column_schema": dg.TableSchema(
-                    [dg.TableColumn(field.name, field.type, field.description) for field in source.fields]
-                )
-            },
+            metadata=_columns(source),
             partitions_def=partitions_of(made.table),
         )
         for made in tables
-        for name, source in source_inputs(made).items()
+        for name, source in awaited_by(made).items()
     ]
+
+
+def _columns(source: Awaited) -> dict[str, dg.TableSchema]:
+    """Return the fields of what is read; what is only waited for has none."""
+    if not isinstance(source, Source):
+        return {}
+    columns = [dg.TableColumn(field.name, field.type, field.description) for field in source.fields]
+    return {"dagster/column_schema": dg.TableSchema(columns)}
 
 
 @dataclass
@@ -73,7 +73,7 @@ class SeenComplete:
 
     def __post_init__(self) -> None:
         """Ask once for the last event of each source."""
-        keys = [source_key(made.table, name) for made in self.tables for name in source_inputs(made)]
+        keys = [source_key(made.table, name) for made in self.tables for name in awaited_by(made)]
         records = self.instance.get_asset_records(keys) if keys else []
         self._marks = {
             record.asset_entry.asset_key: str(record.asset_entry.last_materialization_storage_id) for record in records
@@ -122,7 +122,7 @@ class Seen:
     lacks: tuple[str, ...]
 
 
-def ask_source(look: Look, made: Reads, name: str, source: Source) -> Seen:
+def ask_source(look: Look, made: Reads, name: str, source: Awaited) -> Seen:
     """Ask a source which of the days that its table wants are complete, and whether the latest ones changed.
 
     Days that the table has published were complete, and are not asked for.
@@ -151,7 +151,7 @@ def ask_source(look: Look, made: Reads, name: str, source: Source) -> Seen:
     return Seen(tuple(events), tuple(lacks))
 
 
-def _answers(source: Source, made: Reads, days: Sequence[Day]) -> dict[Day, Completeness]:
+def _answers(source: Awaited, made: Reads, days: Sequence[Day]) -> dict[Day, Completeness]:
     """Ask a source about days; one that has no days says the same of all."""
     listed: list[date] = [day for day in days if day is not None]
     windows: list[Window | None] = [Window.of(a, b, made.table.timezone) for a, b in runs_of_days(listed)]

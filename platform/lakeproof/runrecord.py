@@ -45,7 +45,7 @@ def run_record(
         days[day_key(day)] = verdict.as_record() | {"files": files}
         if work.merge is not None:
             days[day_key(day)]["merged"] = vars(work.merge.merged)
-    inputs = {name: reader.record() for name, reader in work.readers.items()}
+    inputs = {name: reader.record() for name, reader in work.readers.items()} | dict(work.waited)
     if work.merge is not None:
         inputs[MERGE_BASE] = work.merge.record(docket.table)
     return {

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from lakeproof.contract import Table
     from lakeproof.lake.catalog import Lake
     from lakeproof.lake.replace import Day
-    from lakeproof.source.protocol import Source
+    from lakeproof.source.protocol import Awaited, Source
 
 Runs = dict["Day", "str | None"]
 
@@ -50,6 +50,10 @@ class Reads(Protocol):
     @property
     def inputs(self) -> Mapping[str, Input | Source]:
         """What it reads, by name."""
+
+    @property
+    def waits(self) -> Mapping[str, Awaited]:
+        """What it only waits for, by name."""
 
 
 class Outside(Protocol):
@@ -149,7 +153,8 @@ class Look:
         stored = self._stored(made.table.name)
         at_work = runs_at_work(stored[0]) if candidates and stored else {}
         free = [day for day in candidates if day not in at_work]
-        readiness = gate.check(self.watch.lake, made.table, list(made.inputs.values()), free, self.now, self._ask(made))
+        needed = [*made.inputs.values(), *made.waits.values()]
+        readiness = gate.check(self.watch.lake, made.table, needed, free, self.now, self._ask(made))
         causes = {day: self._cause(made, day) for day in readiness.ready}
         days = {day: cause for day, cause in causes.items() if cause not in before.asked.get(day_key(day), ())}
         if days and in_order(made.table, made.inputs.values()):
@@ -167,7 +172,7 @@ class Look:
         told = [
             str(self._until(made.table)),
             [[name, self.heads.get(name)] for name in sorted({made.table.name, *_upstream(made)})],
-            [[name, self.outside.mark(made, name)] for name in sorted(_sources(made))],
+            [[name, self.outside.mark(made, name)] for name in sorted(awaited_by(made))],
             [[name, how.kind, how.days] for name, how in _tables(made)],
             {str(day): reason for day, reason in made.table.gaps.items()},
         ]
@@ -219,7 +224,7 @@ class Look:
     def _is_outdated(self, made: Reads, day: Day, run: str | None) -> bool:
         """Whether an input of a published day has other content than the day was made from, as its evidence says."""
         settled = self.watch.settled.setdefault(made.table.name, {})
-        states = tuple(self.outside.complete(made, name).get(day) for name in _sources(made))
+        states = tuple(self.outside.complete(made, name).get(day) for name in awaited_by(made))
         seen = hash((run, states, tuple(self._inputs(made, day))))
         if settled.get(day) == seen or run is None:
             return False
@@ -232,7 +237,7 @@ class Look:
         record = self._evidence(made.table.name, run)
         if record is None:
             return False
-        for name in _sources(made):
+        for name in awaited_by(made):
             then = record["inputs"].get(name, {}).get("states", {}).get(day_key(day))
             now = self.outside.complete(made, name).get(day)
             if None not in {then, now} and then != now:
@@ -263,7 +268,7 @@ class Look:
 
     def _cause(self, made: Reads, day: Day) -> str:
         """Return what tells a request from any other: the content of the day's inputs, as far as it is published."""
-        told: list[Any] = [[name, self.outside.complete(made, name).get(day)] for name in _sources(made)]
+        told: list[Any] = [[name, self.outside.complete(made, name).get(day)] for name in awaited_by(made)]
         for name, of, run in self._inputs(made, day):
             how = made.inputs[name]
             if not isinstance(how, Input) or how.kind == "previous":
@@ -316,9 +321,9 @@ class Look:
 
     def _ask(self, made: Reads) -> gate.Ask:
         """Let the gate know of sources what is known, in place of asking them."""
-        names = {id(made.inputs[name]): name for name in _sources(made)}
+        names = {id(how): name for name, how in awaited_by(made).items()}
 
-        def ask(source: Source, window: Window | None) -> dict[Day, Completeness]:
+        def ask(source: Awaited, window: Window | None) -> dict[Day, Completeness]:
             known = self.outside.complete(made, names[id(source)])
             unseen = "nothing says yet that it is"
             days: Sequence[Day] = (None,) if window is None else window.days
@@ -360,8 +365,9 @@ def _tables(made: Reads) -> list[tuple[str, Input]]:
     return [(name, how) for name, how in made.inputs.items() if isinstance(how, Input)]
 
 
-def _sources(made: Reads) -> list[str]:
-    return [name for name, how in made.inputs.items() if not isinstance(how, Input)]
+def awaited_by(made: Reads) -> dict[str, Awaited]:
+    """Return what a table waits for outside the lake, by name: the sources it reads, and what it reads nothing from."""
+    return {name: how for name, how in made.inputs.items() if not isinstance(how, Input)} | dict(made.waits)
 
 
 def _upstream(made: Reads) -> set[str]:

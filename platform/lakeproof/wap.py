@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache, cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lakeproof.docket import Docket, audit, daily
 from lakeproof.engine.cast import fit
@@ -62,6 +62,7 @@ class Work:
         sequential: Whether each day is made on its own: it reads a trailing window, or itself the day before.
         context: What the function gets as `context`, when it takes one.
         dagster_run: The id of the Dagster run, for the evidence.
+        waited: What it waited for and reads no row of, by name, for the evidence.
         waived: By day, the input days that were declared never to come, each with its reason.
         rejects_base: The files of each day of the table of rejects, taken just before `base`, where rows are split off.
         unready: By day, what it lacked when it was run all the same.
@@ -76,6 +77,7 @@ class Work:
     sequential: bool = False
     context: object = None
     dagster_run: str | None = None
+    waited: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     waived: Mapping[Day, Mapping[str, str]] = field(default_factory=dict)
     rejects_base: Mapping[Day, frozenset[str]] | None = None
     unready: Mapping[Day, tuple[str, ...]] = field(default_factory=dict)

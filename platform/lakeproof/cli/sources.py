@@ -10,10 +10,11 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 
 from lakeproof.cli.options import console, grid
-from lakeproof.contract import Input
 from lakeproof.engine.cast import arrow_schema
 from lakeproof.errors import LakeproofError, UnknownTableError, did_you_mean
 from lakeproof.source.profile import Profile, foreign_keys, profile
+from lakeproof.source.protocol import Precheck, Source
+from lakeproof.wanted import awaited_by
 from lakeproof.window import ONE_DAY, Window
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from lakeproof.cli.locations import Location
     from lakeproof.contract import Table
     from lakeproof.source.profile import ForeignKey
-    from lakeproof.source.protocol import Precheck, Source
+    from lakeproof.source.protocol import Awaited
 
 SAMPLE_ROWS = 5_000
 """Rows of a sample; of a source with fewer, all."""
@@ -33,10 +34,10 @@ EVERY = "all"
 
 @dataclass(frozen=True)
 class Examined:
-    """A source, looked at.
+    """A source, looked at, or what is only waited for.
 
     Args:
-        name: The table that collects from it.
+        name: The table that collects from it, or waits for it.
         table: Its contract.
         source: The source.
         day: Which day the sample is of; None where it has no days.
@@ -48,7 +49,7 @@ class Examined:
 
     name: str
     table: Table
-    source: Source
+    source: Awaited
     day: str | None = None
     error: LakeproofError | None = None
     found: Precheck | None = None
@@ -61,18 +62,14 @@ class Examined:
         return self.error is None and self.found is not None and not self.found.faults
 
 
-def sources_of(locations: Iterable[Location], name: str) -> list[tuple[Table, Source]]:
-    """Return the sources that tables collect from: those of one table, or `all`, in the order of their names.
+def sources_of(locations: Iterable[Location], name: str) -> list[tuple[Table, Awaited]]:
+    """Return the sources that tables collect from or wait for: of one table, or `all`, in the order of their names.
 
     Raises:
         UnknownTableError: No table of that name collects from a source.
     """
     found = [
-        (made.table, how)
-        for location in locations
-        for made in location.tables
-        for how in made.inputs.values()
-        if not isinstance(how, Input)
+        (made.table, how) for location in locations for made in location.tables for how in awaited_by(made).values()
     ]
     known = sorted({table.name for table, _ in found})
     if name not in {*known, EVERY}:
@@ -84,10 +81,15 @@ def sources_of(locations: Iterable[Location], name: str) -> list[tuple[Table, So
     )
 
 
-def examine(table: Table, source: Source) -> Examined:
-    """Look at a source: its pre-check, and a sample of the newest day that it has all of."""
+def examine(table: Table, source: Awaited) -> Examined:
+    """Look at a source: its pre-check, and a sample of the newest day that it has all of.
+
+    What is only waited for has that day, and no more to look at.
+    """
     try:
         window = _newest_day(table, source)
+        if not isinstance(source, Source):
+            return Examined(table.name, table, source, _named(window), found=Precheck())
         found = source.precheck(window)
         if found.faults:
             return Examined(table.name, table, source, _named(window), found=found)
@@ -107,7 +109,8 @@ def references(examined: Sequence[Examined]) -> list[ForeignKey]:
 def print_examined(one: Examined, keys: Iterable[ForeignKey]) -> None:
     """Draw a source on the terminal."""
     out = console()
-    out.print(f"{one.source.name}, collected by {one.name}", markup=False)
+    verb = "collected" if isinstance(one.source, Source) else "waited for"
+    out.print(f"{one.source.name}, {verb} by {one.name}", markup=False)
     if one.error is not None:
         out.print(f"✗ {one.error}", markup=False)
         return
@@ -115,7 +118,10 @@ def print_examined(one: Examined, keys: Iterable[ForeignKey]) -> None:
     for mark, lines in (("✗", one.found.faults), ("!", one.found.learned)):
         for line in lines:
             out.print(f"{mark} {line}", markup=False)
-    out.print(grid("", ["", "field", "contract", "null", "values", "such as"], _rows(one)))
+    if not isinstance(one.source, Source):
+        out.print(f"✓ {one.day} is there, the newest day", markup=False)
+        return
+    out.print(grid("", ["", "field", "contract", "null", "values", "such as"], _rows(one, one.source)))
     for line in _lines(one, keys):
         out.print(line, markup=False)
 
@@ -132,6 +138,9 @@ def as_markdown(examined: Sequence[Examined], keys: Sequence[ForeignKey]) -> str
     for one in examined:
         parts += ["", f"## {one.name}", "", f"`{one.source.name}`. {one.table.description}"]
         parts += ["", f"Owner of the table that collects it: {one.table.owner}."]
+        if one.error is None and not isinstance(one.source, Source):
+            parts += ["", f"It is waited for; no row of it is read. Its newest day is {one.day}."]
+            continue
         if one.error is not None or one.profile is None:
             parts += ["", f"It cannot be shown: {one.error or ' '.join(one.found.faults if one.found else ())}"]
             continue
@@ -171,12 +180,12 @@ def as_record(one: Examined, keys: Iterable[ForeignKey]) -> dict[str, Any]:
     }
 
 
-def _rows(one: Examined) -> list[list[Any]]:
+def _rows(one: Examined, source: Source) -> list[list[Any]]:
     """Return a line for each field of the contract; without a sample, only what the contract says."""
     assert one.found is not None  # noqa: S101 - as above
     if one.profile is None:
         faulty = " ".join(one.found.faults)
-        return [["✗" if f"field {c.name} " in faulty else "", c.name, c.type, "", "", ""] for c in one.source.fields]
+        return [["✗" if f"field {c.name} " in faulty else "", c.name, c.type, "", "", ""] for c in source.fields]
     return [
         ["✓", f.column.name, f.column.type, f"{f.null_share:.1%}", f"{f.distinct:,}", ", ".join(f.examples)]
         for f in one.profile.fields
@@ -204,7 +213,7 @@ def _lines(one: Examined, keys: Iterable[ForeignKey]) -> list[str]:
     return lines
 
 
-def _newest_day(table: Table, source: Source) -> Window | None:
+def _newest_day(table: Table, source: Awaited) -> Window | None:
     """Return the newest day of a table that its source has all of, of the last few weeks.
 
     Raises:

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from lakeproof.source.airflow import AirflowTask, airflow_login
     from lakeproof.source.auth import api_key, bearer
     from lakeproof.source.client import Retry
     from lakeproof.source.database import DatabaseSource
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
     from lakeproof.source.landing import LandingSource
     from lakeproof.source.package import PackageSource
     from lakeproof.source.pagination import Cursor, LinkHeader, NextLink, Offset, OnePage, PageNumber
-    from lakeproof.source.protocol import Completeness, Delivery, Precheck, Source
+    from lakeproof.source.protocol import Awaited, Completeness, Delivery, Precheck, Source
     from lakeproof.source.rate import Rate
 
 _HOMES = {
+    "AirflowTask": "airflow",
+    "Awaited": "protocol",
     "Completeness": "protocol",
     "Cursor": "pagination",
     "DatabaseSource": "database",
@@ -38,11 +41,14 @@ _HOMES = {
     "Rate": "rate",
     "Retry": "client",
     "Source": "protocol",
+    "airflow_login": "airflow",
     "api_key": "auth",
     "bearer": "auth",
 }
 
 __all__ = [
+    "AirflowTask",
+    "Awaited",
     "Completeness",
     "Cursor",
     "DatabaseSource",
@@ -60,6 +66,7 @@ __all__ = [
     "Rate",
     "Retry",
     "Source",
+    "airflow_login",
     "api_key",
     "bearer",
 ]

@@ -37,10 +37,7 @@ class FromEnvironment(AuthBase):
         Raises:
             SourceError: The variable is not set, or holds what no header can carry.
         """
-        secret = os.environ.get(self.env, "").strip()
-        if not secret:
-            msg = f"environment variable {self.env} is not set, and holds the source's credential."
-            raise SourceError(msg, next_step=f"set {self.env}")
+        secret = secret_of(self.env)
         if not (secret.isascii() and secret.isprintable()):
             msg = f"environment variable {self.env} holds characters that no credential has."
             raise SourceError(msg, next_step=f"set {self.env} to the credential alone")
@@ -53,6 +50,22 @@ class FromEnvironment(AuthBase):
             ]
             request.url = urlunsplit(parts._replace(query=urlencode([*others, (self.query, secret)])))
         return request
+
+
+def secret_of(env: str) -> str:
+    """Return a credential.
+
+    Args:
+        env: The environment variable that holds it.
+
+    Raises:
+        SourceError: It is not set.
+    """
+    secret = os.environ.get(env, "").strip()
+    if not secret:
+        msg = f"environment variable {env} is not set, and holds the source's credential."
+        raise SourceError(msg, next_step=f"set {env}")
+    return secret
 
 
 def bearer(*, env: str) -> AuthBase:

@@ -26,9 +26,14 @@ if TYPE_CHECKING:
     from lakeproof.source.rate import Rate
 
 CONNECT_SECONDS = 10
+HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "lakeproof"}
+BRIEF_ATTEMPTS, BRIEF_SECONDS = 3, 20
+"""How patient a small call is, whatever its source says for pages: someone waits for it, or asks again soon."""
+
 CHUNK_BYTES = 64 * 1024
 MOST_REDIRECTS = 5
 SHOWN_TEXT = 200
+ANSWERED = (200, 201)
 REFUSED = (401, 403)
 PASSING = (408, 425, 429, 500, 502, 503, 504)
 """What a server answers that may answer otherwise in a moment."""
@@ -106,6 +111,7 @@ class Client:
         retry: How often a request is tried again.
         timeout: Seconds that an attempt may take, its body included.
         most_bytes: The largest body, unpacked.
+        repeats: Whether a refusal repeats what the server says. One that was sent a password may say it again.
     """
 
     origin: str
@@ -115,6 +121,7 @@ class Client:
     retry: Retry
     timeout: float
     most_bytes: int
+    repeats: bool = True
     _session: requests.Session = field(default_factory=requests.Session, repr=False)
 
     def __enter__(self) -> Self:
@@ -134,6 +141,7 @@ class Client:
         accept: Callable[[Answer], T],
         *,
         method: str = "GET",
+        sent: Mapping[str, str] | None = None,
     ) -> T:
         """Ask until an answer is whole and accepted.
 
@@ -142,7 +150,8 @@ class Client:
             params: Added to the query.
             where: The source, day and page, for the refusal.
             accept: Makes something of the answer; a `PassingError` asks again.
-            method: GET, or HEAD.
+            method: GET, HEAD or POST.
+            sent: What to send, as JSON.
 
         Raises:
             SourceError: No attempt brought an answer, or it is not one that another attempt would change.
@@ -155,7 +164,7 @@ class Client:
         )
 
         def attempt() -> T:
-            answer = self._ask(url, params, where, method)
+            answer = self._ask(url, params, where, method, sent)
             answer = Answer(answer.url, answer.headers, answer.body, attempts.statistics.get("attempt_number", 1))
             return accept(answer)
 
@@ -174,7 +183,9 @@ class Client:
         asked = getattr(state.outcome.exception() if state.outcome else None, "wait", None)
         return back_off if asked is None else asked
 
-    def _ask(self, url: str, params: Mapping[str, str], where: str, method: str) -> Answer:
+    def _ask(
+        self, url: str, params: Mapping[str, str], where: str, method: str, sent: Mapping[str, str] | None
+    ) -> Answer:
         """Make one attempt, and follow redirects within the server."""
         for _ in range(MOST_REDIRECTS):
             try:
@@ -187,7 +198,8 @@ class Client:
                 raise SourceError(
                     msg, next_step="talk to the source's owner: no request goes where it was not declared"
                 )
-            request = requests.Request(method, url, headers=dict(self.headers), params=dict(params)).prepare()
+            headers = dict(self.headers)
+            request = requests.Request(method, url, headers=headers, params=dict(params), json=sent).prepare()
             plain = request.copy()
             request = self.auth(request) if self.auth else request
             answer = self._send(request, where, _Secrets.between(plain, request, self.auth))
@@ -224,8 +236,8 @@ class Client:
         status = secrets.hide(f"it answers {response.status_code} {response.reason or ''}".rstrip())
         if response.status_code in PASSING:
             raise PassingError(status, self._asked_to_wait(response, f"{where}: {status}"))
-        if response.status_code != requests.codes.ok:
-            said = secrets.hide(_shortened(body))
+        if response.status_code not in ANSWERED:
+            said = secrets.hide(_shortened(body)) if self.repeats else ""
             msg = f"{where}: {status}{f': {said}' if said else ''}."
             raise StatusError(msg, next_step=self._remedy(response.status_code))
         return Answer(request.url or "", response.headers, body)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,7 +12,18 @@ import pyarrow as pa
 
 from lakeproof.engine.cast import arrow_schema
 from lakeproof.errors import ContractError, LakeproofError, SourceError, did_you_mean
-from lakeproof.source.client import Answer, Client, Retry, StatusError, linked, origin_of
+from lakeproof.source.base import check_base, opened_base, shown_base
+from lakeproof.source.client import (
+    BRIEF_ATTEMPTS,
+    BRIEF_SECONDS,
+    HEADERS,
+    Answer,
+    Client,
+    Retry,
+    StatusError,
+    linked,
+    origin_of,
+)
 from lakeproof.source.days import ListedDay
 from lakeproof.source.pages import DriftError, Page, Shape
 from lakeproof.source.pagination import OnePage, Pagination, Received
@@ -31,10 +41,6 @@ if TYPE_CHECKING:
     from lakeproof.source.days import DayIndex
     from lakeproof.source.protocol import Day
     from lakeproof.source.rate import Rate
-
-HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "lakeproof"}
-BRIEF_ATTEMPTS, BRIEF_SECONDS = 3, 20
-"""How patient a small call is, whatever its source says for pages: someone waits for it, or asks again soon."""
 
 
 @dataclass(frozen=True)
@@ -89,15 +95,7 @@ class HttpSource:
     def __post_init__(self) -> None:
         """Refuse what can only be a slip."""
         where = f"HttpSource {self.path}"
-        if (self.base is None) == (self.base_env is None):
-            msg = f"{where} needs one of base= and base_env=."
-            raise ContractError(msg, next_step='give base="https://…", or the environment variable that holds it')
-        if self.base is not None:
-            try:
-                origin_of(self.base)
-            except SourceError as error:
-                msg = f"{where}: base= is wrong: {error.what}"
-                raise ContractError(msg, next_step=error.next_step) from None
+        check_base(where, self.base, self.base_env)
         if "?" in self.path:
             msg = f"{where} has a query."
             raise ContractError(msg, next_step="give it as params=, and a key as auth=")
@@ -113,7 +111,7 @@ class HttpSource:
     @property
     def name(self) -> str:
         """Base and path, without a query."""
-        return f"{(self.base or f'${self.base_env}').rstrip('/')}{self.path}"
+        return f"{shown_base(self.base, self.base_env)}{self.path}"
 
     def read(self, window: Window | None) -> Delivery:
         """Read the days of a window, one after another."""
@@ -288,11 +286,7 @@ class HttpSource:
         )
 
     def _base(self) -> str:
-        base = self.base or os.environ.get(self.base_env or "", "")
-        if not base:
-            msg = f"{self.name}: environment variable {self.base_env} is not set, and says where the source is."
-            raise SourceError(msg, next_step=f"set {self.base_env}")
-        return base.rstrip("/")
+        return opened_base(self.name, self.base, self.base_env)
 
     def _url(self, day: Window | None) -> str:
         return self._base() + fill(self.path, day)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 import pyarrow as pa
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from lakeproof.engine.function import Rows
     from lakeproof.parts import Column
     from lakeproof.window import Window
+
+T = TypeVar("T")
 
 Day = date | None
 """A day of a source, or None for one that has no days."""
@@ -69,12 +71,23 @@ class Delivery:
 
 
 @runtime_checkable
-class Source(Protocol):
-    """Something outside the lake that a table collects from."""
+class Awaited(Protocol):
+    """Something outside the lake that a table waits for, day by day, and reads no row from."""
 
     @property
     def name(self) -> str:
         """What a person calls it; holds no credential."""
+
+    def complete(self, window: Window | None) -> Mapping[Day, Completeness]:
+        """Say of each day of a window whether all of it is there; under None where there are no days.
+
+        What cannot be reached has no day complete, and the reason says so.
+        """
+
+
+@runtime_checkable
+class Source(Awaited, Protocol):
+    """Something outside the lake that a table collects from."""
 
     @property
     def fields(self) -> Sequence[Column]:
@@ -85,12 +98,6 @@ class Source(Protocol):
 
         Raises:
             SourceError: It cannot be reached.
-        """
-
-    def complete(self, window: Window | None) -> Mapping[Day, Completeness]:
-        """Say of each day of a window whether the source has all of it; under None where it has no days.
-
-        A source that cannot be reached has no day complete, and the reason says so.
         """
 
     def count(self, window: Window | None) -> Mapping[Day, int] | None:
@@ -158,7 +165,12 @@ class SourceReader:
             "source": self.source.name,
             "fields": {field.name: field.type for field in self.source.fields},
             "version": dict(self.source.version(self.window)),
-            "states": {"all" if day is None else str(day): state for day, state in self.states.items()},
-            "counts": {"all" if day is None else str(day): rows for day, rows in (self.counts or {}).items()},
+            "states": by_key(self.states),
+            "counts": by_key(self.counts or {}),
             "delivered": [told for told in self.delivered if told],
         }
+
+
+def by_key(days: Mapping[Day, T]) -> dict[str, T]:
+    """Return what is told of days as the evidence keeps it."""
+    return {"all" if day is None else str(day): told for day, told in days.items()}
