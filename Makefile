@@ -24,6 +24,7 @@ COMPILE = $(UV) --no-config pip compile pyproject.toml --group setup --extra fli
 
 READERS := platform_tests/readers
 SERVICES := platform_tests/services
+ORCHESTRATOR := platform_tests/orchestrator
 ALONE_COMPILE = $(UV) --no-config pip compile --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links $(LOCK_FLAGS)
 
@@ -106,7 +107,7 @@ test-services: .venv/dev.stamp .venv/services.stamp  ## Publish through a real P
 	@CATALOGS="postgres rest" $(BIN)/python -m pytest $(SERVICES) $(ARGS)
 
 .PHONY: soak
-soak: .venv/dev.stamp .venv/readers.stamp .venv/spark.stamp .venv/services.stamp  ## Kill, interleave and poll for SOAK_MINUTES (10), and print what was tried
+soak: .venv/dev.stamp .venv/readers.stamp .venv/spark.stamp .venv/services.stamp .venv/airflow.stamp  ## Kill, interleave and poll for SOAK_MINUTES (10), and print what was tried
 	@CATALOGS="sqlite postgres rest" SPARK_LACKS="$(SPARK_LACKS)" $(BIN)/python platform_tests/soak.py $(SOAK_MINUTES)
 
 .PHONY: bench
@@ -135,6 +136,7 @@ lock: .venv/dev.stamp  ## Resolve all locks anew (LOCK_FLAGS=--upgrade for newer
 	@$(ALONE_COMPILE) $(READERS)/requirements.in --output-file $(READERS)/requirements.lock >/dev/null
 	@$(ALONE_COMPILE) $(READERS)/spark.in --output-file $(READERS)/spark.lock >/dev/null
 	@$(ALONE_COMPILE) $(SERVICES)/requirements.in --output-file $(SERVICES)/requirements.lock >/dev/null
+	@$(ALONE_COMPILE) $(ORCHESTRATOR)/requirements.in --output-file $(ORCHESTRATOR)/requirements.lock >/dev/null
 
 .PHONY: clean
 clean:  ## Remove .venv, caches and builds; keep the data under .lakeproof
@@ -180,4 +182,9 @@ clean:  ## Remove .venv, caches and builds; keep the data under .lakeproof
 .venv/services.stamp: $(SERVICES)/requirements.lock | .venv/dev.stamp
 	@$(PYTHON) -m venv --without-pip .venv/services
 	@$(UV) pip sync --python .venv/services/bin/python --require-hashes $(SERVICES)/requirements.lock
+	@touch $@
+
+.venv/airflow.stamp: $(ORCHESTRATOR)/requirements.lock | .venv/dev.stamp
+	@$(PYTHON) -m venv --without-pip .venv/airflow
+	@$(UV) pip sync --python .venv/airflow/bin/python --require-hashes $(ORCHESTRATOR)/requirements.lock
 	@touch $@

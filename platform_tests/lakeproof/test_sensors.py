@@ -70,6 +70,22 @@ class Shelf:
         return Delivery(rows.to_reader())
 
 
+@dataclass
+class Bell:
+    """Something to wait for that has no rows: it rings for a day, and perhaps again."""
+
+    rung: dict[date, str] = field(default_factory=dict)
+    name: str = "a bell"
+
+    def complete(self, window: Window | None) -> dict[date | None, Completeness]:
+        """Say for which days it rang."""
+        assert window is not None
+        return {
+            day: Completeness(complete=day in self.rung, reason=f"{day}", version=self.rung.get(day))
+            for day in window.days
+        }
+
+
 def table(name: str, **more: Any) -> Table:
     """Declare a table of one value a day, which must not be negative."""
     given: dict[str, Any] = {
@@ -234,6 +250,35 @@ def cumulative(raw: Table) -> tuple[Table, dg.AssetsDefinition]:
 def test_a_shelf_is_a_source(shelf: Shelf) -> None:
     """Whatever answers the protocol's questions is a source."""
     assert isinstance(shelf, Source)
+
+
+def test_what_is_only_waited_for_is_waited_for(
+    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
+) -> None:
+    """A day is asked for once both are there, turns green, and again when what was waited for happened anew."""
+    raw, bell = table("lab.raw"), Bell()
+
+    @daily_table(raw, delivered=shelf, bell=bell)
+    def collect(delivered: pl.DataFrame) -> pl.DataFrame:
+        return delivered
+
+    world = World(instance, lakehouse, [collect])
+    shelf.values |= {FIRST: 1, FIRST + timedelta(days=1): 1}
+    world.until(FIRST + timedelta(days=2))
+    assert world.settle() == []
+    assert "not complete: 2024-02-01" not in (world.said["readiness"] or "")
+    assert "2024-02-01" in (world.said["sources"] or "")
+
+    bell.rung[FIRST] = "first"
+    assert world.settle() == [("raw", str(FIRST))]
+    key = dg.AssetKey(["sources", "lab", "raw", "bell"])
+    assert instance.get_materialized_partitions(key) == {str(FIRST)}
+    assert world.settle() == []
+
+    bell.rung[FIRST] = "second"
+    assert world.settle() == [("raw", str(FIRST))]
+    assert world.settle() == []
+    assert list(world.values(raw)) == [FIRST]
 
 
 def test_sixty_days_are_each_asked_for_once(instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf) -> None:

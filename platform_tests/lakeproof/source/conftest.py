@@ -28,6 +28,7 @@ class Asked:
     path: str
     params: dict[str, str]
     headers: Mapping[str, str]
+    body: bytes = b""
 
 
 @dataclass
@@ -55,7 +56,8 @@ def api() -> Iterator[Api]:
 
         def do_GET(self) -> None:
             url = urlsplit(self.path)
-            asked = Asked(url.path, dict(parse_qsl(url.query)), self.headers)
+            sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            asked = Asked(url.path, dict(parse_qsl(url.query)), self.headers, sent)
             made.asked.append(asked)
             status, headers, body = made.answer(asked)
             self.send_response(status)
@@ -63,6 +65,8 @@ def api() -> Iterator[Api]:
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
+
+        do_POST = do_GET  # noqa: N815 - the name that the library looks for
 
         def log_message(self, *_: Any) -> None:
             pass
