@@ -21,7 +21,7 @@ from lakeproof.source.protocol import Completeness
 from lakeproof.window import ONE_DAY, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import date
 
     from requests import PreparedRequest
@@ -64,20 +64,34 @@ class _Run(msgspec.Struct):
     state: str
     end_date: Instant | None
 
+    @property
+    def key(self) -> object:
+        """What tells it from any other in a list."""
+        return self.dag_run_id
+
 
 class _Task(msgspec.Struct):
     """A task of a DAG run; a mapped one is there once for each index."""
 
     dag_run_id: str
+    map_index: int
     state: str | None
     end_date: Instant | None
 
+    @property
+    def key(self) -> object:
+        """What tells it from any other in a list."""
+        return self.dag_run_id, self.map_index
 
-class _Listed(Protocol[T]):
+
+E = TypeVar("E", _Run, _Task)
+
+
+class _Listed(Protocol[E]):
     """A page of a list."""
 
     total_entries: int
-    entries: list[T]
+    entries: list[E]
 
 
 class _Runs(msgspec.Struct):
@@ -211,14 +225,20 @@ class AirflowTask:
                     tasks[task.dag_run_id].append(task)
         return runs, tasks
 
-    def _entries(self, client: Client, url: str, params: Mapping[str, str], kind: type[_Listed[T]]) -> Iterator[T]:
-        """Yield what Airflow lists, page by page."""
-        found, page = 0, None
-        while page is None or (page.entries and found < page.total_entries):
-            asked = {**params, "order_by": "id", "limit": str(PAGE), "offset": str(found)}
+    def _entries(self, client: Client, url: str, params: Mapping[str, str], kind: type[_Listed[E]]) -> list[E]:
+        """Return what Airflow lists, from all pages."""
+        found: dict[object, E] = {}
+        page, at = None, 0
+        while page is None or (page.entries and at < page.total_entries):
+            asked = {**params, "order_by": "id", "limit": str(PAGE), "offset": str(at)}
             page = client.get(url, asked, self.name, lambda answer: self._decoded(answer, kind))
-            found += len(page.entries)
-            yield from page.entries
+            at += len(page.entries)
+            found |= {entry.key: entry for entry in page.entries}
+        if len(found) != page.total_entries:
+            # What runs again goes to the end of the list, and another entry is passed over: perhaps one that failed.
+            msg = f"{self.name}: its list of {page.total_entries:,} entries changed while it was read."
+            raise SourceError(msg, next_step="ask again")
+        return list(found.values())
 
     def _decoded(self, answer: Answer, kind: type[T]) -> T:
         try:

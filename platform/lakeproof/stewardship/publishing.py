@@ -13,6 +13,7 @@ from lakeproof.lake.promise import Declared
 from lakeproof.lake.published import first_published
 from lakeproof.stewardship.attainment import HISTORY, Promise, PublishedDay, Report, judge
 from lakeproof.stewardship.critical import critical_path
+from lakeproof.wanted import awaited_by
 from lakeproof.window import ONE_DAY, Window
 
 if TYPE_CHECKING:
@@ -122,11 +123,11 @@ class LakeLineage:
                     yield from ((how.table.name, day) for day in window.days if how.table.gap(day) is None)
 
     def sources(self, at: At) -> Iterable[str]:
-        """Return the sources that a day was collected from, or will be."""
+        """Return what a day was collected from or waited for outside the lake, or will be."""
         if (record := self._record(at)) is not None:
             yield from (read["source"] for read in record["inputs"].values() if "source" in read)
         elif at[0] in self._made:
-            yield from (how.name for how in self._made[at[0]].inputs.values() if not isinstance(how, Input))
+            yield from (how.name for how in awaited_by(self._made[at[0]]).values())
 
     def _record(self, at: At) -> dict[str, Any] | None:
         self._look(at)

@@ -240,6 +240,25 @@ def test_every_page_is_read(airflow: Airflow, api: Api) -> None:
     assert offsets[:7] == [0, 7, 14, 21, 28, 35, 42]
 
 
+def test_a_list_that_changes_while_it_is_read_is_not_believed(airflow: Airflow, api: Api) -> None:
+    """A task that runs again goes to the end, and one that failed is passed over."""
+    run = airflow.run("2013-01-05T05:00:00Z")
+    for index, state in enumerate(["success", "success", "success", "failed", "success", "success"]):
+        airflow.task(run, state, map_index=index)
+    airflow.most = 3
+
+    def shifting(asked: Asked) -> Said:
+        if asked.params.get("offset") == "3":
+            airflow.tasks.append(airflow.tasks.pop(0))
+        return airflow(asked)
+
+    api.answer = shifting
+    assert told(task()) == (
+        False,
+        "$LAB_AIRFLOW/dags/export/tasks/upload: its list of 6 entries changed while it was read.",
+    )
+
+
 def test_a_state_is_told_by_the_run_and_when_it_ended(airflow: Airflow) -> None:
     """A task that was cleared and ran again is another state of its day."""
     airflow.task(airflow.run("2013-01-05T05:00:00Z"))

@@ -25,8 +25,9 @@ RUNS = """{"dag_runs": [
     {"dag_run_id": "b", "logical_date": "2024-03-01T23:00:00Z", "run_after": "2024-03-02T23:00:00Z",
      "state": "running", "end_date": null}], "total_entries": 2}"""
 TASKS = """{"task_instances": [
-    {"dag_run_id": "a", "state": "success", "end_date": "2024-03-01T23:05:00Z"},
-    {"dag_run_id": "b", "state": "success", "end_date": "2024-03-02T23:05:00Z"}], "total_entries": 2}"""
+    {"dag_run_id": "a", "map_index": -1, "state": "success", "end_date": "2024-03-01T23:05:00Z"},
+    {"dag_run_id": "b", "map_index": -1, "state": "success", "end_date": "2024-03-02T23:05:00Z"}],
+    "total_entries": 2}"""
 
 
 @pytest.fixture
