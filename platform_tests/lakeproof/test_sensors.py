@@ -170,7 +170,7 @@ class World:
                 run=SimpleNamespace(tags=request.tags, run_id="test"),
             )
             with time_machine.travel(self.now, tick=False):
-                run(made.table, made.maker, made.inputs, cast("Any", context))
+                run(made.table, made.maker, made.inputs, made.waits, cast("Any", context))
         return name, f"{first}" if first == last else f"{first}..{last}"
 
     def until(self, day: date, hour: int = 9) -> None:
