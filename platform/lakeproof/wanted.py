@@ -213,8 +213,7 @@ class Look:
 
     def _is_due(self, made: Reads, before: Memory) -> bool:
         """Whether the schedule has fired for an unpartitioned table since it was last asked for."""
-        scheduled = made.table.pipeline is not None and made.table.pipeline.schedule is not None
-        return scheduled and self._cause(made, None) not in before.asked.get(day_key(None), ())
+        return _is_scheduled(made.table) and self._cause(made, None) not in before.asked.get(day_key(None), ())
 
     def _is_outdated(self, made: Reads, day: Day, run: str | None) -> bool:
         """Whether an input of a published day has other content than the day was made from, as its evidence says."""
@@ -264,6 +263,9 @@ class Look:
     def _cause(self, made: Reads, day: Day) -> str:
         """Return what tells a request from any other: the content of the day's inputs, as far as it is published."""
         told: list[Any] = [[name, self.outside.complete(made, name).get(day)] for name in _sources(made)]
+        if day is not None or not _is_scheduled(made.table):
+            # What was made from A, then B, is asked for once more when A is back.
+            told.append(["made by", self._runs(made.table.name).get(day)])
         for name, of, run in self._inputs(made, day):
             how = made.inputs[name]
             if not isinstance(how, Input) or how.kind == "previous":
@@ -274,7 +276,7 @@ class Look:
             told.append([name, day_key(of), content.digest if content else run])
         if day is not None and in_order(made.table, made.inputs.values()):
             told.append(["past", self._past(made.table, day)])
-        if day is None and made.table.pipeline is not None and made.table.pipeline.schedule is not None:
+        if day is None and _is_scheduled(made.table):
             told.append(["schedule", str(self._until(made.table))])
         return digest(told)
 
@@ -354,6 +356,10 @@ class Look:
             known = (at, table, published_runs(table))
             self.watch.published[name] = known
         return known[1], known[2]
+
+
+def _is_scheduled(table: Table) -> bool:
+    return table.pipeline is not None and table.pipeline.schedule is not None
 
 
 def _tables(made: Reads) -> list[tuple[str, Input]]:

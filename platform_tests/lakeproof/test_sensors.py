@@ -540,3 +540,18 @@ def test_tables_in_a_circle_are_refused_when_the_location_is_put_together() -> N
 
     with pytest.raises(ContractError, match=r"in a circle: sensed\.\w+ → sensed\.\w+ → sensed\.\w+"):
         readiness([make_first, make_second])
+
+
+def test_what_was_restated_and_restated_back_is_asked_for_each_time(
+    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
+) -> None:
+    """Content that was there before is a new cause when the day was made from other content since."""
+    raw, collect = collected(shelf)
+    later, take = derived("sensed.later", raw=raw)
+    world = World(instance, lakehouse, [collect, take])
+    world.until(FIRST + timedelta(days=1))
+    for value in (1, 2, 1, 2):
+        shelf.values[FIRST] = value
+
+        assert world.settle() == [("raw", str(FIRST)), ("later", str(FIRST))]
+        assert world.values(later) == {FIRST: value}
