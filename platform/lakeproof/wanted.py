@@ -149,18 +149,25 @@ class Look:
         stored = self._stored(made.table.name)
         at_work = runs_at_work(stored[0]) if candidates and stored else {}
         free = [day for day in candidates if day not in at_work]
-        readiness = gate.check(self.watch.lake, made.table, list(made.inputs.values()), free, self.now, self._ask(made))
+        readiness = self._check(made, free)
         causes = {day: self._cause(made, day) for day in readiness.ready}
         days = {day: cause for day, cause in causes.items() if cause not in before.asked.get(day_key(day), ())}
-        if days and in_order(made.table, made.inputs.values()):
-            # What waits for a day that is made goes along with it, in one run.
+        waits_for_past = in_order(made.table, made.inputs.values())
+        if days and waits_for_past:
+            # What waits for a day that is made goes along with it, in one run; and waits for one that is not.
             days = {day: cause for day, cause in causes.items() if str(day) >= str(next(iter(days)))}
+            readiness = self._check(made, list(days))
+            days = {day: days[day] for day in readiness.ready}
         # Only what is published and settled is forgotten: a clock that jumps back must not make anything asked anew.
         done = self._runs(made.table.name).keys() - set(candidates)
         asked = {key: tuple(causes) for key, causes in before.asked.items() if key_day(key) not in done}
         for day, cause in days.items():
-            asked[day_key(day)] = tuple(dict.fromkeys((*asked.get(day_key(day), ()), cause)))
+            causes_of = (self._cause(made, day, judged=True), cause) if waits_for_past else (cause,)
+            asked[day_key(day)] = tuple(dict.fromkeys((*asked.get(day_key(day), ()), *causes_of)))
         return Wanted(days, Memory("" if at_work else mark, asked, _waits(readiness)))
+
+    def _check(self, made: Reads, days: Sequence[Day]) -> gate.Readiness:
+        return gate.check(self.watch.lake, made.table, list(made.inputs.values()), days, self.now, self._ask(made))
 
     def _mark(self, made: Reads) -> str:
         """Return what changes whenever another look could find something else."""
@@ -260,8 +267,14 @@ class Look:
             content = content_of(view, view.days[day], columns_digested(stored[0], entry["key"]))
         return content.digest != str(entry["digest"])
 
-    def _cause(self, made: Reads, day: Day) -> str:
-        """Return what tells a request from any other: the content of the day's inputs, as far as it is published."""
+    def _cause(self, made: Reads, day: Day, *, judged: bool = False) -> str:
+        """Return what tells a request from any other: the content of the day's inputs, as far as it is published.
+
+        Args:
+            made: The table.
+            day: The day.
+            judged: Whether to return the cause that the day has once it was judged with the one before it.
+        """
         told: list[Any] = [[name, self.outside.complete(made, name).get(day)] for name in _sources(made)]
         if day is not None or not _is_scheduled(made.table):
             # What was made from A, then B, is asked for once more when A is back.
@@ -275,7 +288,7 @@ class Look:
             content = recorded_content(stored[0], run, of) if stored and run else None
             told.append([name, day_key(of), content.digest if content else run])
         if day is not None and in_order(made.table, made.inputs.values()):
-            told.append(["past", self._past(made.table, day)])
+            told.append(["past", None if judged else self._past(made.table, day)])
         if day is None and _is_scheduled(made.table):
             told.append(["schedule", str(self._until(made.table))])
         return digest(told)

@@ -555,3 +555,37 @@ def test_what_was_restated_and_restated_back_is_asked_for_each_time(
 
         assert world.settle() == [("raw", str(FIRST)), ("later", str(FIRST))]
         assert world.values(later) == {FIRST: value}
+
+
+def test_days_after_one_that_is_held_wait_for_it_and_it_is_asked_for_once(
+    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
+) -> None:
+    """Where days depend on the past, each new day finds out that the one before is not there; no run fails of it."""
+    _, collect = collected(shelf, pipeline=Pipeline("lab", depends_on_past=True))
+    world = World(instance, lakehouse, [collect])
+    days = [FIRST + timedelta(days=n) for n in range(4)]
+    shelf.values |= {days[0]: 1, days[1]: -1, days[2]: 1, days[3]: 1}
+    for day in days:
+        world.until(day + timedelta(days=1))
+        world.settle()
+
+    assert world.requests == [("raw", str(days[0])), ("raw", str(days[1]))]
+    assert "sensed.raw is held for the day before" in (world.said["readiness"] or "")
+    shelf.values[days[1]] = 1
+    assert world.settle() == [("raw", f"{days[1]}..{days[3]}")]
+
+
+def test_a_chain_that_is_made_again_and_held_on_the_way_is_asked_for_once(
+    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
+) -> None:
+    """Its first day has other content since; the held one was judged with that."""
+    _, collect = collected(shelf, audits=[audit.sql("not_large", "value < 100")])
+    _, add = cumulative(table("sensed.raw"))
+    world = World(instance, lakehouse, [collect, add])
+    days = [FIRST + timedelta(days=n) for n in range(5)]
+    shelf.values |= dict.fromkeys(days, 1)
+    world.until(days[4] + timedelta(days=1))
+    world.settle()
+
+    shelf.values |= {days[1]: 3, days[2]: -50}
+    assert world.settle() == [("raw", f"{days[1]}..{days[2]}"), ("total", f"{days[1]}..{days[4]}")]
