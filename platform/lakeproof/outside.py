@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from lakeproof.contract import Input
 from lakeproof.lake.evidence import day_key, key_day
+from lakeproof.reads import sources_read
 from lakeproof.spec import partitions_of, source_key
 from lakeproof.window import Window, runs_of_days
 
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from datetime import date
 
     from lakeproof.lake.replace import Day
+    from lakeproof.reads import Reads
     from lakeproof.source.protocol import Completeness, Source
-    from lakeproof.wanted import Look, Reads
+    from lakeproof.wanted import Look
 
 VERSION = "dagster/data_version"
 UNKNOWN = "complete"
@@ -29,11 +30,6 @@ ASKED_AT_ONCE = 366
 
 LOOKED_AGAIN = 7
 """Days that were seen complete, the newest first, of which a source is asked whether they changed since."""
-
-
-def source_inputs(made: Reads) -> dict[str, Source]:
-    """Return what a table collects from, by the name of the input."""
-    return {name: how for name, how in made.inputs.items() if not isinstance(how, Input)}
 
 
 def source_specs(tables: Sequence[Reads]) -> list[dg.AssetSpec]:
@@ -53,7 +49,7 @@ def source_specs(tables: Sequence[Reads]) -> list[dg.AssetSpec]:
             partitions_def=partitions_of(made.table),
         )
         for made in tables
-        for name, source in source_inputs(made).items()
+        for name, source in sources_read(made).items()
     ]
 
 
@@ -73,7 +69,7 @@ class SeenComplete:
 
     def __post_init__(self) -> None:
         """Ask once for the last event of each source."""
-        keys = [source_key(made.table, name) for made in self.tables for name in source_inputs(made)]
+        keys = [source_key(made.table, name) for made in self.tables for name in sources_read(made)]
         records = self.instance.get_asset_records(keys) if keys else []
         self._marks = {
             record.asset_entry.asset_key: str(record.asset_entry.last_materialization_storage_id) for record in records

@@ -17,7 +17,8 @@ from lakeproof.asset import table_assets
 from lakeproof.errors import LakeproofError
 from lakeproof.lakehouse import KEY
 from lakeproof.order import upstream_first
-from lakeproof.outside import SeenComplete, ask_source, source_inputs, source_specs
+from lakeproof.outside import SeenComplete, ask_source, source_specs
+from lakeproof.reads import sources_read
 from lakeproof.spec import asset_key
 from lakeproof.wanted import Memory, Watch, digest
 from lakeproof.window import runs_of_days
@@ -76,7 +77,7 @@ def readiness(
             **common,
         )
     ]
-    if any(source_inputs(made) for made in tables):
+    if any(sources_read(made) for made in tables):
         sensors.append(
             dg.SensorDefinition(
                 name=f"{name}_sources",
@@ -167,7 +168,7 @@ def _ask_sources(context: dg.SensorEvaluationContext, looks: _Looks) -> dg.Senso
     events: list[dg.AssetMaterialization] = []
     lacks: list[str] = []
     for made in looks.tables:
-        for name, source in source_inputs(made).items():
+        for name, source in sources_read(made).items():
             try:
                 seen = ask_source(look, made, name, source)
             except Exception as error:  # noqa: BLE001 - one source that breaks must not keep the others from being asked

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
 
 from lakeproof import gate
-from lakeproof.audit.kinds import References
 from lakeproof.contract import Input, in_order
 from lakeproof.lake.evidence import day_key, key_day, read_evidence, recorded_content
 from lakeproof.lake.heads import heads, published_runs
@@ -22,6 +21,7 @@ from lakeproof.lake.held import HeldDay, held_days
 from lakeproof.lake.live import View
 from lakeproof.lake.running import runs_at_work
 from lakeproof.reading import columns_digested, content_of
+from lakeproof.reads import is_scheduled, sources_read, tables_read, upstream_of
 from lakeproof.recorded import entries_read
 from lakeproof.source.protocol import Completeness
 from lakeproof.window import ONE_DAY, Window, days_text
@@ -35,21 +35,10 @@ if TYPE_CHECKING:
     from lakeproof.contract import Table
     from lakeproof.lake.catalog import Lake
     from lakeproof.lake.replace import Day
+    from lakeproof.reads import Reads
     from lakeproof.source.protocol import Source
 
 Runs = dict["Day", "str | None"]
-
-
-class Reads(Protocol):
-    """A table and what it reads."""
-
-    @property
-    def table(self) -> Table:
-        """The contract."""
-
-    @property
-    def inputs(self) -> Mapping[str, Input | Source]:
-        """What it reads, by name."""
 
 
 class Outside(Protocol):
@@ -129,7 +118,7 @@ class Look:
     def heads(self) -> Mapping[str, str]:
         """The commit that each table is at."""
         tables = self.watch.tables
-        names = {made.table.name for made in tables} | {name for made in tables for name in _upstream(made)}
+        names = {made.table.name for made in tables} | {name for made in tables for name in upstream_of(made)}
         return heads(self.watch.lake, names)
 
     def wanted(self, made: Reads, before: Memory) -> Wanted:
@@ -173,9 +162,9 @@ class Look:
         """Return what changes whenever another look could find something else."""
         told = [
             str(self._until(made.table)),
-            [[name, self.heads.get(name)] for name in sorted({made.table.name, *_upstream(made)})],
-            [[name, self.outside.mark(made, name)] for name in sorted(_sources(made))],
-            [[name, how.kind, how.days] for name, how in _tables(made)],
+            [[name, self.heads.get(name)] for name in sorted({made.table.name, *upstream_of(made)})],
+            [[name, self.outside.mark(made, name)] for name in sorted(sources_read(made))],
+            [[name, how.kind, how.days] for name, how in tables_read(made)],
             {str(day): reason for day, reason in made.table.gaps.items()},
         ]
         return digest(told)
@@ -210,7 +199,7 @@ class Look:
                 yield None
             return
         missing = [day for day in self.days(made) if day not in runs]
-        builds = any(how.kind == "previous" for _, how in _tables(made))
+        builds = any(how.kind == "previous" for _, how in tables_read(made))
         outdated: list[Day] = []
         for day in sorted(day for day in runs if day is not None):
             # What is built on a day that is made again is made again with it.
@@ -220,12 +209,12 @@ class Look:
 
     def _is_due(self, made: Reads, before: Memory) -> bool:
         """Whether the schedule has fired for an unpartitioned table since it was last asked for."""
-        return _is_scheduled(made.table) and self._cause(made, None) not in before.asked.get(day_key(None), ())
+        return is_scheduled(made.table) and self._cause(made, None) not in before.asked.get(day_key(None), ())
 
     def _is_outdated(self, made: Reads, day: Day, run: str | None) -> bool:
         """Whether an input of a published day has other content than the day was made from, as its evidence says."""
         settled = self.watch.settled.setdefault(made.table.name, {})
-        states = tuple(self.outside.complete(made, name).get(day) for name in _sources(made))
+        states = tuple(self.outside.complete(made, name).get(day) for name in sources_read(made))
         seen = hash((run, states, tuple(self._inputs(made, day))))
         if settled.get(day) == seen or run is None:
             return False
@@ -238,12 +227,12 @@ class Look:
         record = self._evidence(made.table.name, run)
         if record is None:
             return False
-        for name in _sources(made):
+        for name in sources_read(made):
             then = record["inputs"].get(name, {}).get("states", {}).get(day_key(day))
             now = self.outside.complete(made, name).get(day)
             if None not in {then, now} and then != now:
                 return True
-        for name, how in _tables(made):
+        for name, how in tables_read(made):
             if (told := record["inputs"].get(name)) is None or "days" not in told:
                 continue
             entries = entries_read(how, made.table, told, record, day)
@@ -275,8 +264,8 @@ class Look:
             day: The day.
             judged: Whether to return the cause that the day has once it was judged with the one before it.
         """
-        told: list[Any] = [[name, self.outside.complete(made, name).get(day)] for name in _sources(made)]
-        if day is not None or not _is_scheduled(made.table):
+        told: list[Any] = [[name, self.outside.complete(made, name).get(day)] for name in sources_read(made)]
+        if day is not None or not is_scheduled(made.table):
             # What was made from A, then B, is asked for once more when A is back.
             told.append(["made by", self._runs(made.table.name).get(day)])
         for name, of, run in self._inputs(made, day):
@@ -289,7 +278,7 @@ class Look:
             told.append([name, day_key(of), content.digest if content else run])
         if day is not None and in_order(made.table, made.inputs.values()):
             told.append(["past", None if judged else self._past(made.table, day)])
-        if day is None and _is_scheduled(made.table):
+        if day is None and is_scheduled(made.table):
             told.append(["schedule", str(self._until(made.table))])
         return digest(told)
 
@@ -312,7 +301,7 @@ class Look:
 
     def _inputs(self, made: Reads, day: Day) -> Iterator[tuple[str, Day, str | None]]:
         """Yield each day of each table that a day reads, and the run that published it; None where nobody did."""
-        for name, how in _tables(made):
+        for name, how in tables_read(made):
             runs = self._runs(how.table.name)
             for of in self._needed(made, how, day):
                 yield name, of, runs.get(of)
@@ -331,7 +320,7 @@ class Look:
 
     def _ask(self, made: Reads) -> gate.Ask:
         """Let the gate know of sources what is known, in place of asking them."""
-        names = {id(made.inputs[name]): name for name in _sources(made)}
+        names = {id(made.inputs[name]): name for name in sources_read(made)}
 
         def ask(source: Source, window: Window | None) -> dict[Day, Completeness]:
             known = self.outside.complete(made, names[id(source)])
@@ -369,24 +358,6 @@ class Look:
             known = (at, table, published_runs(table))
             self.watch.published[name] = known
         return known[1], known[2]
-
-
-def _is_scheduled(table: Table) -> bool:
-    return table.pipeline is not None and table.pipeline.schedule is not None
-
-
-def _tables(made: Reads) -> list[tuple[str, Input]]:
-    return [(name, how) for name, how in made.inputs.items() if isinstance(how, Input)]
-
-
-def _sources(made: Reads) -> list[str]:
-    return [name for name, how in made.inputs.items() if not isinstance(how, Input)]
-
-
-def _upstream(made: Reads) -> set[str]:
-    """Return the tables that a table reads or refers to."""
-    refers = {audit.table for audit in made.table.audits if isinstance(audit, References)}
-    return refers | {how.table.name for _, how in _tables(made)}
 
 
 def _waits(readiness: gate.Readiness) -> str:

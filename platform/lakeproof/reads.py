@@ -1,0 +1,47 @@
+"""A table and what it reads, as those see it who ask for its days."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from lakeproof.audit.kinds import References
+from lakeproof.contract import Input
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lakeproof.contract import Table
+    from lakeproof.source.protocol import Source
+
+
+class Reads(Protocol):
+    """A table and what it reads."""
+
+    @property
+    def table(self) -> Table:
+        """The contract."""
+
+    @property
+    def inputs(self) -> Mapping[str, Input | Source]:
+        """What it reads, by name."""
+
+
+def tables_read(made: Reads) -> list[tuple[str, Input]]:
+    """Return the tables that a table reads, each with the input's name."""
+    return [(name, how) for name, how in made.inputs.items() if isinstance(how, Input)]
+
+
+def sources_read(made: Reads) -> dict[str, Source]:
+    """Return what a table collects from, by the name of the input."""
+    return {name: how for name, how in made.inputs.items() if not isinstance(how, Input)}
+
+
+def upstream_of(made: Reads) -> set[str]:
+    """Return the names of the tables that a table reads or refers to."""
+    refers = {audit.table for audit in made.table.audits if isinstance(audit, References)}
+    return refers | {how.table.name for _, how in tables_read(made)}
+
+
+def is_scheduled(table: Table) -> bool:
+    """Whether a schedule says when the table is asked for."""
+    return table.pipeline is not None and table.pipeline.schedule is not None
