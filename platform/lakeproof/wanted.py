@@ -164,8 +164,8 @@ class Look:
             str(self._until(made.table)),
             [[name, self.heads.get(name)] for name in sorted({made.table.name, *upstream_of(made)})],
             [[name, self.outside.mark(made, name)] for name in sorted(sources_read(made))],
-            [[name, how.kind, how.days] for name, how in tables_read(made)],
-            {str(day): reason for day, reason in made.table.gaps.items()},
+            [[name, how.kind, how.days, *_declared_days(how.table)] for name, how in tables_read(made)],
+            [*_declared_days(made.table), made.table.pipeline is None or made.table.pipeline.catchup],
         ]
         return digest(told)
 
@@ -358,6 +358,11 @@ class Look:
             known = (at, table, published_runs(table))
             self.watch.published[name] = known
         return known[1], known[2]
+
+
+def _declared_days(table: Table) -> list[Any]:
+    """Return which days a contract says there are."""
+    return [str(table.start), str(table.end), sorted(f"{day} {reason}" for day, reason in table.gaps.items())]
 
 
 def _waits(readiness: gate.Readiness) -> str:

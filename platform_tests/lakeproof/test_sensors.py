@@ -589,3 +589,20 @@ def test_a_chain_that_is_made_again_and_held_on_the_way_is_asked_for_once(
 
     shelf.values |= {days[1]: 3, days[2]: -50}
     assert world.settle() == [("raw", f"{days[1]}..{days[2]}"), ("total", f"{days[1]}..{days[4]}")]
+
+
+def test_a_gap_that_is_declared_upstream_lets_days_go_though_nothing_was_published(
+    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
+) -> None:
+    """The code changed and the lake did not."""
+    first, second = FIRST, FIRST + timedelta(days=1)
+    raw, collect = collected(shelf)
+    shelf.values[second] = 1
+    world = World(instance, lakehouse, [collect, derived("sensed.later", raw=raw.last(days=2))[1]])
+    world.until(second + timedelta(days=1))
+    assert world.settle() == [("raw", str(second))]
+
+    raw, collect = collected(shelf, gaps={first: "it rained"})
+    later = derived("sensed.later", raw=raw.last(days=2))[1]
+    world = World(instance, lakehouse, [collect, later], world.now, world.cursors, world.run_keys)
+    assert world.settle() == [("later", f"{first}..{second}")]
