@@ -153,7 +153,9 @@ class Look:
         for day, cause in days.items():
             causes_of = (self._cause(made, day, judged=True), cause) if waits_for_past else (cause,)
             asked[day_key(day)] = tuple(dict.fromkeys((*asked.get(day_key(day), ()), *causes_of)))
-        return Wanted(days, Memory("" if at_work else mark, asked, _waits(readiness)))
+        unpublished = [day for day in readiness.ready if day not in self._runs(made.table.name)]
+        waits = _waits(readiness, unpublished, [day for day in candidates if day in at_work])
+        return Wanted(days, Memory("" if at_work else mark, asked, waits))
 
     def _check(self, made: Reads, days: Sequence[Day]) -> gate.Readiness:
         return gate.check(self.watch.lake, made.table, list(made.inputs.values()), days, self.now, self._ask(made))
@@ -365,15 +367,24 @@ def _declared_days(table: Table) -> list[Any]:
     return [str(table.start), str(table.end), sorted(f"{day} {reason}" for day, reason in table.gaps.items())]
 
 
-def _waits(readiness: gate.Readiness) -> str:
-    """Return what a table waits for, in one line: the reason that most of its days share, and how many wait."""
+def _waits(readiness: gate.Readiness, asked: Sequence[Day], at_work: Sequence[Day]) -> str:
+    """Return what a table waits for, in one line: the reason that most of its days share, and how many wait.
+
+    Args:
+        readiness: The days that may not run.
+        asked: Days that were asked for and are not published.
+        at_work: Days that a run is making.
+    """
+    why: dict[Day, str] = dict.fromkeys(asked, "asked for; its latest run has not published it")
+    why |= dict.fromkeys(at_work, "being made")
+    why |= {day: "; ".join(lack.reason for lack in lacks) for day, lacks in readiness.refused.items()}
     reasons: dict[str, list[date]] = {}
-    for day, lacks in readiness.refused.items():
-        reasons.setdefault("; ".join(lack.reason for lack in lacks), []).extend([day] if day else [])
+    for day, reason in why.items():
+        reasons.setdefault(reason, []).extend([day] if day else [])
     if not reasons:
         return ""
     reason, days = max(reasons.items(), key=lambda found: len(found[1]))
-    more = len(readiness.refused) - len(days) if days else 0
+    more = len(why) - len(days) if days else 0
     return f"{days_text(days)}: {reason}".removeprefix(": ") + (f" (and {more} other days)" if more else "")
 
 

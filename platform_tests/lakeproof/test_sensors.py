@@ -606,3 +606,16 @@ def test_a_gap_that_is_declared_upstream_lets_days_go_though_nothing_was_publish
     later = derived("sensed.later", raw=raw.last(days=2))[1]
     world = World(instance, lakehouse, [collect, later], world.now, world.cursors, world.run_keys)
     assert world.settle() == [("later", f"{first}..{second}")]
+
+
+def test_a_day_that_was_asked_for_and_is_not_there_is_told(
+    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
+) -> None:
+    """A sensor that has nothing to ask for does not say that all is well."""
+    _, collect = collected(shelf)
+    world = World(instance, lakehouse, [collect])
+    shelf.values[FIRST] = -1
+    world.until(FIRST + timedelta(days=1))
+    world.settle()
+
+    assert f"sensed.raw {FIRST}: asked for; its latest run has not published it" in (world.said["readiness"] or "")
