@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
@@ -147,6 +147,8 @@ class Look:
             days = {day: cause for day, cause in causes.items() if str(day) >= str(next(iter(days)))}
             readiness = self._check(made, list(days))
             days = {day: days[day] for day in readiness.ready}
+        if days and self._moved(made):
+            return Wanted({}, replace(before, mark=""))
         # Only what is published and settled is forgotten: a clock that jumps back must not make anything asked anew.
         done = self._runs(made.table.name).keys() - set(candidates)
         asked = {key: tuple(causes) for key, causes in before.asked.items() if key_day(key) not in done}
@@ -156,6 +158,11 @@ class Look:
         unpublished = [day for day in readiness.ready if day not in self._runs(made.table.name)]
         waits = _waits(readiness, unpublished, [day for day in candidates if day in at_work])
         return Wanted(days, Memory("" if at_work else mark, asked, waits))
+
+    def _moved(self, made: Reads) -> bool:
+        """Whether something was published since the look began, so that the gate knew more than the causes tell."""
+        names = {made.table.name, *upstream_of(made)}
+        return heads(self.watch.lake, names) != {name: at for name, at in self.heads.items() if name in names}
 
     def _check(self, made: Reads, days: Sequence[Day]) -> gate.Readiness:
         return gate.check(self.watch.lake, made.table, list(made.inputs.values()), days, self.now, self._ask(made))

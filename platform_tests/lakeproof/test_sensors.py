@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 import time_machine
 
-from lakeproof import Column, Lakehouse, Pipeline, Source, Table, Window, audit, daily_table, readiness, sensors
+from lakeproof import Column, Lakehouse, Pipeline, Source, Table, Window, audit, daily_table, gate, readiness, sensors
 from lakeproof.asset import run, table_assets
 from lakeproof.engine.cast import arrow_schema
 from lakeproof.errors import ContractError
@@ -619,3 +619,31 @@ def test_a_day_that_was_asked_for_and_is_not_there_is_told(
     world.settle()
 
     assert f"sensed.raw {FIRST}: asked for; its latest run has not published it" in (world.said["readiness"] or "")
+
+
+def test_what_is_published_while_a_sensor_looks_causes_one_request(
+    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gate must not let a day go on what the request's cause does not know of yet."""
+    raw, collect = collected(shelf)
+    _, take = derived("sensed.later", raw=raw)
+    world = World(instance, lakehouse, [collect, take])
+    days = [FIRST, FIRST + timedelta(days=1)]
+    shelf.values[days[0]] = 1
+    world.until(days[1])
+    world.settle()
+    shelf.values[days[1]] = 1
+    world.until(days[1] + timedelta(days=1))
+    world.tick("sources")
+    check = gate.check
+
+    def check_late(lake: Any, table: Table, *more: Any) -> gate.Readiness:
+        if table.name == "sensed.later":
+            monkeypatch.undo()
+            world._run(dg.RunRequest(partition_key=str(days[1]), asset_selection=[collect.key]))
+        return check(lake, table, *more)
+
+    monkeypatch.setattr(gate, "check", check_late)
+    requests = [request for _ in range(3) for request in world.tick("readiness")]
+
+    assert [request.asset_selection for request in requests] == [[collect.key], [take.key]]
