@@ -647,3 +647,20 @@ def test_what_is_published_while_a_sensor_looks_causes_one_request(
     requests = [request for _ in range(3) for request in world.tick("readiness")]
 
     assert [request.asset_selection for request in requests] == [[collect.key], [take.key]]
+
+
+def test_without_catch_up_a_day_that_was_made_is_made_again_when_its_source_changes(
+    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
+) -> None:
+    """Days that are missing are left alone; what is published is kept true."""
+    raw, collect = collected(shelf, pipeline=Pipeline("lab", catchup=False))
+    world = World(instance, lakehouse, [collect])
+    days = [FIRST + timedelta(days=n) for n in range(4)]
+    for day in days[1:]:
+        shelf.values[day] = 1
+        world.until(day + timedelta(days=1))
+        assert world.settle() == [("raw", str(day))]
+
+    shelf.values |= {days[0]: 1, days[2]: 5}
+    assert world.settle() == [("raw", str(days[2]))]
+    assert world.values(raw)[days[2]] == 5
