@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lakeproof.audit.kinds import References
 from lakeproof.contract import Input
@@ -45,3 +45,8 @@ def upstream_of(made: Reads) -> set[str]:
 def is_scheduled(table: Table) -> bool:
     """Whether a schedule says when the table is asked for."""
     return table.pipeline is not None and table.pipeline.schedule is not None
+
+
+def declared_days(table: Table) -> list[Any]:
+    """Return what a contract says of which days there are."""
+    return [str(table.start), str(table.end), sorted(f"{day} {reason}" for day, reason in table.gaps.items())]

@@ -21,7 +21,7 @@ from lakeproof.lake.held import HeldDay, held_days
 from lakeproof.lake.live import View
 from lakeproof.lake.running import runs_at_work
 from lakeproof.reading import columns_digested, content_of
-from lakeproof.reads import is_scheduled, sources_read, tables_read, upstream_of
+from lakeproof.reads import declared_days, is_scheduled, sources_read, tables_read, upstream_of
 from lakeproof.recorded import entries_read
 from lakeproof.source.protocol import Completeness
 from lakeproof.window import ONE_DAY, Window, days_text
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from lakeproof.reads import Reads
     from lakeproof.source.protocol import Source
 
-Runs = dict["Day", "str | None"]
+Runs = dict["Day", str]
 
 
 class Outside(Protocol):
@@ -173,8 +173,8 @@ class Look:
             str(self._until(made.table)),
             [[name, self.heads.get(name)] for name in sorted({made.table.name, *upstream_of(made)})],
             [[name, self.outside.mark(made, name)] for name in sorted(sources_read(made))],
-            [[name, how.kind, how.days, *_declared_days(how.table)] for name, how in tables_read(made)],
-            [*_declared_days(made.table), made.table.pipeline is None or made.table.pipeline.catchup],
+            [[name, how.kind, how.days, *declared_days(how.table)] for name, how in tables_read(made)],
+            [*declared_days(made.table), made.table.pipeline is None or made.table.pipeline.catchup],
         ]
         return digest(told)
 
@@ -220,12 +220,12 @@ class Look:
         """Whether the schedule has fired for an unpartitioned table since it was last asked for."""
         return is_scheduled(made.table) and self._cause(made, None) not in before.asked.get(day_key(None), ())
 
-    def _is_outdated(self, made: Reads, day: Day, run: str | None) -> bool:
+    def _is_outdated(self, made: Reads, day: Day, run: str) -> bool:
         """Whether an input of a published day has other content than the day was made from, as its evidence says."""
         settled = self.watch.settled.setdefault(made.table.name, {})
         states = tuple(self.outside.complete(made, name).get(day) for name in sources_read(made))
         seen = hash((run, states, tuple(self._inputs(made, day))))
-        if settled.get(day) == seen or run is None:
+        if settled.get(day) == seen:
             return False
         if self._read_something_else(made, day, run):
             return True
@@ -257,7 +257,7 @@ class Look:
         if entry is None:
             return True
         run = stored[1][day]
-        if run is None or run == entry["run"]:
+        if run == entry["run"]:
             return False
         content = recorded_content(stored[0], run, day)
         if content is None or content.key != entry["key"]:
@@ -277,14 +277,9 @@ class Look:
         if day is not None or not is_scheduled(made.table):
             # What was made from A, then B, is asked for once more when A is back.
             told.append(["made by", self._runs(made.table.name).get(day)])
-        for name, of, run in self._inputs(made, day):
-            how = made.inputs[name]
-            if not isinstance(how, Input) or how.kind == "previous":
-                continue
-            table = how.table
-            stored = self._stored(table.name)
-            content = recorded_content(stored[0], run, of) if stored and run else None
-            told.append([name, day_key(of), content.digest if content else run])
+        for name, how in tables_read(made):
+            days = self._needed(made, how, day) if how.kind != "previous" else ()
+            told += [[name, day_key(of), self._content(how.table.name, of)] for of in days]
         if day is not None and in_order(made.table, made.inputs.values()):
             told.append(["past", None if judged else self._past(made.table, day)])
         if day is None and is_scheduled(made.table):
@@ -305,7 +300,14 @@ class Look:
         held = self._held[table.name].get(day)
         if held is not None and held.run >= run:
             return None
-        content = recorded_content(stored[0], run, before)
+        return self._content(table.name, before)
+
+    def _content(self, name: str, day: Day) -> str | None:
+        """Return what tells the content of a day from any other; None while it is not published."""
+        stored = self._stored(name)
+        if stored is None or (run := stored[1].get(day)) is None:
+            return None
+        content = recorded_content(stored[0], run, day)
         return content.digest if content else run
 
     def _inputs(self, made: Reads, day: Day) -> Iterator[tuple[str, Day, str | None]]:
@@ -367,11 +369,6 @@ class Look:
             known = (at, table, published_runs(table))
             self.watch.published[name] = known
         return known[1], known[2]
-
-
-def _declared_days(table: Table) -> list[Any]:
-    """Return which days a contract says there are."""
-    return [str(table.start), str(table.end), sorted(f"{day} {reason}" for day, reason in table.gaps.items())]
 
 
 def _waits(readiness: gate.Readiness, asked: Sequence[Day], at_work: Sequence[Day]) -> str:

@@ -664,3 +664,21 @@ def test_without_catch_up_a_day_that_was_made_is_made_again_when_its_source_chan
     shelf.values |= {days[0]: 1, days[2]: 5}
     assert world.settle() == [("raw", str(days[2]))]
     assert world.values(raw)[days[2]] == 5
+
+
+def test_what_another_engine_publishes_is_a_cause_like_any_other(
+    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
+) -> None:
+    """It has no evidence, so its content is told from its files: each restatement is asked for, once."""
+    raw, collect = collected(shelf)
+    later, take = derived("sensed.later", raw=raw)
+    world = World(instance, lakehouse, [collect, take])
+    shelf.values[FIRST] = 1
+    world.until(FIRST + timedelta(days=1))
+    world.settle()
+    for value in (5, 6, 5):
+        stored = lakehouse.catalog.load_table("sensed.raw")
+        stored.overwrite(pa.table([[FIRST], [value]], schema=stored.schema().as_arrow()))
+
+        assert world.settle() == [("later", str(FIRST))]
+        assert world.values(later) == {FIRST: value}
