@@ -280,6 +280,10 @@ class Look:
         for name, how in tables_read(made):
             days = self._needed(made, how, day) if how.kind != "previous" else ()
             told += [[name, day_key(of), self._content(how.table.name, of)] for of in days]
+        if day not in self._runs(made.table.name):
+            # What has no days, or is only referred to, makes no day out of date, but may be why one was held.
+            others = sorted(upstream_of(made) - {made.table.name})
+            told += [[name, self._content(name, day if day in self._runs(name) else None)] for name in others]
         if day is not None and in_order(made.table, made.inputs.values()):
             told.append(["past", None if judged else self._past(made.table, day)])
         if day is None and is_scheduled(made.table):
@@ -293,14 +297,12 @@ class Look:
         for want of it, and is not asked for again because it is there now.
         """
         stored, before = self._stored(table.name), day - ONE_DAY
-        if stored is None or (run := stored[1].get(before)) is None:
+        if stored is None or before not in stored[1]:
             return None
         if table.name not in self._held:
             self._held[table.name] = held_days(stored[0], {})
         held = self._held[table.name].get(day)
-        if held is not None and held.run >= run:
-            return None
-        return self._content(table.name, before)
+        return None if held and held.run >= stored[1][before] else self._content(table.name, before)
 
     def _content(self, name: str, day: Day) -> str | None:
         """Return what tells the content of a day from any other; None while it is not published."""
