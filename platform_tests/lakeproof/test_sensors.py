@@ -682,3 +682,41 @@ def test_what_another_engine_publishes_is_a_cause_like_any_other(
 
         assert world.settle() == [("later", str(FIRST))]
         assert world.values(later) == {FIRST: value}
+
+
+def test_a_held_day_is_asked_for_again_when_what_its_audits_refer_to_changed(
+    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
+) -> None:
+    """What is referred to is an input of the verdict; a day that is published is not made again for it."""
+    raw, collect = collected(shelf)
+    other = Shelf({FIRST: 2})
+    checked = table("sensed.checked", audits=[audit.references("value", raw, "value")])
+
+    @daily_table(checked, delivered=other)
+    def take(delivered: pl.DataFrame) -> pl.DataFrame:
+        return delivered
+
+    world = World(instance, lakehouse, [collect, take])
+    shelf.values[FIRST] = 1
+    world.until(FIRST + timedelta(days=1))
+    assert world.settle() == [("raw", str(FIRST)), ("checked", str(FIRST))]
+    assert world.values(checked) == {}
+
+    shelf.values[FIRST] = 2
+    assert world.settle() == [("raw", str(FIRST)), ("checked", str(FIRST))]
+    assert world.values(checked) == {FIRST: 2}
+    shelf.values[FIRST] = 3
+    assert world.settle() == [("raw", str(FIRST))]
+
+
+@pytest.mark.parametrize("cursor", ["2024-02-01", "[]", '{"sensed.raw": {"day": 1}}'])
+def test_a_cursor_that_is_none_is_forgotten(
+    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf, cursor: str
+) -> None:
+    """A person can set a cursor in the UI to anything: the sensor goes on, for it has no memory that it needs."""
+    _, collect = collected(shelf)
+    world = World(instance, lakehouse, [collect], cursors={"readiness": cursor})
+    shelf.values[FIRST] = 1
+    world.until(FIRST + timedelta(days=1))
+
+    assert world.settle() == [("raw", str(FIRST))]
