@@ -99,11 +99,11 @@ def check(
     gate = _Gate(lake, table, now or datetime.now(UTC))
     for how in inputs:
         if isinstance(how, Input):
-            gate.ask_table(how, days)
+            gate.ask_table(how, days, builds=how.kind == "previous")
         else:
             gate.ask_source(how, days, ask or (lambda source, window: source.complete(window)))
     if table.depends_on_past:
-        gate.ask_table(Input(table, "previous"), days)
+        gate.ask_table(Input(table, "previous"), days, builds=False)
     for audit in table.audits:
         if isinstance(audit, References):
             gate.ask_referred(audit, days)
@@ -122,8 +122,8 @@ class _Gate:
         self._has_source_rows: set[Day] = set()
         self._states: dict[str, dict[Day, str]] = defaultdict(dict)
 
-    def ask_table(self, how: Input, days: Sequence[Day]) -> None:
-        """Look for the days of a table that each day needs."""
+    def ask_table(self, how: Input, days: Sequence[Day], *, builds: bool) -> None:
+        """Look for the days of a table that each day needs; with `builds`, nothing can be made without them."""
         if how.kind == "latest":
             self._ask_latest(how.table, days)
             return
@@ -142,7 +142,7 @@ class _Gate:
                 else:
                     absent.append(d)
             if absent:
-                self._missing[day] += _absent(how, absent, missing, builds=how.table is self._table)
+                self._missing[day] += _absent(how, absent, missing, builds=builds)
 
     def _days_of(self, how: Input, day: date) -> list[date]:
         window = how.window(Window.of(day, timezone=self._table.timezone))
@@ -241,7 +241,7 @@ def _absent(how: Input, days: list[date], missing: _Missing, *, builds: bool) ->
         how: The input.
         days: Its days that are missing.
         missing: Why days of it are.
-        builds: Whether the table itself is the input, so that nothing can be made without it.
+        builds: Whether nothing can be made without them.
     """
     name = how.table.name
     needed = {"day": "that day", "previous": "the day before"}.get(how.kind, "some days of its window")

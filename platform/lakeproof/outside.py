@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from lakeproof.lake.evidence import day_key, key_day
+from lakeproof.reads import awaited_by
 from lakeproof.source.protocol import Source
 from lakeproof.spec import partitions_of, source_key
-from lakeproof.wanted import awaited_by
 from lakeproof.window import Window, runs_of_days
 
 if TYPE_CHECKING:
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from datetime import date
 
     from lakeproof.lake.replace import Day
+    from lakeproof.reads import Reads
     from lakeproof.source.protocol import Awaited, Completeness
-    from lakeproof.wanted import Look, Reads
+    from lakeproof.wanted import Look
 
 VERSION = "dagster/data_version"
 UNKNOWN = "complete"
@@ -138,10 +139,11 @@ def ask_source(look: Look, made: Reads, name: str, source: Awaited) -> Seen:
     published = look.published(made)
     done = [day for day in days if day in published and day not in known]
     unseen = [day for day in days if day not in known and day not in published]
-    again = [day for day in days if known.get(day) is not None][-LOOKED_AGAIN:]
+    told = sorted((day for day, version in known.items() if version is not None), key=str)
+    again = [day for day in told if day is None or (made.table.has_day(day) and made.table.gap(day) is None)]
     events = [_event(key, day, None, f"{made.table.name} has it") for day in done]
     lacks: dict[str, None] = {}
-    answers = _answers(source, made, sorted({*unseen[-ASKED_AT_ONCE:], *again}, key=str))
+    answers = _answers(source, made, sorted({*unseen[-ASKED_AT_ONCE:], *again[-LOOKED_AGAIN:]}, key=str))
     for day, found in answers.items():
         if not found.complete:
             if day in unseen:

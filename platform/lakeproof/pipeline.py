@@ -128,6 +128,8 @@ class Pipeline:
         from cronsim import CronSim  # noqa: PLC0415 - only who has a schedule needs it
 
         # Walked backwards it gives what lies before; a schedule fires on the minute, and now may be on it.
-        before = now.astimezone(ZoneInfo(self.timezone)).replace(second=0, microsecond=0) + MINUTE
+        before = (now.astimezone(UTC).replace(second=0, microsecond=0) + MINUTE).astimezone(ZoneInfo(self.timezone))
         fired: datetime = next(CronSim(self._cron, before, reverse=True))
-        return fired.astimezone(ZoneInfo(timezone)).date()
+        # Where the clocks go back it then skips the first of two equal times, which is the one that fires.
+        skipped: datetime = next(CronSim(self._cron, fired))
+        return (skipped if skipped.astimezone(UTC) <= now else fired).astimezone(ZoneInfo(timezone)).date()

@@ -18,8 +18,9 @@ from lakeproof.errors import LakeproofError
 from lakeproof.lakehouse import KEY
 from lakeproof.order import upstream_first
 from lakeproof.outside import SeenComplete, ask_source, source_specs
+from lakeproof.reads import awaited_by
 from lakeproof.spec import asset_key
-from lakeproof.wanted import Memory, Watch, awaited_by, digest
+from lakeproof.wanted import Memory, Watch, digest
 from lakeproof.window import runs_of_days
 
 if TYPE_CHECKING:
@@ -119,27 +120,35 @@ class _Looks:
 def _ask_for_days(context: dg.SensorEvaluationContext, looks: _Looks) -> dg.SensorResult:
     looks.bound_pools(context.instance)
     look = looks.now(context)
-    memories: dict[str, Any] = json.loads(context.cursor) if context.cursor else {}
+    memories = _remembered(context.cursor)
     requests: list[dg.RunRequest] = []
     waits: list[str] = []
     for made in looks.tables:
         name = made.table.name
-        before = Memory(**memories.get(name, {}))
+        before = memories.get(name, Memory())
         try:
             wanted = look.wanted(made, before)
         except LakeproofError as error:
             waits.append(f"{name}: {error.what}")
             continue
         requests += _requests(made, wanted.days)
-        memories[name] = asdict(wanted.memory)
+        memories[name] = wanted.memory
         if wanted.memory.waits:
             waits.append(f"{name} {wanted.memory.waits}")
-    kept = {made.table.name: memories.get(made.table.name, {}) for made in looks.tables}
+    kept = {made.table.name: asdict(memories.get(made.table.name, Memory())) for made in looks.tables}
     return dg.SensorResult(
         run_requests=requests,
         skip_reason=None if requests else _reasons(waits, f"All days of {len(looks.tables)} tables are there."),
         cursor=json.dumps(kept),
     )
+
+
+def _remembered(cursor: str | None) -> dict[str, Memory]:
+    """Return what a cursor says of each table; nothing when anyone wrote something else there."""
+    try:
+        return {name: Memory(**told) for name, told in json.loads(cursor or "{}").items()}
+    except (ValueError, TypeError, AttributeError):
+        return {}
 
 
 def _requests(made: TableAsset, wanted: Mapping[Day, str]) -> Iterator[dg.RunRequest]:

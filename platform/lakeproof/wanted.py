@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
 
 from lakeproof import gate
-from lakeproof.audit.kinds import References
 from lakeproof.contract import Input, in_order
 from lakeproof.lake.evidence import day_key, key_day, read_evidence, recorded_content
 from lakeproof.lake.heads import heads, published_runs
@@ -22,6 +21,7 @@ from lakeproof.lake.held import HeldDay, held_days
 from lakeproof.lake.live import View
 from lakeproof.lake.running import runs_at_work
 from lakeproof.reading import columns_digested, content_of
+from lakeproof.reads import awaited_by, declared_days, is_scheduled, tables_read, upstream_of
 from lakeproof.recorded import entries_read
 from lakeproof.source.protocol import Completeness
 from lakeproof.window import ONE_DAY, Window, days_text
@@ -35,25 +35,10 @@ if TYPE_CHECKING:
     from lakeproof.contract import Table
     from lakeproof.lake.catalog import Lake
     from lakeproof.lake.replace import Day
-    from lakeproof.source.protocol import Awaited, Source
+    from lakeproof.reads import Reads
+    from lakeproof.source.protocol import Awaited
 
-Runs = dict["Day", "str | None"]
-
-
-class Reads(Protocol):
-    """A table and what it reads."""
-
-    @property
-    def table(self) -> Table:
-        """The contract."""
-
-    @property
-    def inputs(self) -> Mapping[str, Input | Source]:
-        """What it reads, by name."""
-
-    @property
-    def waits(self) -> Mapping[str, Awaited]:
-        """What it only waits for, by name."""
+Runs = dict["Day", str]
 
 
 class Outside(Protocol):
@@ -133,7 +118,7 @@ class Look:
     def heads(self) -> Mapping[str, str]:
         """The commit that each table is at."""
         tables = self.watch.tables
-        names = {made.table.name for made in tables} | {name for made in tables for name in _upstream(made)}
+        names = {made.table.name for made in tables} | {name for made in tables for name in upstream_of(made)}
         return heads(self.watch.lake, names)
 
     def wanted(self, made: Reads, before: Memory) -> Wanted:
@@ -153,28 +138,44 @@ class Look:
         stored = self._stored(made.table.name)
         at_work = runs_at_work(stored[0]) if candidates and stored else {}
         free = [day for day in candidates if day not in at_work]
-        needed = [*made.inputs.values(), *made.waits.values()]
-        readiness = gate.check(self.watch.lake, made.table, needed, free, self.now, self._ask(made))
+        readiness = self._check(made, free)
         causes = {day: self._cause(made, day) for day in readiness.ready}
         days = {day: cause for day, cause in causes.items() if cause not in before.asked.get(day_key(day), ())}
-        if days and in_order(made.table, made.inputs.values()):
-            # What waits for a day that is made goes along with it, in one run.
+        waits_for_past = in_order(made.table, made.inputs.values())
+        if days and waits_for_past:
+            # What waits for a day that is made goes along with it, in one run; and waits for one that is not.
             days = {day: cause for day, cause in causes.items() if str(day) >= str(next(iter(days)))}
+            readiness = self._check(made, list(days))
+            days = {day: days[day] for day in readiness.ready}
+        if days and self._moved(made):
+            return Wanted({}, replace(before, mark=""))
         # Only what is published and settled is forgotten: a clock that jumps back must not make anything asked anew.
         done = self._runs(made.table.name).keys() - set(candidates)
         asked = {key: tuple(causes) for key, causes in before.asked.items() if key_day(key) not in done}
         for day, cause in days.items():
-            asked[day_key(day)] = tuple(dict.fromkeys((*asked.get(day_key(day), ()), cause)))
-        return Wanted(days, Memory("" if at_work else mark, asked, _waits(readiness)))
+            causes_of = (self._cause(made, day, judged=True), cause) if waits_for_past else (cause,)
+            asked[day_key(day)] = tuple(dict.fromkeys((*asked.get(day_key(day), ()), *causes_of)))
+        unpublished = [day for day in readiness.ready if day not in self._runs(made.table.name)]
+        waits = _waits(readiness, unpublished, [day for day in candidates if day in at_work])
+        return Wanted(days, Memory("" if at_work else mark, asked, waits))
+
+    def _moved(self, made: Reads) -> bool:
+        """Whether something was published since the look began, so that the gate knew more than the causes tell."""
+        names = {made.table.name, *upstream_of(made)}
+        return heads(self.watch.lake, names) != {name: at for name, at in self.heads.items() if name in names}
+
+    def _check(self, made: Reads, days: Sequence[Day]) -> gate.Readiness:
+        needed = [*made.inputs.values(), *made.waits.values()]
+        return gate.check(self.watch.lake, made.table, needed, days, self.now, self._ask(made))
 
     def _mark(self, made: Reads) -> str:
         """Return what changes whenever another look could find something else."""
         told = [
             str(self._until(made.table)),
-            [[name, self.heads.get(name)] for name in sorted({made.table.name, *_upstream(made)})],
+            [[name, self.heads.get(name)] for name in sorted({made.table.name, *upstream_of(made)})],
             [[name, self.outside.mark(made, name)] for name in sorted(awaited_by(made))],
-            [[name, how.kind, how.days] for name, how in _tables(made)],
-            {str(day): reason for day, reason in made.table.gaps.items()},
+            [[name, how.kind, how.days, *declared_days(how.table)] for name, how in tables_read(made)],
+            [*declared_days(made.table), made.table.pipeline is None or made.table.pipeline.catchup],
         ]
         return digest(told)
 
@@ -208,7 +209,7 @@ class Look:
                 yield None
             return
         missing = [day for day in self.days(made) if day not in runs]
-        builds = any(how.kind == "previous" for _, how in _tables(made))
+        builds = any(how.kind == "previous" for _, how in tables_read(made))
         outdated: list[Day] = []
         for day in sorted(day for day in runs if day is not None):
             # What is built on a day that is made again is made again with it.
@@ -218,15 +219,14 @@ class Look:
 
     def _is_due(self, made: Reads, before: Memory) -> bool:
         """Whether the schedule has fired for an unpartitioned table since it was last asked for."""
-        scheduled = made.table.pipeline is not None and made.table.pipeline.schedule is not None
-        return scheduled and self._cause(made, None) not in before.asked.get(day_key(None), ())
+        return is_scheduled(made.table) and self._cause(made, None) not in before.asked.get(day_key(None), ())
 
-    def _is_outdated(self, made: Reads, day: Day, run: str | None) -> bool:
+    def _is_outdated(self, made: Reads, day: Day, run: str) -> bool:
         """Whether an input of a published day has other content than the day was made from, as its evidence says."""
         settled = self.watch.settled.setdefault(made.table.name, {})
         states = tuple(self.outside.complete(made, name).get(day) for name in awaited_by(made))
         seen = hash((run, states, tuple(self._inputs(made, day))))
-        if settled.get(day) == seen or run is None:
+        if settled.get(day) == seen:
             return False
         if self._read_something_else(made, day, run):
             return True
@@ -242,7 +242,7 @@ class Look:
             now = self.outside.complete(made, name).get(day)
             if None not in {then, now} and then != now:
                 return True
-        for name, how in _tables(made):
+        for name, how in tables_read(made):
             if (told := record["inputs"].get(name)) is None or "days" not in told:
                 continue
             entries = entries_read(how, made.table, told, record, day)
@@ -258,7 +258,7 @@ class Look:
         if entry is None:
             return True
         run = stored[1][day]
-        if run is None or run == entry["run"]:
+        if run == entry["run"]:
             return False
         content = recorded_content(stored[0], run, day)
         if content is None or content.key != entry["key"]:
@@ -266,20 +266,28 @@ class Look:
             content = content_of(view, view.days[day], columns_digested(stored[0], entry["key"]))
         return content.digest != str(entry["digest"])
 
-    def _cause(self, made: Reads, day: Day) -> str:
-        """Return what tells a request from any other: the content of the day's inputs, as far as it is published."""
+    def _cause(self, made: Reads, day: Day, *, judged: bool = False) -> str:
+        """Return what tells a request from any other: the content of the day's inputs, as far as it is published.
+
+        Args:
+            made: The table.
+            day: The day.
+            judged: Whether to return the cause that the day has once it was judged with the one before it.
+        """
         told: list[Any] = [[name, self.outside.complete(made, name).get(day)] for name in awaited_by(made)]
-        for name, of, run in self._inputs(made, day):
-            how = made.inputs[name]
-            if not isinstance(how, Input) or how.kind == "previous":
-                continue
-            table = how.table
-            stored = self._stored(table.name)
-            content = recorded_content(stored[0], run, of) if stored and run else None
-            told.append([name, day_key(of), content.digest if content else run])
+        if day is not None or not is_scheduled(made.table):
+            # What was made from A, then B, is asked for once more when A is back.
+            told.append(["made by", self._runs(made.table.name).get(day)])
+        for name, how in tables_read(made):
+            days = self._needed(made, how, day) if how.kind != "previous" else ()
+            told += [[name, day_key(of), self._content(how.table.name, of)] for of in days]
+        if day not in self._runs(made.table.name):
+            # What has no days, or is only referred to, makes no day out of date, but may be why one was held.
+            others = sorted(upstream_of(made) - {made.table.name})
+            told += [[name, self._content(name, day if day in self._runs(name) else None)] for name in others]
         if day is not None and in_order(made.table, made.inputs.values()):
-            told.append(["past", self._past(made.table, day)])
-        if day is None and made.table.pipeline is not None and made.table.pipeline.schedule is not None:
+            told.append(["past", None if judged else self._past(made.table, day)])
+        if day is None and is_scheduled(made.table):
             told.append(["schedule", str(self._until(made.table))])
         return digest(told)
 
@@ -290,19 +298,24 @@ class Look:
         for want of it, and is not asked for again because it is there now.
         """
         stored, before = self._stored(table.name), day - ONE_DAY
-        if stored is None or (run := stored[1].get(before)) is None:
+        if stored is None or before not in stored[1]:
             return None
         if table.name not in self._held:
             self._held[table.name] = held_days(stored[0], {})
         held = self._held[table.name].get(day)
-        if held is not None and held.run >= run:
+        return None if held and held.run >= stored[1][before] else self._content(table.name, before)
+
+    def _content(self, name: str, day: Day) -> str | None:
+        """Return what tells the content of a day from any other; None while it is not published."""
+        stored = self._stored(name)
+        if stored is None or (run := stored[1].get(day)) is None:
             return None
-        content = recorded_content(stored[0], run, before)
+        content = recorded_content(stored[0], run, day)
         return content.digest if content else run
 
     def _inputs(self, made: Reads, day: Day) -> Iterator[tuple[str, Day, str | None]]:
         """Yield each day of each table that a day reads, and the run that published it; None where nobody did."""
-        for name, how in _tables(made):
+        for name, how in tables_read(made):
             runs = self._runs(how.table.name)
             for of in self._needed(made, how, day):
                 yield name, of, runs.get(of)
@@ -361,30 +374,24 @@ class Look:
         return known[1], known[2]
 
 
-def _tables(made: Reads) -> list[tuple[str, Input]]:
-    return [(name, how) for name, how in made.inputs.items() if isinstance(how, Input)]
+def _waits(readiness: gate.Readiness, asked: Sequence[Day], at_work: Sequence[Day]) -> str:
+    """Return what a table waits for, in one line: the reason that most of its days share, and how many wait.
 
-
-def awaited_by(made: Reads) -> dict[str, Awaited]:
-    """Return what a table waits for outside the lake, by name: the sources it reads, and what it reads nothing from."""
-    return {name: how for name, how in made.inputs.items() if not isinstance(how, Input)} | dict(made.waits)
-
-
-def _upstream(made: Reads) -> set[str]:
-    """Return the tables that a table reads or refers to."""
-    refers = {audit.table for audit in made.table.audits if isinstance(audit, References)}
-    return refers | {how.table.name for _, how in _tables(made)}
-
-
-def _waits(readiness: gate.Readiness) -> str:
-    """Return what a table waits for, in one line: the reason that most of its days share, and how many wait."""
+    Args:
+        readiness: The days that may not run.
+        asked: Days that were asked for and are not published.
+        at_work: Days that a run is making.
+    """
+    why: dict[Day, str] = dict.fromkeys(asked, "asked for; its latest run has not published it")
+    why |= dict.fromkeys(at_work, "being made")
+    why |= {day: "; ".join(lack.reason for lack in lacks) for day, lacks in readiness.refused.items()}
     reasons: dict[str, list[date]] = {}
-    for day, lacks in readiness.refused.items():
-        reasons.setdefault("; ".join(lack.reason for lack in lacks), []).extend([day] if day else [])
+    for day, reason in why.items():
+        reasons.setdefault(reason, []).extend([day] if day else [])
     if not reasons:
         return ""
     reason, days = max(reasons.items(), key=lambda found: len(found[1]))
-    more = len(readiness.refused) - len(days) if days else 0
+    more = len(why) - len(days) if days else 0
     return f"{days_text(days)}: {reason}".removeprefix(": ") + (f" (and {more} other days)" if more else "")
 
 

@@ -379,3 +379,21 @@ def test_days_that_lack_inputs_may_run_all_the_same_and_others_may_not(lab: Any)
     assert [lack.reason for lack in found.ignored[lab.day(1)]] == ["lab.raw is not published for that day"]
     assert "the day is not over" in why(found, lab.day(200))
     assert chain.ready == ()
+
+
+def test_a_chain_that_also_collects_cannot_go_without_the_day_before(lab: Any) -> None:
+    """Its guards make another contract of it, but it builds on itself all the same."""
+    table, drawer = lab.table(), Drawer({lab.day(5)})
+
+    found = ask(lab, table.with_audits(table.audits), [table.previous(), drawer], 5).all_the_same()
+
+    assert found.ready == ()
+
+
+def test_a_day_that_only_comes_after_the_one_before_may_run_without_it(lab: Any) -> None:
+    """Depending on the past is a rule and no input: whoever gives a reason may break it."""
+    table = lab.table(pipeline=Pipeline("lab", depends_on_past=True))
+
+    found = ask(lab, table, [Drawer({lab.day(5)})], 5).all_the_same()
+
+    assert found.ready == (lab.day(5),)

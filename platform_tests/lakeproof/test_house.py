@@ -31,7 +31,7 @@ FLOORS = [
     ["lint"],
     ["reading", "docket", "rejects", "unchanged", "merge", "outcome", "runrecord", "wap", "difference", "recorded"],
     ["source"],
-    ["gate", "precheck", "wanted"],
+    ["gate", "precheck", "reads", "wanted"],
     ["lakehouse"],
     ["alive", "record", "recording", "spec", "asset"],
     ["order", "outside", "sensors", "verify", "repair", "jobs"],

@@ -68,6 +68,17 @@ def test_a_schedule_at_an_hour_that_a_spring_day_skips_still_fires_on_it() -> No
     assert pipeline.asked_until(datetime(2024, 3, 10, 7, 0, tzinfo=UTC), NEW_YORK) == date(2024, 3, 10)
 
 
+@pytest.mark.parametrize("schedule", ["0 1 * * *", "30 1 * * *", "59 1 * * *"])
+def test_a_time_that_occurs_twice_fires_once(schedule: str) -> None:
+    """Once fired, it has: when the clocks go back, no day is taken back for an hour."""
+    pipeline = Pipeline("lab", schedule=schedule, timezone=NEW_YORK)
+    four = datetime(2024, 11, 3, 4, tzinfo=UTC)  # midnight in New York, two hours before the clocks go back
+    asked = [pipeline.asked_until(four + timedelta(minutes=n), NEW_YORK) for n in range(240)]
+
+    assert asked == sorted(asked)
+    assert asked.count(date(2024, 11, 2)) == 60 + int(schedule[:2])
+
+
 def test_a_table_has_of_its_pipeline_what_it_does_not_say(lab: Any) -> None:
     """Start, end, zone, owner and tags are the pipeline's, unless the table has its own."""
     common = Pipeline(

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 import time_machine
 
-from lakeproof import Column, Lakehouse, Pipeline, Source, Table, Window, audit, daily_table, readiness, sensors
+from lakeproof import Column, Lakehouse, Pipeline, Source, Table, Window, audit, daily_table, gate, readiness, sensors
 from lakeproof.asset import run, table_assets
 from lakeproof.engine.cast import arrow_schema
 from lakeproof.errors import ContractError
@@ -584,3 +584,183 @@ def test_tables_in_a_circle_are_refused_when_the_location_is_put_together() -> N
 
     with pytest.raises(ContractError, match=r"in a circle: sensed\.\w+ → sensed\.\w+ → sensed\.\w+"):
         readiness([make_first, make_second])
+
+
+def test_what_was_restated_and_restated_back_is_asked_for_each_time(
+    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
+) -> None:
+    """Content that was there before is a new cause when the day was made from other content since."""
+    raw, collect = collected(shelf)
+    later, take = derived("sensed.later", raw=raw)
+    world = World(instance, lakehouse, [collect, take])
+    world.until(FIRST + timedelta(days=1))
+    for value in (1, 2, 1, 2):
+        shelf.values[FIRST] = value
+
+        assert world.settle() == [("raw", str(FIRST)), ("later", str(FIRST))]
+        assert world.values(later) == {FIRST: value}
+
+
+def test_days_after_one_that_is_held_wait_for_it_and_it_is_asked_for_once(
+    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
+) -> None:
+    """Where days depend on the past, each new day finds out that the one before is not there; no run fails of it."""
+    _, collect = collected(shelf, pipeline=Pipeline("lab", depends_on_past=True))
+    world = World(instance, lakehouse, [collect])
+    days = [FIRST + timedelta(days=n) for n in range(4)]
+    shelf.values |= {days[0]: 1, days[1]: -1, days[2]: 1, days[3]: 1}
+    for day in days:
+        world.until(day + timedelta(days=1))
+        world.settle()
+
+    assert world.requests == [("raw", str(days[0])), ("raw", str(days[1]))]
+    assert "sensed.raw is held for the day before" in (world.said["readiness"] or "")
+    shelf.values[days[1]] = 1
+    assert world.settle() == [("raw", f"{days[1]}..{days[3]}")]
+
+
+def test_a_chain_that_is_made_again_and_held_on_the_way_is_asked_for_once(
+    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
+) -> None:
+    """Its first day has other content since; the held one was judged with that."""
+    _, collect = collected(shelf, audits=[audit.sql("not_large", "value < 100")])
+    _, add = cumulative(table("sensed.raw"))
+    world = World(instance, lakehouse, [collect, add])
+    days = [FIRST + timedelta(days=n) for n in range(5)]
+    shelf.values |= dict.fromkeys(days, 1)
+    world.until(days[4] + timedelta(days=1))
+    world.settle()
+
+    shelf.values |= {days[1]: 3, days[2]: -50}
+    assert world.settle() == [("raw", f"{days[1]}..{days[2]}"), ("total", f"{days[1]}..{days[4]}")]
+
+
+def test_a_gap_that_is_declared_upstream_lets_days_go_though_nothing_was_published(
+    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
+) -> None:
+    """The code changed and the lake did not."""
+    first, second = FIRST, FIRST + timedelta(days=1)
+    raw, collect = collected(shelf)
+    shelf.values[second] = 1
+    world = World(instance, lakehouse, [collect, derived("sensed.later", raw=raw.last(days=2))[1]])
+    world.until(second + timedelta(days=1))
+    assert world.settle() == [("raw", str(second))]
+
+    raw, collect = collected(shelf, gaps={first: "it rained"})
+    later = derived("sensed.later", raw=raw.last(days=2))[1]
+    world = World(instance, lakehouse, [collect, later], world.now, world.cursors, world.run_keys)
+    assert world.settle() == [("later", f"{first}..{second}")]
+
+
+def test_a_day_that_was_asked_for_and_is_not_there_is_told(
+    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
+) -> None:
+    """A sensor that has nothing to ask for does not say that all is well."""
+    _, collect = collected(shelf)
+    world = World(instance, lakehouse, [collect])
+    shelf.values[FIRST] = -1
+    world.until(FIRST + timedelta(days=1))
+    world.settle()
+
+    assert f"sensed.raw {FIRST}: asked for; its latest run has not published it" in (world.said["readiness"] or "")
+
+
+def test_what_is_published_while_a_sensor_looks_causes_one_request(
+    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gate must not let a day go on what the request's cause does not know of yet."""
+    raw, collect = collected(shelf)
+    _, take = derived("sensed.later", raw=raw)
+    world = World(instance, lakehouse, [collect, take])
+    days = [FIRST, FIRST + timedelta(days=1)]
+    shelf.values[days[0]] = 1
+    world.until(days[1])
+    world.settle()
+    shelf.values[days[1]] = 1
+    world.until(days[1] + timedelta(days=1))
+    world.tick("sources")
+    check = gate.check
+
+    def check_late(lake: Any, table: Table, *more: Any) -> gate.Readiness:
+        if table.name == "sensed.later":
+            monkeypatch.undo()
+            world._run(dg.RunRequest(partition_key=str(days[1]), asset_selection=[collect.key]))
+        return check(lake, table, *more)
+
+    monkeypatch.setattr(gate, "check", check_late)
+    requests = [request for _ in range(3) for request in world.tick("readiness")]
+
+    assert [request.asset_selection for request in requests] == [[collect.key], [take.key]]
+
+
+def test_without_catch_up_a_day_that_was_made_is_made_again_when_its_source_changes(
+    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
+) -> None:
+    """Days that are missing are left alone; what is published is kept true."""
+    raw, collect = collected(shelf, pipeline=Pipeline("lab", catchup=False))
+    world = World(instance, lakehouse, [collect])
+    days = [FIRST + timedelta(days=n) for n in range(4)]
+    for day in days[1:]:
+        shelf.values[day] = 1
+        world.until(day + timedelta(days=1))
+        assert world.settle() == [("raw", str(day))]
+
+    shelf.values |= {days[0]: 1, days[2]: 5}
+    assert world.settle() == [("raw", str(days[2]))]
+    assert world.values(raw)[days[2]] == 5
+
+
+def test_what_another_engine_publishes_is_a_cause_like_any_other(
+    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
+) -> None:
+    """It has no evidence, so its content is told from its files: each restatement is asked for, once."""
+    raw, collect = collected(shelf)
+    later, take = derived("sensed.later", raw=raw)
+    world = World(instance, lakehouse, [collect, take])
+    shelf.values[FIRST] = 1
+    world.until(FIRST + timedelta(days=1))
+    world.settle()
+    for value in (5, 6, 5):
+        stored = lakehouse.catalog.load_table("sensed.raw")
+        stored.overwrite(pa.table([[FIRST], [value]], schema=stored.schema().as_arrow()))
+
+        assert world.settle() == [("later", str(FIRST))]
+        assert world.values(later) == {FIRST: value}
+
+
+def test_a_held_day_is_asked_for_again_when_what_its_audits_refer_to_changed(
+    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
+) -> None:
+    """What is referred to is an input of the verdict; a day that is published is not made again for it."""
+    raw, collect = collected(shelf)
+    other = Shelf({FIRST: 2})
+    checked = table("sensed.checked", audits=[audit.references("value", raw, "value")])
+
+    @daily_table(checked, delivered=other)
+    def take(delivered: pl.DataFrame) -> pl.DataFrame:
+        return delivered
+
+    world = World(instance, lakehouse, [collect, take])
+    shelf.values[FIRST] = 1
+    world.until(FIRST + timedelta(days=1))
+    assert world.settle() == [("raw", str(FIRST)), ("checked", str(FIRST))]
+    assert world.values(checked) == {}
+
+    shelf.values[FIRST] = 2
+    assert world.settle() == [("raw", str(FIRST)), ("checked", str(FIRST))]
+    assert world.values(checked) == {FIRST: 2}
+    shelf.values[FIRST] = 3
+    assert world.settle() == [("raw", str(FIRST))]
+
+
+@pytest.mark.parametrize("cursor", ["2024-02-01", "[]", '{"sensed.raw": {"day": 1}}'])
+def test_a_cursor_that_is_none_is_forgotten(
+    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf, cursor: str
+) -> None:
+    """A person can set a cursor in the UI to anything: the sensor goes on, for it has no memory that it needs."""
+    _, collect = collected(shelf)
+    world = World(instance, lakehouse, [collect], cursors={"readiness": cursor})
+    shelf.values[FIRST] = 1
+    world.until(FIRST + timedelta(days=1))
+
+    assert world.settle() == [("raw", str(FIRST))]

@@ -12,9 +12,9 @@ import pyarrow as pa
 from lakeproof.cli.options import console, grid
 from lakeproof.engine.cast import arrow_schema
 from lakeproof.errors import LakeproofError, UnknownTableError, did_you_mean
+from lakeproof.reads import awaited_by
 from lakeproof.source.profile import Profile, foreign_keys, profile
 from lakeproof.source.protocol import Precheck, Source
-from lakeproof.wanted import awaited_by
 from lakeproof.window import ONE_DAY, Window
 
 if TYPE_CHECKING:

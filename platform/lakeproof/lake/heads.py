@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from lakeproof.lake.faults import lake_faults
+from lakeproof.lake.files import RUN
 from lakeproof.lake.live import run_of
 from lakeproof.lake.manifests import listed_manifests, live_files
 from lakeproof.lake.replace import day_of
@@ -53,10 +55,11 @@ def heads(lake: Lake, names: Collection[str]) -> dict[str, str]:
     return {name: at[name] for name in names if at.get(name) is not None}
 
 
-def published_runs(table: IcebergTable) -> dict[Day, str | None]:
+def published_runs(table: IcebergTable) -> dict[Day, str]:
     """Return the published days of a table as it was loaded, each with the run that published it.
 
-    None stands for another engine. What each manifest says is kept, so that a commit costs what it wrote anew.
+    A day of another engine has a name made from its files in place of a run, which is another for other files. What
+    each manifest says is kept, so that a commit costs what it wrote anew.
 
     Raises:
         LakeError: The table's files cannot be read.
@@ -64,12 +67,20 @@ def published_runs(table: IcebergTable) -> dict[Day, str | None]:
     head = table.current_snapshot()
     if head is None:
         return {}
-    runs: dict[Day, set[str | None]] = {}
+    runs: dict[Day, set[str]] = {}
     with lake_faults(f"reading what is published of {'.'.join(table.name())}"):
         for listed in listed_manifests(table.io, head):
             for day, run in _runs_in(_Manifest(listed.manifest.manifest_path, listed.manifest, table.io)):
                 runs.setdefault(day, set()).add(run)
-    return {day: found.pop() if len(found) == 1 else None for day, found in runs.items()}
+    return {day: _one_name(found) for day, found in runs.items()}
+
+
+def _one_name(found: Collection[str]) -> str:
+    """Return the run of a day's files, or a name for files that are not of one run."""
+    name = next(iter(found))
+    if len(found) == 1 and RUN.fullmatch(name):
+        return name
+    return f"files-{hashlib.sha256(' '.join(sorted(found)).encode()).hexdigest()[:16]}"
 
 
 @dataclass(frozen=True)
@@ -80,6 +91,10 @@ class _Manifest:
 
 
 @lru_cache(maxsize=KEPT_MANIFESTS)
-def _runs_in(source: _Manifest) -> tuple[tuple[Day, str | None], ...]:
-    """Return the days that a manifest has files of, each with the run in their names; a manifest never changes."""
-    return tuple({(day_of(file), run_of(file.file_path)) for file in live_files(source.io, source.manifest)})
+def _runs_in(source: _Manifest) -> tuple[tuple[Day, str], ...]:
+    """Return the days that a manifest has files of, each with the run in their names, else the files' own names.
+
+    It is kept: a manifest never changes.
+    """
+    files = live_files(source.io, source.manifest)
+    return tuple({(day_of(file), run_of(file.file_path) or file.file_path) for file in files})

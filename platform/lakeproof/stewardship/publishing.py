@@ -11,9 +11,9 @@ from lakeproof.lake.evidence import key_day, read_evidence
 from lakeproof.lake.live import View
 from lakeproof.lake.promise import Declared
 from lakeproof.lake.published import first_published
+from lakeproof.reads import awaited_by
 from lakeproof.stewardship.attainment import HISTORY, Promise, PublishedDay, Report, judge
 from lakeproof.stewardship.critical import critical_path
-from lakeproof.wanted import awaited_by
 from lakeproof.window import ONE_DAY, Window
 
 if TYPE_CHECKING:
