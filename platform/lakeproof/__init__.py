@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from lakeproof.sensors import readiness
     from lakeproof.source import DatabaseSource, HttpSource, LandingSource, PackageSource, Source
     from lakeproof.stewardship.checks import slas
+    from lakeproof.stewardship.notifications import Notifications
+    from lakeproof.stewardship.telling import notifications
     from lakeproof.window import Window
 
 _HOMES = {
@@ -33,6 +35,7 @@ _HOMES = {
     "LakeproofError": "lakeproof.errors",
     "LandingSource": "lakeproof.source",
     "PackageSource": "lakeproof.source",
+    "Notifications": "lakeproof.stewardship.notifications",
     "Pipeline": "lakeproof.pipeline",
     "Sla": "lakeproof.parts",
     "Source": "lakeproof.source",
@@ -41,6 +44,7 @@ _HOMES = {
     "Window": "lakeproof.window",
     "daily_table": "lakeproof.asset",
     "maintenance": "lakeproof.jobs",
+    "notifications": "lakeproof.stewardship.telling",
     "readiness": "lakeproof.sensors",
     "slas": "lakeproof.stewardship.checks",
     "sql_table": "lakeproof.asset",
@@ -55,6 +59,7 @@ __all__ = [
     "Lakehouse",
     "LakeproofError",
     "LandingSource",
+    "Notifications",
     "PackageSource",
     "Pipeline",
     "Sla",
@@ -65,6 +70,7 @@ __all__ = [
     "audit",
     "daily_table",
     "maintenance",
+    "notifications",
     "readiness",
     "slas",
     "sql_table",
