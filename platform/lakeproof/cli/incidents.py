@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lakeproof.cli.execute import dagster_instance
-from lakeproof.cli.lake import list_tables, open_workspace
+from lakeproof.cli.lake import open_workspace
 from lakeproof.cli.options import as_json, console, grid, print_json, workspace
 from lakeproof.errors import UnknownTableError, did_you_mean
-from lakeproof.stewardship.postmortem import length_text
 from lakeproof.stewardship.reporting import incidents_of
+from lakeproof.stewardship.text import duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,8 +40,9 @@ def incidents(tables: Sequence[str], *, every: str, workspace: str, as_json: boo
         if name not in known:
             msg = f"There is no table {name!r}. {did_you_mean(name, known)}"
             raise UnknownTableError(msg, next_step="lakeproof status lists every table")
+    now = datetime.now(UTC)
     with dagster_instance() as instance:
-        found = incidents_of(instance, tables or known)
+        found = incidents_of(instance, lake, tables or known, now)
     shown = [incident for incident in found if every or incident.closed is None]
     if as_json:
         print_json([_record(incident) for incident in shown])
@@ -50,7 +51,6 @@ def incidents(tables: Sequence[str], *, every: str, workspace: str, as_json: boo
     if not shown:
         out.print("No incident is open." if not every else "There never was an incident.", markup=False)
         return 0
-    now = datetime.now(UTC)
     rows = [_row(incident, now) for incident in shown]
     out.print(grid("", ["incident", "opened (UTC)", "open for", "days", "waiting", "cause"], rows, right=["waiting"]))
     out.print(f"Next: lakeproof postmortem {shown[-1].id}", markup=False)
@@ -59,11 +59,11 @@ def incidents(tables: Sequence[str], *, every: str, workspace: str, as_json: boo
 
 def known_tables(lake: Lake, locations: Sequence[Location]) -> set[str]:
     """Return the names of the tables that are declared, or in the lake."""
-    return {made.table.name for location in locations for made in location.tables} | set(list_tables(lake))
+    return {made.table.name for location in locations for made in location.tables} | set(lake.tables())
 
 
 def _row(incident: Incident, now: datetime) -> list[Any]:
-    length = length_text(incident.duration or now - incident.opened)
+    length = duration(incident.duration or now - incident.opened)
     return [
         incident.id,
         f"{incident.opened:%Y-%m-%d %H:%M}",

@@ -27,13 +27,14 @@ def postmortem(incident: str, *, output: str | None, workspace: str) -> int:
     """
     lake, locations = open_workspace(workspace)
     made = {one.table.name: one for location in locations for one in location.tables}
+    now = datetime.now(UTC)
     with dagster_instance() as instance:
-        found = {one.id: one for one in incidents_of(instance, known_tables(lake, locations))}
+        found = {one.id: one for one in incidents_of(instance, lake, known_tables(lake, locations), now)}
         if incident not in found:
             hint = did_you_mean(incident, found) if found else "There never was one."
             msg = f"There is no incident {incident!r}. {hint}"
             raise UsageError(msg, next_step="lakeproof incidents --all lists every incident")
-        background = background_of(instance, lake, found[incident], made, datetime.now(UTC))
+        background = background_of(instance, lake, found[incident], made, now)
     page = written(found[incident], background)
     if output is None:
         click.echo(page, nl=False)

@@ -14,7 +14,7 @@ from lakeproof.stewardship.incidents import Publish, Symptom
 from lakeproof.window import as_day
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from lakeproof.lake.replace import Day
     from lakeproof.stewardship.incidents import Kind
@@ -30,21 +30,32 @@ STOPPED = {"DagsterExecutionInterruptedError", "KeyboardInterrupt"}
 AT_ONCE = 500
 """How many events, or partitions, are asked for at once: SQLite takes no more than a thousand parameters."""
 
+_SEEN: dict[str, tuple[Symptom, ...]] = {}
+"""What runs that failed said, by their ids: it never changes, and reading it is what takes time."""
+
+MOST_SEEN = 20_000
+
 KILLED = "killed"
 """The cause of a run of which Dagster only knows that it ended."""
 
 
-def failures(instance: dg.DagsterInstance, known: Collection[str], since: datetime | None = None) -> list[Symptom]:
+def failures(instance: dg.DagsterInstance, known: Collection[str]) -> list[Symptom]:
     """Return the symptoms of every run that failed, oldest first.
 
     Args:
         instance: Dagster's record.
-        known: The names of the tables: of a run that was killed, only what it was to make is recorded.
-        since: Leave out runs that began before.
+        known: The names of the tables.
     """
-    wanted = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], created_after=since)
-    runs = [run for run in instance.get_run_records(wanted, ascending=True) if not _waits(run.dagster_run)]
-    return [symptom for run in runs for symptom in _symptoms(instance, run, known)]
+    found: list[Symptom] = []
+    for run in instance.get_run_records(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]), ascending=True):
+        if not _waits(run.dagster_run):
+            run_id = run.dagster_run.run_id
+            if run_id not in _SEEN:
+                if len(_SEEN) >= MOST_SEEN:
+                    _SEEN.clear()
+                _SEEN[run_id] = tuple(_symptoms(instance, run))
+            found += (symptom for symptom in _SEEN[run_id] if symptom.table in known)
+    return found
 
 
 def publishes(instance: dg.DagsterInstance, symptoms: Iterable[Symptom]) -> list[Publish]:
@@ -120,7 +131,7 @@ def _waits(run: dg.DagsterRun) -> bool:
     return alone and outcome in EXIT_CODES and outcome not in KIND_OF
 
 
-def _symptoms(instance: dg.DagsterInstance, run: dg.RunRecord, known: Collection[str]) -> Iterator[Symptom]:
+def _symptoms(instance: dg.DagsterInstance, run: dg.RunRecord) -> Iterator[Symptom]:
     run_id = run.dagster_run.run_id
     began = datetime.fromtimestamp(run.start_time, UTC) if run.start_time else run.create_timestamp
     steps = instance.get_records_for_run(run_id, of_type=Event.STEP_FAILURE, limit=AT_ONCE).records
@@ -139,7 +150,7 @@ def _symptoms(instance: dg.DagsterInstance, run: dg.RunRecord, known: Collection
         broke.append((ended, KILLED, "the run ended before it said why; its process may have been killed"))
     if broke:
         at, name, reason = min(broke)
-        for table, days in _unmade(instance, run_id, known).items():
+        for table, days in _unmade(instance, run_id).items():
             line = reason.splitlines()[0] if reason else name
             yield Symptom(table, "failed", frozenset([name]), days, _instant(at), line, began, run_id)
 
@@ -158,6 +169,16 @@ def _refused(failure: Any) -> Mapping[str, Any] | None:
     return None if told is None else told.value
 
 
+def refused_by(event: dg.DagsterEvent) -> Sequence[Mapping[str, Any]]:
+    """Return what a step that failed refused, cause by cause, each with its `state` and `days`.
+
+    Args:
+        event: The failure.
+    """
+    refused = _refused(event.step_failure_data)
+    return [] if refused is None else refused["causes"]
+
+
 def _refusals(refused: Mapping[str, Any], at: datetime, began: datetime, run_id: str) -> Iterator[Symptom]:
     for cause in refused["causes"]:
         if (kind := KIND_OF.get(cause["state"])) is not None:
@@ -168,8 +189,8 @@ def _refusals(refused: Mapping[str, Any], at: datetime, began: datetime, run_id:
             )
 
 
-def _unmade(instance: dg.DagsterInstance, run_id: str, known: Collection[str]) -> dict[str, tuple[Day, ...]]:
-    """Return what a run was to make of each table, and did not."""
+def _unmade(instance: dg.DagsterInstance, run_id: str) -> dict[str, tuple[Day, ...]]:
+    """Return what a run was to make of each asset, and did not."""
     told = {Event.ASSET_MATERIALIZATION_PLANNED, Event.ASSET_MATERIALIZATION}
     planned: dict[str, set[Day]] = {}
     made: set[tuple[str, Day]] = set()
@@ -177,9 +198,9 @@ def _unmade(instance: dg.DagsterInstance, run_id: str, known: Collection[str]) -
         event = record.event_log_entry.get_dagster_event()
         table = ".".join(event.asset_key.path) if event.asset_key is not None else ""
         day = None if event.partition is None else as_day(event.partition)
-        if table in known and event.event_type is Event.ASSET_MATERIALIZATION_PLANNED:
+        if event.event_type is Event.ASSET_MATERIALIZATION_PLANNED:
             planned.setdefault(table, set()).add(day)
-        elif table in known:
+        else:
             made.add((table, day))
     left = {table: {day for day in days if (table, day) not in made} for table, days in planned.items()}
     return {table: tuple(sorted(days, key=day_key)) for table, days in left.items() if days}

@@ -13,7 +13,8 @@ import dagster as dg
 import requests
 
 from lakeproof.errors import ContractError, LakeproofError
-from lakeproof.stewardship.postmortem import length_text, owner_text, without_people
+from lakeproof.stewardship.postmortem import owner_text, without_people
+from lakeproof.stewardship.text import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +58,7 @@ class Message:
         """The message for a person."""
         one, days = self.incident, self.incident.days_text or "the whole table"
         if self.event == "closed" and one.duration is not None:
-            after = length_text(one.duration)
+            after = duration(one.duration)
             return f"{one.table} is published again: {days}, after {after}. lakeproof postmortem {one.id}"
         reason = without_people(one.symptoms[0].reason, frozenset())
         return f"{one.table} {one.kind}: {days}: {reason} ({owner_text(self.owner)}; incident {one.id})"

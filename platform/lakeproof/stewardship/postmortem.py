@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lakeproof.record import markdown_table
+from lakeproof.stewardship.text import duration
 from lakeproof.window import days_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from lakeproof.lake.replace import Day
     from lakeproof.stewardship.impact import Waited
@@ -126,22 +127,6 @@ def without_people(text: str, people: frozenset[str]) -> str:
     return re.sub("|".join([ADDRESS.pattern, *names]), "(someone)", text)
 
 
-def length_text(length: timedelta) -> str:
-    """Return a length of time as a person says it.
-
-    >>> from datetime import timedelta
-    >>> length_text(timedelta(seconds=0.4)), length_text(timedelta(hours=26, minutes=5, seconds=9))
-    ('less than a second', '1 d 2 h 5 min')
-    """
-    left = int(length.total_seconds())
-    parts: list[str] = []
-    for unit, seconds in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
-        number, left = divmod(left, seconds)
-        if number and not (unit == "s" and parts):
-            parts.append(f"{number} {unit}")
-    return " ".join(parts) or "less than a second"
-
-
 @dataclass(frozen=True)
 class _Writer:
     """Writes the sections, a list of lines each."""
@@ -153,7 +138,7 @@ class _Writer:
         one, owner = self.incident, owner_text(self.background.owner)
         days = one.days_text or "the whole table"
         closed = (
-            f"It was closed at {_at(one.closed)}, {length_text(one.duration)} later."
+            f"It was closed at {_at(one.closed)}, {duration(one.duration)} later."
             if one.closed is not None and one.duration is not None
             else f"It is open; waiting: {_days(one.waiting)}."
         )
@@ -231,12 +216,12 @@ class _Writer:
     def times(self) -> list[str]:
         one = self.incident
         began = one.symptoms[0].began
-        found = f"{length_text(one.opened - began)} after the run began" if began else "at the deadline"
+        found = f"{duration(one.opened - began)} after the run began" if began else "at the deadline"
         lines = [f"- Detected {found}, by {', '.join(sorted(one.symptoms[0].causes))}."]
         if one.duration is not None:
-            lines.append(f"- Recovered {length_text(one.duration)} after it was detected.")
+            lines.append(f"- Recovered {duration(one.duration)} after it was detected.")
         else:
-            open_for = length_text(self.background.now - one.opened)
+            open_for = duration(self.background.now - one.opened)
             lines.append(f"- Not recovered: open for {open_for} as of {_at(self.background.now)}.")
         attempts = len({symptom.dagster_run for symptom in one.symptoms if symptom.dagster_run})
         if attempts:

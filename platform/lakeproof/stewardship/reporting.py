@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lakeproof.lake.evidence import day_evidence, publisher, read_evidence
+from lakeproof.parts import SLA_CHECK
 from lakeproof.stewardship.happened import failures, published_before, publishes
 from lakeproof.stewardship.impact import impact
-from lakeproof.stewardship.incidents import derive
+from lakeproof.stewardship.incidents import Publish, Symptom, derive
 from lakeproof.stewardship.postmortem import Background, Found
+from lakeproof.stewardship.promised import promised_days
 from lakeproof.window import ONE_DAY
 
 if TYPE_CHECKING:
@@ -21,21 +23,35 @@ if TYPE_CHECKING:
     from lakeproof.asset import TableAsset
     from lakeproof.lake.catalog import Lake
     from lakeproof.lake.replace import Day
+    from lakeproof.stewardship.attainment import SlaDay
     from lakeproof.stewardship.incidents import Incident
 
 
-def incidents_of(
-    instance: dg.DagsterInstance, known: Collection[str], *, until: datetime | None = None
-) -> list[Incident]:
+def incidents_of(instance: dg.DagsterInstance, lake: Lake, known: Collection[str], now: datetime) -> list[Incident]:
     """Return all incidents of some tables, in the order in which they opened.
 
     Args:
         instance: Dagster's record.
+        lake: The lake.
         known: The names of the tables.
-        until: The instant before which things count; None for all.
+        now: The instant of the report: what happened later does not count.
     """
-    symptoms = [symptom for symptom in failures(instance, known) if symptom.table in known]
-    return derive(symptoms, publishes(instance, symptoms), until)
+    late = {name: [day for day in promised_days(lake.find(name), now) if day.missed] for name in known}
+    symptoms = [*failures(instance, known), *(_missed(name, day) for name, days in late.items() for day in days)]
+    recorded = publishes(instance, symptoms)
+    since = {(publish.table, publish.day): publish.at for publish in recorded}
+    first = [
+        Publish(name, day.day, day.published)
+        for name, days in late.items()
+        for day in days
+        if day.published is not None and since.get((name, day.day), day.deadline) <= day.deadline
+    ]
+    return derive(symptoms, [*recorded, *first], now)
+
+
+def _missed(table: str, day: SlaDay) -> Symptom:
+    reason = f"it was due at {day.deadline:%Y-%m-%d %H:%M} UTC, and not published"
+    return Symptom(table, "missed", frozenset({SLA_CHECK}), (day.day,), day.deadline, reason)
 
 
 def background_of(

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from lakeproof.asset import table_assets
+from lakeproof.lakehouse import KEY as LAKE
 from lakeproof.stewardship.notifications import Message, NotificationError, Notifications
 from lakeproof.stewardship.reporting import incidents_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from lakeproof.lake.catalog import Lake
     from lakeproof.stewardship.incidents import Incident
 
 KEY = "notifications"
@@ -48,7 +50,8 @@ def notifications(
     owners = {one.table.name: one.table.owner for one in made}
 
     def look(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        return dg.SkipReason(_tell(context.instance, getattr(context.resources, KEY), owners, name))
+        lake, resource = getattr(context.resources, LAKE).lake, getattr(context.resources, KEY)
+        return dg.SkipReason(_tell(context.instance, lake, resource, owners, name))
 
     look.__annotations__.clear()  # Dagster reads them as they stand, and they stand as text
     sensor = dg.sensor(
@@ -56,12 +59,14 @@ def notifications(
         description="Tells owners when an incident of their tables opens, and when it closes.",
         minimum_interval_seconds=every_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        required_resource_keys={KEY},
+        required_resource_keys={KEY, LAKE},
     )(look)
     return dg.Definitions(sensors=[sensor], resources={KEY: resource or Notifications()})
 
 
-def _tell(instance: dg.DagsterInstance, resource: Notifications, owners: Mapping[str, str], name: str) -> str:
+def _tell(
+    instance: dg.DagsterInstance, lake: Lake, resource: Notifications, owners: Mapping[str, str], name: str
+) -> str:
     """Send what was not sent yet, and return what was done."""
     memory, now = instance.daemon_cursor_storage, datetime.now(UTC)
     if not resource.on:
@@ -70,7 +75,7 @@ def _tell(instance: dg.DagsterInstance, resource: Notifications, owners: Mapping
     if (since := memory.get_cursor_values({SINCE + name}).get(SINCE + name)) is None:
         since = now.isoformat()
         memory.set_cursor_values({SINCE + name: since})
-    found = incidents_of(instance, owners)
+    found = incidents_of(instance, lake, owners, now)
     due = [message for one in found for message in _messages(one, owners[one.table], datetime.fromisoformat(since))]
     told = _told(instance, due)
     sent, refused = 0, dict[str, NotificationError]()

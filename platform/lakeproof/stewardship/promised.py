@@ -1,0 +1,51 @@
+"""How a table kept its SLA, from the table alone: for those who do not have its contract."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from lakeproof.lake.live import View
+from lakeproof.lake.promise import Declared
+from lakeproof.lake.published import first_published
+from lakeproof.lake.schema import stored_days
+from lakeproof.stewardship.attainment import Promise, PublishedDay, judge
+from lakeproof.window import Window
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pyiceberg.table import Table as IcebergTable
+
+    from lakeproof.stewardship.attainment import SlaDay
+
+BEFORE = timedelta(days=3)
+"""How long before an SLA was declared a day lies, at most, whose deadline lies after it."""
+
+
+def promised_days(table: IcebergTable | None, now: datetime) -> tuple[SlaDay, ...]:
+    """Return the days of a table that were due since its SLA was declared, and those just before, judged; in order.
+
+    Args:
+        table: The table; None has no day.
+        now: The instant of the report.
+
+    Raises:
+        LakeError: The storage refused.
+    """
+    declared = Declared.of(table.properties) if table is not None else None
+    if table is None or declared is None:
+        return ()
+    start, end, gaps = stored_days(table.properties)
+    first = declared.sla.first_promised or declared.instant.date() - BEFORE
+    until = now.astimezone(ZoneInfo(declared.sla.timezone)).date()
+    first, until = max(first, start or first), min(until, end or until)
+    if first >= until:
+        return ()
+    promise, days = Promise(declared.sla, declared.instant), Window(first, until).days
+    covered = [day for day in days if promise.covers(day)]
+    live = View.of(table, covered).days if covered else {}
+    published = {day: PublishedDay(day, at) for day, at in first_published(table, live).items() if day is not None}
+    judged = judge(promise, days, published, dict.fromkeys(gaps, ""), now)
+    return tuple(day for day in judged if day.deadline <= now)
