@@ -35,7 +35,7 @@ def promised_days(table: IcebergTable | None, now: datetime) -> tuple[SlaDay, ..
         LakeError: The storage refused.
     """
     declared = Declared.of(table.properties) if table is not None else None
-    if table is None or declared is None:
+    if table is None or declared is None or declared.instant > now:
         return ()
     start, end, gaps = stored_days(table.properties)
     first = declared.sla.first_promised or declared.instant.date() - BEFORE
