@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 import operations
-from lakeproof import Lakehouse, maintenance, readiness
+from lakeproof import Lakehouse, maintenance, notifications, readiness
 
 TABLES = dg.load_assets_from_package_module(operations)
 
@@ -15,6 +15,7 @@ defs = dg.Definitions.merge(
         resources={"lakehouse": Lakehouse()},
         executor=dg.in_process_executor,  # a run is one table: a process for its only step would be most of its time
     ),
-    maintenance(TABLES, name="operations_maintenance"),
-    readiness(TABLES, name="operations"),
+    maintenance(TABLES),
+    readiness(TABLES),
+    notifications(TABLES),
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -14,7 +13,7 @@ from operations.pipeline import frame, operations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import date
+    from datetime import date, datetime
 
     from lakeproof.stewardship.incidents import Incident
 
@@ -58,7 +57,7 @@ def build_incidents(window: Window, context: dg.AssetExecutionContext) -> pl.Dat
     known = lake.tables()
     rows: list[tuple[object, ...]] = []
     for day in window.days:
-        start, end = datetime.combine(day, time.min, UTC), Window.of(day).end.astimezone(UTC)
+        start, end = Window.of(day).start, Window.of(day).end
         found = incidents_of(context.instance, lake, known, end)
         rows += (row for incident in found for row in _rows(day, start, end, incident))
     return frame(incidents, rows)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -11,12 +10,11 @@ import polars as pl
 from lakeproof import Column, Table, Window, audit, daily_table
 from lakeproof.stewardship.promised import promised_days
 from lakeproof.stewardship.text import bars
-from lakeproof.window import ONE_DAY
 from operations.pipeline import frame, operations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from datetime import date
+    from datetime import date, datetime
 
     from lakeproof.lake.catalog import Lake
     from lakeproof.stewardship.attainment import SlaDay
@@ -61,8 +59,7 @@ def build_sla_day(window: Window, context: dg.AssetExecutionContext) -> pl.DataF
     lake: Lake = context.resources.lakehouse.lake
     rows: list[tuple[object, ...]] = []
     for day in window.days:
-        start = datetime.combine(day, time.min, UTC)
-        end = start + ONE_DAY
+        start, end = Window.of(day).start, Window.of(day).end
         judged = {name: promised_days(lake.find(name), end) for name in lake.tables()}
         rows += (row for name, days in judged.items() for each in days for row in _rows(day, start, end, name, each))
         told = dg.MetadataValue.md(attainment({name: days for name, days in judged.items() if days}))
