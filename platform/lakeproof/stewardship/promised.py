@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
 from lakeproof.lake.live import View
@@ -14,7 +14,8 @@ from lakeproof.stewardship.attainment import Promise, PublishedDay, judge
 from lakeproof.window import Window
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Mapping, Sequence
+    from datetime import date, datetime
 
     from pyiceberg.table import Table as IcebergTable
 
@@ -44,8 +45,31 @@ def promised_days(table: IcebergTable | None, now: datetime) -> tuple[SlaDay, ..
     if first >= until:
         return ()
     promise, days = Promise(declared.sla, declared.instant), Window(first, until).days
-    covered = [day for day in days if promise.covers(day)]
-    live = View.of(table, covered).days if covered else {}
-    published = {day: PublishedDay(day, at) for day, at in first_published(table, live).items() if day is not None}
+    published = _published(table, [day for day in days if promise.covers(day)])
     judged = judge(promise, days, published, dict.fromkeys(gaps, ""), now)
     return tuple(day for day in judged if day.deadline <= now)
+
+
+def _published(table: IcebergTable, days: Sequence[date]) -> Mapping[date, PublishedDay]:
+    """Return the published ones of some days: as looked up before, while the table is the same and no day is new."""
+    if not days:
+        return {}
+    looked = _Looked(table.metadata_location, days[0], days[-1])
+    known = _LOOKED.get(table.location())
+    if known is None or known[0] != looked:
+        live = View.of(table, days).days
+        found = {day: PublishedDay(day, at) for day, at in first_published(table, live).items() if day is not None}
+        known = _LOOKED[table.location()] = (looked, found)
+    return known[1]
+
+
+class _Looked(NamedTuple):
+    """What was looked up of a table."""
+
+    metadata: str
+    first: date
+    last: date
+
+
+_LOOKED: dict[str, tuple[_Looked, Mapping[date, PublishedDay]]] = {}
+"""What was found last of each table. Finding it takes longer the older the table is, and a sensor asks each minute."""
