@@ -8,8 +8,10 @@ import dagster as dg
 import polars as pl
 
 from lakeproof import Column, Table, Window, audit, daily_table
+from lakeproof.stewardship.incidents import KINDS
 from lakeproof.stewardship.reporting import incidents_of
 from operations.pipeline import frame, operations
+from operations.recorded import tables_recorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +43,7 @@ incidents = Table(
     audits=[
         audit.unique(),
         audit.not_null("table_name", "kind", "opened"),
-        audit.accepted_values("kind", ["held", "blocked", "missed", "failed"]),
+        audit.accepted_values("kind", list(KINDS)),
         audit.accepted_values("state", ["opened", "closed", "both", "open"]),
         audit.sql("closes_after_it_opened", "closed is null or closed >= opened"),
         audit.sql("open_while_days_wait", "(closed is null) = (days_waiting > 0)"),
@@ -54,7 +56,7 @@ def build_incidents(window: Window, context: dg.AssetExecutionContext) -> pl.Dat
     """Take each day as it was when it ended: what happened later is told on later days."""
     # lakeproof: ok (what tables remember of SLAs, as of the end of each day)
     lake = context.resources.lakehouse.lake
-    known = lake.tables()
+    known = {*lake.tables(), *tables_recorded(context.instance)}
     rows: list[tuple[object, ...]] = []
     for day in window.days:
         start, end = Window.of(day).start, Window.of(day).end

@@ -29,6 +29,7 @@ READ = {
     Event.STEP_START,
     Event.STEP_SUCCESS,
     Event.STEP_FAILURE,
+    Event.STEP_SKIPPED,
 }
 RANK = ("error", "held", "blocked", "not-ready", "moved", "published", "unchanged")
 """Which state of its days names the outcome of a run: the first that occurred."""
@@ -56,8 +57,22 @@ class TableRun:
     checks: Sequence[dg.AssetCheckEvaluation]
 
 
+def tables_recorded(instance: dg.DagsterInstance) -> list[str]:
+    """Return the names of the tables that Dagster was ever told of, published or not.
+
+    Args:
+        instance: Dagster's record.
+    """
+    return [name for key in instance.get_asset_keys() if (name := _name(key)) is not None]
+
+
+def _name(key: dg.AssetKey | None) -> str | None:
+    """Return the table of an asset's key: a namespace and a name; None for any other asset."""
+    return ".".join(key.path) if key is not None and len(key.path) == 2 else None  # noqa: PLR2004 - as it says
+
+
 def table_runs(instance: dg.DagsterInstance, window: Window) -> Iterator[TableRun]:
-    """Yield the runs of tables that ended in a window. A table is an asset whose key is a namespace and a name.
+    """Yield the runs of tables that ended in a window.
 
     Args:
         instance: Dagster's record.
@@ -76,14 +91,16 @@ def _of_run(instance: dg.DagsterInstance, run: dg.RunRecord, ended: float) -> It
     for record in instance.get_records_for_run(run.dagster_run.run_id, of_type=READ).records:
         event = record.event_log_entry.get_dagster_event()
         if event.event_type is Event.ASSET_MATERIALIZATION_PLANNED:
-            if event.asset_key is not None and event.step_key is not None and len(event.asset_key.path) == 2:  # noqa: PLR2004 - a namespace and a name
-                table_of[event.step_key] = ".".join(event.asset_key.path)
+            if event.step_key is not None and (table := _name(event.asset_key)) is not None:
+                table_of[event.step_key] = table
         elif event.step_key is not None:
             steps.setdefault(event.step_key, _Step()).take(event, record.timestamp)
     stopped = run.dagster_run.status is dg.DagsterRunStatus.CANCELED
     for key, table in sorted(table_of.items(), key=lambda item: item[1]):
         step = steps.get(key, _Step())
-        outcome = step.outcome or ("stopped" if stopped else "killed")
+        if step.skipped:
+            continue
+        outcome = step.outcome_of(table) or ("stopped" if stopped else "killed")
         seconds = 0.0 if step.started is None else (step.ended or ended) - step.started
         day = datetime.fromtimestamp(ended, UTC).date()
         yield TableRun(day, table, outcome, seconds, step.states_of(table), step.checks)
@@ -95,7 +112,7 @@ class _Step:
     def __init__(self) -> None:
         self.started: float | None = None
         self.ended: float | None = None
-        self.failed = False
+        self.failed = self.skipped = False
         self.made: Counter[tuple[str, str]] = Counter()
         self.refused: Counter[str] = Counter()
         self.checks: list[dg.AssetCheckEvaluation] = []
@@ -104,6 +121,8 @@ class _Step:
         """Take an event, in order."""
         if event.event_type is Event.STEP_START:
             self.started = at
+        elif event.event_type is Event.STEP_SKIPPED:
+            self.skipped = True
         elif event.event_type is Event.ASSET_CHECK_EVALUATION:
             self.checks.append(event.asset_check_evaluation_data)
         elif event.event_type is Event.ASSET_MATERIALIZATION and event.asset_key is not None:
@@ -119,14 +138,11 @@ class _Step:
         good = {state: days for (made, state), days in self.made.items() if made == table}
         return Counter(good) + self.refused
 
-    @property
-    def outcome(self) -> str:
-        """The state that counts most; nothing when the step never ended."""
+    def outcome_of(self, table: str) -> str:
+        """Return the state of the table's days that counts most; nothing when the step never ended."""
         if self.ended is None:
             return ""
-        states = (
-            {state for _, state in self.made}
-            | set(self.refused)
-            | ({"error"} if self.failed and not self.refused else set())
-        )
-        return next((state for state in RANK if state in states), "gap")
+        states = self.states_of(table)
+        if self.failed and not self.refused:
+            return "error"
+        return next((state for state in RANK if states[state]), "gap")

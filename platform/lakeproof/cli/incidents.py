@@ -45,7 +45,7 @@ def incidents(tables: Sequence[str], *, every: str, workspace: str, as_json: boo
         found = incidents_of(instance, lake, tables or known, now)
     shown = [incident for incident in found if every or incident.closed is None]
     if as_json:
-        print_json([_record(incident) for incident in shown])
+        print_json([as_record(incident) for incident in shown])
         return 0
     out = console()
     if not shown:
@@ -74,7 +74,7 @@ def _row(incident: Incident, now: datetime) -> list[Any]:
     ]
 
 
-def _record(incident: Incident) -> dict[str, Any]:
+def as_record(incident: Incident) -> dict[str, Any]:
     """Return an incident as plain values."""
     return {
         "id": incident.id,

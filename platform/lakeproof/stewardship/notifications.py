@@ -57,11 +57,10 @@ class Message:
     def text(self) -> str:
         """The message for a person."""
         one, days = self.incident, self.incident.days_text or "the whole table"
+        whose = f"({owner_text(self.owner)}; incident {one.id})"
         if self.event == "closed" and one.duration is not None:
-            after = duration(one.duration)
-            return f"{one.table} is published again: {days}, after {after}. lakeproof postmortem {one.id}"
-        reason = without_people(one.symptoms[0].reason, frozenset())
-        return f"{one.table} {one.kind}: {days}: {reason} ({owner_text(self.owner)}; incident {one.id})"
+            return f"{one.table} published: {days}, {duration(one.duration)} after it was {one.kind} {whose}"
+        return f"{one.table} {one.kind}: {days}: {without_people(one.symptoms[0].reason, frozenset())} {whose}"
 
     def body(self, form: Form) -> dict[str, Any]:
         """Return it as JSON: for Slack and what speaks like it, the text alone."""

@@ -32,6 +32,7 @@ def test_an_incident_from_the_first_refusal_to_the_post_mortem(shell: Shell) -> 
     page = Path("why.md")
     assert shell("postmortem", listed["id"], "--output", str(page)).code == 0
     told = page.read_text()
+    assert shell("postmortem", listed["id"], "--json").json["id"] == listed["id"]
     titles = re.findall("^## (.*)$", told, re.MULTILINE)
     assert titles[:4] == ["Summary", "Timeline", "What readers saw", "Impact"]
     assert titles[4:] == ["Evidence", "Detection and recovery", "Contributing factors", "Actions"]

@@ -110,7 +110,7 @@ def test_a_webhook_gets_the_incident_and_slack_its_text(hook: Hook) -> None:
 
     assert (told["event"], told["table"], told["days"]) == ("closed", "coast.tides", ["2024-01-02"])
     assert told["id"] == f"{told['incident']}-closed"
-    assert "after 2 h" in told["text"]
+    assert "2 h after it was held" in told["text"]
     assert slack.keys() == {"text"}
     assert "&lt;value&gt; &amp; ask (someone)" in slack["text"]
     assert "the table's owner" in slack["text"]
