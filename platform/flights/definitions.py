@@ -6,7 +6,7 @@ import dagster as dg
 
 from flights import analysis, collection, transformation, value
 from flights.days import LIVE
-from lakeproof import Lakehouse, maintenance, readiness, slas
+from lakeproof import Lakehouse, maintenance, notifications, readiness, slas
 
 LAYERS = (collection, transformation, analysis, value)
 
@@ -21,4 +21,5 @@ defs = dg.Definitions.merge(
     maintenance(TABLES),
     readiness(TABLES, default_status=dg.DefaultSensorStatus.RUNNING if LIVE else dg.DefaultSensorStatus.STOPPED),
     slas(TABLES),
+    notifications(TABLES),
 )

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from lakeproof.sensors import readiness
     from lakeproof.source import AirflowTask, DatabaseSource, HttpSource, LandingSource, PackageSource, Source
     from lakeproof.stewardship.checks import slas
+    from lakeproof.stewardship.notifications import Notifications
+    from lakeproof.stewardship.telling import notifications
     from lakeproof.window import Window
 
 _HOMES = {
@@ -34,6 +36,7 @@ _HOMES = {
     "LakeproofError": "lakeproof.errors",
     "LandingSource": "lakeproof.source",
     "PackageSource": "lakeproof.source",
+    "Notifications": "lakeproof.stewardship.notifications",
     "Pipeline": "lakeproof.pipeline",
     "Sla": "lakeproof.parts",
     "Source": "lakeproof.source",
@@ -42,6 +45,7 @@ _HOMES = {
     "Window": "lakeproof.window",
     "daily_table": "lakeproof.asset",
     "maintenance": "lakeproof.jobs",
+    "notifications": "lakeproof.stewardship.telling",
     "readiness": "lakeproof.sensors",
     "slas": "lakeproof.stewardship.checks",
     "sql_table": "lakeproof.asset",
@@ -57,6 +61,7 @@ __all__ = [
     "Lakehouse",
     "LakeproofError",
     "LandingSource",
+    "Notifications",
     "PackageSource",
     "Pipeline",
     "Sla",
@@ -67,6 +72,7 @@ __all__ = [
     "audit",
     "daily_table",
     "maintenance",
+    "notifications",
     "readiness",
     "slas",
     "sql_table",

@@ -37,6 +37,10 @@ OUTCOME_TAG = "lakeproof/outcome"
 """The run tag that says why a run failed: `held`, `blocked`, `not-ready`, `moved` or `error`; of several, as exit codes
 rank."""
 
+REFUSED = "refused"
+"""The metadata of a failed step that says, as JSON, which days were refused for which cause: incidents are read from
+it."""
+
 SAMPLE_ROWS = 5
 PLOTTED_DAYS = 28
 SHOWN_COLUMNS = 8
@@ -66,7 +70,8 @@ def record(context: dg.AssetExecutionContext, table: Table, run: Callable[[], Ou
         outcome = run()
     except LakeproofError as error:
         report(error)
-        raise _failure(context, "error", str(error), {}, again=error.may_pass and not is_watched()) from error
+        told = _told_error(context, table, error)
+        raise _failure(context, "error", str(error), told, again=error.may_pass and not is_watched()) from error
     report(Step(table.name, "record"))
     refused = [day for day in outcome.days if not day.good]
     with one_transaction(context.instance, context.run.run_id):
@@ -77,7 +82,7 @@ def record(context: dg.AssetExecutionContext, table: Table, run: Callable[[], Ou
         for day in outcome.days:
             yield from _evaluations(context, table, day, targets.get(_key(day.day)))
     if refused:
-        raise _failure(context, worst(refused), _refusal(table, outcome), _refusal_metadata(outcome))
+        raise _failure(context, worst(refused), _refusal(table, outcome), _told_refusals(outcome))
     for check in context.selected_asset_check_keys:
         yield dg.Output(None, output_name=context.assets_def.get_output_name_for_asset_check_key(check))
 
@@ -300,11 +305,29 @@ def _refusal(table: Table, outcome: Outcome) -> str:
     return "\n".join(lines)
 
 
-def _refusal_metadata(outcome: Outcome) -> dict[str, Any]:
+def _told_refusals(outcome: Outcome) -> dict[str, Any]:
+    """Return what was refused: for a person, day by day, and for those who look for incidents, cause by cause."""
+    causes = [
+        {
+            "state": refusal.days[0].state,
+            "days": [_key(day.day) for day in refusal.days],
+            "audits": sorted({result.audit for day in refusal.days for result in day.results if result.holds}),
+            "reason": refusal.days[0].reason,
+        }
+        for refusal in outcome.refusals()
+    ]
     return {
         "failed_partitions": [_key(day.day) for day in outcome.days if not day.good and day.day],
         **{f"{day.day or 'table'}": f"{day.state}: {day.reason}" for day in outcome.days[:366] if not day.good},
+        REFUSED: dg.MetadataValue.json({"table": outcome.table, "run": outcome.run, "causes": causes}),
     }
+
+
+def _told_error(context: dg.AssetExecutionContext, table: Table, error: LakeproofError) -> dict[str, Any]:
+    """Return that a run was refused as a whole, in the same shape."""
+    days = list(context.partition_keys) if table.partition else [None]
+    cause = {"state": "error", "days": days, "audits": [], "reason": error.what, "error": type(error).__name__}
+    return {REFUSED: dg.MetadataValue.json({"table": table.name, "run": None, "causes": [cause]})}
 
 
 def _failure(

@@ -124,14 +124,19 @@ def test_a_room_does_not_know_what_lies_outside_it(prefixes: tuple[str, ...], st
             assert not known, f"{short(path)} imports {module}"
 
 
-def test_flights_uses_only_public_names() -> None:
-    """What users copy touches nothing of lakeproof but what `lakeproof.__all__` and `lakeproof.source.__all__` list."""
-    files = sorted((ROOT / "flights").rglob("*.py"))
+@pytest.mark.parametrize(("location", "besides"), [("flights", ""), ("operations", "lakeproof.stewardship.")])
+def test_a_code_location_uses_only_public_names(location: str, besides: str) -> None:
+    """What users copy touches nothing of lakeproof but what `lakeproof.__all__` and `lakeproof.source.__all__` list.
+
+    The tables about operations also read what stewardship derives; and neither location knows the other.
+    """
+    files = sorted((ROOT / location).rglob("*.py"))
     assert files
 
     for path in files:
         for module, name in imports(path):
-            if module.split(".")[0] == "lakeproof":
+            assert module.split(".")[0] not in {"flights", "operations"} - {location}
+            if module.split(".")[0] == "lakeproof" and not (besides and module.startswith(besides)):
                 assert module in {"lakeproof", "lakeproof.source"}, f"{short(path)} imports {module}"
                 assert name in import_module(module).__all__, f"{short(path)} imports {name}"
 

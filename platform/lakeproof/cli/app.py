@@ -15,6 +15,8 @@ COMMANDS = {
     "show": "a published day, a held one, or its evidence",
     "held": "the days that audits refused, and why",
     "sla": "whether days come when they were promised",
+    "incidents": "what keeps days from readers, or did",
+    "postmortem": "an incident as a page, to be finished by those who know why",
     "verify": "whether published days are what their recorded inputs make",
     "lint": "what in the code of tables lets more than their inputs decide",
     "maintain": "remove what nobody needs, and record what was published",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lakeproof.cli.lake import list_tables, open_lake, table_named
+from lakeproof.cli.lake import open_lake, table_named
 from lakeproof.cli.options import as_json, console, grid, print_json, workspace
 from lakeproof.lake.held import held_days, holding
 from lakeproof.lake.live import View
@@ -23,7 +23,7 @@ def held(tables: Sequence[str], *, workspace: str, as_json: bool) -> int:
     """List the held days of TABLES (all by default), each with the audit that refused it."""
     lake = open_lake(workspace)
     found = []
-    for name in tables or list_tables(lake):
+    for name in tables or lake.tables():
         table = table_named(lake, name)
         view = View.of(table)
         for day, stage in held_days(table, view.days).items():

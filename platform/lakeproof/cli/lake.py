@@ -10,7 +10,6 @@ import click
 
 from lakeproof.errors import LakeproofError, UnknownTableError, UsageError, did_you_mean
 from lakeproof.lake.catalog import Lake, default_home
-from lakeproof.lake.faults import lake_faults
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table as IcebergTable
@@ -49,16 +48,6 @@ def _existing() -> Lake:
     return lake or Lake.default()
 
 
-def list_tables(lake: Lake) -> list[str]:
-    """Return the names of all tables in the lake, in order."""
-    with lake_faults("listing the tables"):
-        return sorted(
-            ".".join(name)
-            for namespace in lake.catalog.list_namespaces()
-            for name in lake.catalog.list_tables(namespace)
-        )
-
-
 def table_named(lake: Lake, name: str) -> IcebergTable:
     """Return a table by name.
 
@@ -67,7 +56,7 @@ def table_named(lake: Lake, name: str) -> IcebergTable:
     """
     table = lake.find(name)
     if table is None:
-        known = list_tables(lake)
+        known = lake.tables()
         hint = did_you_mean(name, known) if known else "The lake is empty."
         msg = f"There is no table {name!r} in the lake at {lake.where}. {hint}"
         raise UnknownTableError(msg, next_step=f"if it is declared, make it: lakeproof run {name}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lakeproof.cli.lake import list_tables, open_workspace, table_named
+from lakeproof.cli.lake import open_workspace, table_named
 from lakeproof.cli.options import as_json, console, grid, print_json, workspace
 from lakeproof.errors import LakeproofError, UsageError
 from lakeproof.lake.catalog import is_declared
@@ -34,7 +34,7 @@ def maintain(tables: Sequence[str], *, dry_run: bool, workspace: str, as_json: b
     before.
     """
     lake, locations = open_workspace(workspace)
-    names = list(tables) or [name for name in list_tables(lake) if is_declared(table_named(lake, name))]
+    names = list(tables) or [name for name in lake.tables() if is_declared(table_named(lake, name))]
     for name in names:
         if not is_declared(table_named(lake, name)):
             msg = f"{name} was not made by Lakeproof, which does not know what its files are for."

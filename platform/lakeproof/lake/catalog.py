@@ -125,6 +125,19 @@ class Lake:
         table = self.find(contract.name)
         return None if table is None else as_declared(table, contract)
 
+    def tables(self) -> list[str]:
+        """Return the names of all tables, in order.
+
+        Raises:
+            LakeError: The catalog cannot be used.
+        """
+        with lake_faults("listing the tables"):
+            return sorted(
+                ".".join(name)
+                for namespace in self.catalog.list_namespaces()
+                for name in self.catalog.list_tables(namespace)
+            )
+
     def find(self, name: str) -> IcebergTable | None:
         """Return the table of that name as it is now, or None.
 

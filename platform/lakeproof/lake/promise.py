@@ -34,7 +34,8 @@ class Declared:
         if (text := properties.get(DECLARED_KEY)) is None:
             return None
         said = json.loads(text)
-        return cls(Sla(said["due"], said["target"], said["timezone"]), datetime.fromisoformat(said["instant"]))
+        sla = Sla(said["due"], said["target"], said["timezone"], said["since"])
+        return cls(sla, datetime.fromisoformat(said["instant"]))
 
 
 def sla_properties(sla: Sla | None, stored: Mapping[str, str]) -> dict[str, str]:
@@ -51,5 +52,7 @@ def sla_properties(sla: Sla | None, stored: Mapping[str, str]) -> dict[str, str]
     known = Declared.of(stored)
     same = known is not None and (known.sla.due, known.sla.timezone) == (sla.due, sla.timezone)
     instant = known.instant if known is not None and same else datetime.now(UTC)
-    said = {"due": sla.due, "target": sla.target, "timezone": sla.timezone, "instant": instant.isoformat()}
+    since = None if sla.first_promised is None else sla.first_promised.isoformat()
+    said = {"due": sla.due, "target": sla.target, "timezone": sla.timezone, "since": since}
+    said["instant"] = instant.isoformat()
     return {DECLARED_KEY: json.dumps(said)}

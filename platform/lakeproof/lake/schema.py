@@ -8,7 +8,9 @@ publish: it goes into the commit of the audited days.
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING
+import json
+from datetime import date
+from typing import TYPE_CHECKING, Any
 
 from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC, PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
@@ -47,6 +49,9 @@ if TYPE_CHECKING:
 
     from lakeproof.contract import Table
     from lakeproof.lake.stage import Staged
+
+DAYS_KEY = "lakeproof.days"
+"""Property of a table: as JSON, the first of its days, the day after the last, and those that will never come."""
 
 PARTITION_FIELD_ID = 1000  # Iceberg spec: partition field ids start here
 
@@ -125,8 +130,27 @@ def declared_properties(contract: Table) -> dict[str, str]:
         "owner": contract.owner,
         "lakeproof.layer": contract.layer,
         "lakeproof.key": ",".join(contract.key),
+        DAYS_KEY: json.dumps(_days_told(contract)),
         **contract.properties,
     }
+
+
+def _days_told(contract: Table) -> dict[str, Any]:
+    if contract.partition is None:
+        return {}
+    end, gaps = contract.until_day, sorted(contract.gaps)
+    return {"start": str(contract.first_day), "end": end and str(end), "gaps": [str(day) for day in gaps]}
+
+
+def stored_days(properties: Mapping[str, str]) -> tuple[date | None, date | None, frozenset[date]]:
+    """Return the first day of a table, the day after its last, and the days that will never come, as it remembers them.
+
+    Args:
+        properties: The table's.
+    """
+    told = json.loads(properties.get(DAYS_KEY, "{}"))
+    start, end = (told.get(name) and date.fromisoformat(told[name]) for name in ("start", "end"))
+    return start, end, frozenset(date.fromisoformat(day) for day in told.get("gaps", ()))
 
 
 def columns_by_id(schema: Schema) -> dict[int, Column]:

@@ -1,0 +1,75 @@
+"""How a table kept its SLA, from the table alone: for those who do not have its contract."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, NamedTuple
+from zoneinfo import ZoneInfo
+
+from lakeproof.lake.live import View
+from lakeproof.lake.promise import Declared
+from lakeproof.lake.published import first_published
+from lakeproof.lake.schema import stored_days
+from lakeproof.stewardship.attainment import Promise, PublishedDay, judge
+from lakeproof.window import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import date, datetime
+
+    from pyiceberg.table import Table as IcebergTable
+
+    from lakeproof.stewardship.attainment import SlaDay
+
+BEFORE = timedelta(days=3)
+"""How long before an SLA was declared a day lies, at most, whose deadline lies after it."""
+
+
+def promised_days(table: IcebergTable | None, now: datetime) -> tuple[SlaDay, ...]:
+    """Return the days of a table that were due since its SLA was declared, and those just before, judged; in order.
+
+    Args:
+        table: The table; None has no day.
+        now: The instant of the report.
+
+    Raises:
+        LakeError: The storage refused.
+    """
+    declared = Declared.of(table.properties) if table is not None else None
+    if table is None or declared is None or declared.instant > now:
+        return ()
+    start, end, gaps = stored_days(table.properties)
+    first = declared.sla.first_promised or declared.instant.date() - BEFORE
+    until = now.astimezone(ZoneInfo(declared.sla.timezone)).date()
+    first, until = max(first, start or first), min(until, end or until)
+    if first >= until:
+        return ()
+    promise, days = Promise(declared.sla, declared.instant), Window(first, until).days
+    published = _published(table, [day for day in days if promise.covers(day)])
+    judged = judge(promise, days, published, dict.fromkeys(gaps, ""), now)
+    return tuple(day for day in judged if day.deadline <= now)
+
+
+def _published(table: IcebergTable, days: Sequence[date]) -> Mapping[date, PublishedDay]:
+    """Return the published ones of some days: as looked up before, while the table is the same and no day is new."""
+    if not days:
+        return {}
+    looked = _Looked(table.metadata_location, days[0], days[-1])
+    known = _LOOKED.get(table.location())
+    if known is None or known[0] != looked:
+        live = View.of(table, days).days
+        found = {day: PublishedDay(day, at) for day, at in first_published(table, live).items() if day is not None}
+        known = _LOOKED[table.location()] = (looked, found)
+    return known[1]
+
+
+class _Looked(NamedTuple):
+    """What was looked up of a table."""
+
+    metadata: str
+    first: date
+    last: date
+
+
+_LOOKED: dict[str, tuple[_Looked, Mapping[date, PublishedDay]]] = {}
+"""What was found last of each table. Finding it takes longer the older the table is, and a sensor asks each minute."""

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from lakeproof.lake.live import View
+from operations.definitions import defs
+
+if TYPE_CHECKING:
+    from conftest import World
+
+
+def day(number: int) -> date:
+    """Return a numbered day of November 2026."""
+    return date(2026, 11, number)
+
+
+def test_every_column_is_described() -> None:
+    """A reader of the catalog never has to guess what a column means."""
+    for asset in defs.assets or ():
+        assert isinstance(asset, dg.AssetsDefinition)
+        (metadata,) = asset.metadata_by_key.values()
+        for column in metadata["dagster/column_schema"].columns:
+            assert column.description, f"{asset}.{column.name}"
+
+
+def test_runs_are_counted_on_the_day_on_which_they_ended(world: World) -> None:
+    """By table and outcome, with what became of their days; a day without a run is there, and has no row."""
+    world.run("05T10:00", 1, 3, _2=-1)
+    world.run("05T11:00", 2, _2=-1)
+    world.run("05T12:00", 4, _4=-7)
+    world.run("06T00:30", 2, _2=5)
+    world.run("06T01:00", 2)
+
+    rows = world.about("runs_day", "08T01:00", 5, 7)
+
+    told = [(row["day"], row["table_name"], row["outcome"], row["runs"]) for row in rows]
+    assert told == [
+        (day(5), "world.till", "error", 1),
+        (day(5), "world.till", "held", 2),
+        (day(6), "world.till", "published", 1),
+        (day(6), "world.till", "unchanged", 1),
+    ]
+    error, held, published, unchanged = rows
+    assert (held["days_published"], held["days_held"], error["days_error"]) == (2, 2, 1)
+    assert (published["days_published"], unchanged["days_unchanged"]) == (1, 1)
+    assert all(row["seconds"] >= 0 for row in rows)
+    stored = world.lakehouse.catalog.load_table("operations.runs_day")
+    assert set(View.of(stored).days) == {day(5), day(6), day(7)}
+
+
+def test_audits_are_counted_by_what_they_said(world: World) -> None:
+    """Held, warned and passed days, and the rows at fault; a day that was not judged is not counted."""
+    world.run("05T10:00", 1, 3, _2=-1, _3=70)
+    world.run("05T11:00", 4, _4=-7)
+
+    rows = world.about("audits_day", "06T01:00", 5)
+
+    found = {
+        row["audit"]: (row["judged"], row["passed"], row["failed"], row["warned"], row["rows_at_fault"]) for row in rows
+    }
+    assert found["between_value"] == (3, 2, 1, 0, 1)
+    assert found["usual"][0] == 3
+    assert found["usual"][3] >= 1
+    assert found["not_empty"] == (3, 3, 0, 0, 0)
+
+
+def test_a_day_that_is_over_does_not_change(world: World) -> None:
+    """What happens later belongs to later days, so that a rerun has equal content, and says so."""
+    world.run("05T05:00", 4)
+    world.run("06T05:00", 5, _5=-1)
+    tables = ("runs_day", "audits_day", "sla_day", "incidents")
+    before = {table: world.about(table, "07T01:00", 6) for table in tables}
+    snapshots = {table: len(world.lakehouse.catalog.load_table(f"operations.{table}").snapshots()) for table in tables}
+
+    world.run("07T09:00", 5, _5=5)
+    world.run("07T10:00", 6, _6=-1)
+
+    assert {table: world.about(table, "09T01:00", 6) for table in tables} == before
+    after = {table: len(world.lakehouse.catalog.load_table(f"operations.{table}").snapshots()) for table in tables}
+    assert after == snapshots
+    assert len(before["incidents"]) == 2  # held, and missed
+
+
+def test_the_ledger_of_slas_has_each_day_when_it_was_due_and_when_it_came(world: World) -> None:
+    """Met; missing when due, and late when it came; what was due before the SLA was declared is exempt."""
+    world.run("05T07:00", 3)  # declares the SLA, an hour after the fourth was due
+    world.run("06T05:00", 5)
+    world.run("07T09:00", 6)
+    world.run("09T03:00", 7)
+
+    rows = world.about("sla_day", "10T01:00", 4, 9)  # on the fourth there was no SLA yet
+
+    told = [(row["day"], row["table_day"], row["met"], row["late_minutes"], row["exempt"]) for row in rows]
+    assert told == [
+        (day(5), day(4), None, None, True),
+        (day(6), day(5), True, None, False),
+        (day(7), day(6), False, 180, False),
+        (day(8), day(7), False, None, False),
+        (day(9), day(7), False, 21 * 60, False),
+        (day(9), day(8), False, None, False),
+    ]
+    assert rows[2]["deadline"] == datetime(2026, 11, 7, 6, tzinfo=UTC)
+    assert rows[3]["first_published"] is None
+
+
+def test_the_attainment_is_plotted_in_dagster(world: World) -> None:
+    """A bar a day for each table, as Markdown on the day's materialization."""
+    world.run("05T05:00", 4)
+    world.run("06T09:00", 5)
+    world.about("sla_day", "07T01:00", 6)
+
+    event = world.instance.get_latest_materialization_event(dg.AssetKey(["operations", "sla_day"]))
+    assert event is not None
+    assert event.asset_materialization is not None
+    assert "| world.till | 1 | 2 | `" in str(event.asset_materialization.metadata["attainment"].value)
+    assert "█▄" in str(event.asset_materialization.metadata["attainment"].value)
+
+
+def test_an_incident_has_a_row_on_each_day_on_which_it_was_open(world: World) -> None:
+    """As it was when that day ended, with the same id throughout."""
+    world.run("02T03:00", 1)
+    world.run("05T03:00", 4, _4=-1)
+    world.run("07T03:00", 2, 4, _4=1)
+
+    rows = [row for row in world.about("incidents", "09T01:00", 4, 8) if row["kind"] == "held"]
+
+    assert [(row["day"], row["state"], row["days_waiting"]) for row in rows] == [
+        (day(5), "opened", 1),
+        (day(6), "open", 1),
+        (day(7), "closed", 0),
+    ]
+    assert len({row["incident"] for row in rows}) == 1
+    assert rows[-1]["hours_open"] == 48.0
