@@ -14,11 +14,25 @@ import pyarrow as pa
 import pytest
 import time_machine
 
-from lakeproof import Column, Lakehouse, Pipeline, Source, Table, Window, audit, daily_table, gate, readiness, sensors
+from lakeproof import (
+    Column,
+    Lakehouse,
+    Pipeline,
+    Sla,
+    Source,
+    Table,
+    Window,
+    audit,
+    daily_table,
+    gate,
+    readiness,
+    sensors,
+)
 from lakeproof.asset import run, table_assets
 from lakeproof.engine.cast import arrow_schema
 from lakeproof.errors import ContractError
 from lakeproof.source import Completeness, Delivery, Precheck
+from lakeproof.stewardship.publishing import report_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -223,9 +237,9 @@ def derived(name: str, **inputs: Any) -> tuple[Table, dg.AssetsDefinition]:
     return made, take
 
 
-def trailing(raw: Table) -> tuple[Table, dg.AssetsDefinition]:
+def trailing(raw: Table, **more: Any) -> tuple[Table, dg.AssetsDefinition]:
     """Return a table that sums three days."""
-    made = table("sensed.three", layer="analysis")
+    made = table("sensed.three", layer="analysis", **more)
 
     @daily_table(made, given=raw.last(days=3))
     def sum_up(window: Window, given: pl.DataFrame) -> pl.DataFrame:
@@ -282,8 +296,9 @@ def test_what_is_only_waited_for_is_waited_for(
 
 def test_sixty_days_are_each_asked_for_once(instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf) -> None:
     """Late sources, a held day, a restated day, and daylight saving: each request is there once, and no other is."""
-    raw, collect = collected(shelf)
-    three, sum_up = trailing(raw)
+    promise = Sla(due="01:00", timezone=NEW_YORK, since=FIRST)
+    raw, collect = collected(shelf, sla=promise)
+    three, sum_up = trailing(raw, sla=promise)
     world = World(instance, lakehouse, [collect, sum_up])
     days = [FIRST + timedelta(days=n) for n in range(60)]
     late, held, restated, spring = days[10], days[20], days[30], date(2024, 3, 10)
@@ -330,6 +345,15 @@ def test_sixty_days_are_each_asked_for_once(instance: dg.DagsterInstance, lakeho
     assert world.values(raw) == shelf.values
     assert world.values(three)[restated] == 9
     assert set(world.values(three)) == set(days)
+    # What came late stays late, whatever it was replaced by; what was restated was in time.
+    world.until(days[59] + timedelta(days=1), 2)
+    missed = {raw.name: [late, held], three.name: [*days[10:12], *days[20:23]]}
+    for promised in (raw, three):
+        report = report_of(lakehouse.lake, promised, world.now)
+        assert report is not None
+        assert [day.day for day in report.days if day.judged] == days
+        assert [day.day for day in report.days if day.missed] == missed[promised.name]
+        assert report.over(90).share == (60 - len(missed[promised.name])) / 60
 
 
 def test_a_day_whose_run_fails_is_not_asked_for_again_until_its_input_changes(
