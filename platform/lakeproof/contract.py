@@ -169,6 +169,7 @@ class Table:
         check_timezone(self.name, self.timezone)
         self._check_files()
         self._check_days()
+        self._check_sla()
 
     def _check_files(self) -> None:
         """Refuse files that cannot be written so."""
@@ -247,6 +248,14 @@ class Table:
                 self._refuse(f"gap {day} is not one of its days")
             if not str(reason or "").strip():
                 self._refuse(f"gap {day} has no reason", "say why that day will never come")
+
+    def _check_sla(self) -> None:
+        """Refuse a promise that nobody could keep."""
+        if self.partition is None or self.sla is None:
+            return
+        if self.sla.deadline(self.first_day) < Window.of(self.first_day, None, self.timezone).end:
+            why = f"a day is due at {self.sla.due} {self.sla.timezone}, before it ends in {self.timezone}"
+            self._refuse(f"{why}, so no day could be in time", "give a later due time, or the table's own zone")
 
     def _refuse(self, why: str, remedy: str | None = None) -> None:
         msg = f"{self.name}: {why}."

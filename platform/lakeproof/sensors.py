@@ -7,6 +7,7 @@ day into one run, where one refused day fails the others, and it says nowhere in
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,10 @@ CAUSE_TAG = "lakeproof/cause"
 """The run tag that tells why a sensor asked: equal causes are the same content of all inputs."""
 
 SHOWN_REASONS = 10
+
+TICK_SECONDS = 20
+"""How long a tick looks at tables: ten years of a table that is new to the sensor take some three seconds of it, and
+Dagster breaks off a tick after a minute, whose findings would be lost."""
 
 EVENTS_AT_ONCE = 500
 """Most days that turn green in one tick: Dagster's daemon records them one by one, some thirty a second on a laptop."""
@@ -97,12 +102,20 @@ class _Looks:
         self._watches: dict[str, Watch] = {}
         self._known: dict[Any, Any] = {}
         self._bounded: set[str] = set()
+        self._next = 0
 
     def now(self, context: dg.SensorEvaluationContext) -> Look:
         """Look at the lake and at what is known of sources."""
         lake: Lake = getattr(context.resources, KEY).lake
         watch = self._watches.setdefault(lake.where, Watch(lake, self.tables))
         return watch.look(datetime.now(UTC), SeenComplete(context.instance, self.tables, self._known))
+
+    def in_turn(self) -> Iterator[TableAsset]:
+        """Yield every table once, beginning with the one after the last that was looked at."""
+        for _ in self.tables:
+            made = self.tables[self._next]
+            self._next = (self._next + 1) % len(self.tables)
+            yield made
 
     def bound_pools(self, instance: dg.DagsterInstance) -> None:
         """Let the queue keep each pipeline's bound on runs, which Dagster takes from its record and not from code."""
@@ -123,7 +136,8 @@ def _ask_for_days(context: dg.SensorEvaluationContext, looks: _Looks) -> dg.Sens
     memories = _remembered(context.cursor)
     requests: list[dg.RunRequest] = []
     waits: list[str] = []
-    for made in looks.tables:
+    until = time.monotonic() + TICK_SECONDS
+    for made in looks.in_turn():
         name = made.table.name
         before = memories.get(name, Memory())
         try:
@@ -135,6 +149,9 @@ def _ask_for_days(context: dg.SensorEvaluationContext, looks: _Looks) -> dg.Sens
         memories[name] = wanted.memory
         if wanted.memory.waits:
             waits.append(f"{name} {wanted.memory.waits}")
+        if time.monotonic() > until:
+            waits.append(f"This tick ends with {name}; the next one goes on from there.")
+            break
     kept = {made.table.name: asdict(memories.get(made.table.name, Memory())) for made in looks.tables}
     return dg.SensorResult(
         run_requests=requests,

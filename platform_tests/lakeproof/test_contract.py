@@ -224,3 +224,11 @@ def test_every_aggregate_of_the_engine_is_a_result(lab: Any, expression: str) ->
     table = lab.table(audits=[audit.sql_result("it", expression, at_least=-10_000)])
 
     assert lab.states(table, lab.rows(2, 3, 4, 7)) == ["published"]
+
+
+def test_a_day_cannot_be_due_before_it_is_over(lab: Any) -> None:
+    """Where the SLA's zone is ahead of the table's, a due time may lie within the day: nobody could keep it."""
+    with pytest.raises(ContractError, match="so no day could be in time"):
+        lab.table(timezone="Pacific/Honolulu", sla=Sla(due="06:00", timezone="UTC"))
+
+    lab.table("lab.later_due", timezone="Pacific/Honolulu", sla=Sla(due="11:00", timezone="UTC"))

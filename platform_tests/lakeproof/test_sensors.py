@@ -593,6 +593,25 @@ def test_a_long_history_turns_green_a_part_at_a_time(
     assert world.settle() == [("raw", f"{days[0]}..{days[2]}"), ("raw", f"{days[3]}..{days[4]}")]
 
 
+def test_a_tick_that_takes_long_is_gone_on_with_in_the_next(
+    instance: dg.DagsterInstance, lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dagster breaks off a tick that takes too long, so one ends by itself, and the next begins where it ended."""
+    monkeypatch.setattr(sensors, "TICK_SECONDS", -1)
+    assets = []
+    for name in ("raw", "other"):
+
+        @daily_table(table(f"sensed.{name}"))
+        def make(window: Window) -> pl.DataFrame:
+            return pl.DataFrame({"day": window.days, "value": [1] * len(window.days)}).cast({"value": pl.Int32})
+
+        assets.append(make)
+    world = World(instance, lakehouse, assets)
+    world.until(FIRST + timedelta(days=1))
+
+    assert [len(world.tick("readiness")) for _ in range(3)] == [1, 1, 0]
+
+
 def test_tables_in_a_circle_are_refused_when_the_location_is_put_together() -> None:
     """A circle through windows would wait for itself for ever; it is one sentence, and nothing runs."""
     first, second = table("sensed.first"), table("sensed.second")
