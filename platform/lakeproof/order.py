@@ -5,9 +5,8 @@ from __future__ import annotations
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
-from lakeproof.audit.kinds import References
-from lakeproof.contract import Input
 from lakeproof.errors import ContractError
+from lakeproof.reads import upstream_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,11 +21,7 @@ def upstream_first(tables: Sequence[TableAsset]) -> list[TableAsset]:
         ContractError: Tables read each other in a circle.
     """
     made_of = {made.table.name: made for made in tables}
-    upstream: dict[str, set[str]] = {}
-    for name in sorted(made_of):
-        reads = {how.table.name for how in made_of[name].inputs.values() if isinstance(how, Input)}
-        refers = {audit.table for audit in made_of[name].table.audits if isinstance(audit, References)}
-        upstream[name] = (reads | refers) - {name}
+    upstream = {name: upstream_of(made_of[name]) - {name} for name in sorted(made_of)}
     try:
         order = list(TopologicalSorter(upstream).static_order())
     except CycleError as error:

@@ -10,7 +10,7 @@ import dagster as dg
 from lakeproof.lake.evidence import day_key, key_day
 from lakeproof.reads import awaited_by
 from lakeproof.source.protocol import Source
-from lakeproof.spec import partitions_of, source_key
+from lakeproof.spec import DATA_VERSION_TAG, partitions_of, source_key
 from lakeproof.window import Window, runs_of_days
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from lakeproof.source.protocol import Awaited, Completeness
     from lakeproof.wanted import Look
 
-VERSION = "dagster/data_version"
 UNKNOWN = "complete"
 """The data version of a day whose source does not tell one state of it from another."""
 
@@ -96,7 +95,7 @@ class SeenComplete:
     def _days(self, key: dg.AssetKey, *, daily: bool) -> Iterator[tuple[Day, str | None]]:
         if daily:
             event = dg.DagsterEventType.ASSET_MATERIALIZATION
-            found = self.instance.event_log_storage.get_latest_tags_by_partition(key, event, [VERSION])
+            found = self.instance.event_log_storage.get_latest_tags_by_partition(key, event, [DATA_VERSION_TAG])
             for partition, tags in found.items():
                 yield key_day(partition), _version(tags)
             return
@@ -106,7 +105,7 @@ class SeenComplete:
 
 
 def _version(tags: Mapping[str, str]) -> str | None:
-    version = tags.get(VERSION)
+    version = tags.get(DATA_VERSION_TAG)
     return None if version == UNKNOWN else version
 
 
@@ -167,4 +166,6 @@ def _answers(source: Awaited, made: Reads, days: Sequence[Day]) -> dict[Day, Com
 
 def _event(key: dg.AssetKey, day: Day, version: str | None, reason: str) -> dg.AssetMaterialization:
     partition = None if day is None else day_key(day)
-    return dg.AssetMaterialization(key, description=reason, partition=partition, tags={VERSION: version or UNKNOWN})
+    return dg.AssetMaterialization(
+        key, description=reason, partition=partition, tags={DATA_VERSION_TAG: version or UNKNOWN}
+    )

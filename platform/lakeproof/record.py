@@ -23,6 +23,7 @@ from lakeproof.outcome import DayOutcome, Outcome, Refusal, worst
 from lakeproof.progress import Step, is_watched, report
 from lakeproof.reading import read_table
 from lakeproof.recording import one_transaction
+from lakeproof.spec import DATA_VERSION_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -107,7 +108,7 @@ def _materializations(context: dg.AssetExecutionContext, table: Table, outcome: 
             asset_key=context.asset_key,
             partition=_key(day.day),
             metadata=shown.metadata(day),
-            tags={"dagster/data_version": _data_version([day]).value},
+            tags={DATA_VERSION_TAG: _data_version([day]).value},
         )
 
 

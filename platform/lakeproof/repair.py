@@ -17,6 +17,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 from lakeproof.lake.evidence import day_evidence, evidence_location, live_content, read_evidence
 from lakeproof.lake.files import run_began
 from lakeproof.lake.live import View
+from lakeproof.spec import DATA_VERSION_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from lakeproof.lake.live import LiveDay
     from lakeproof.lake.replace import Day
 
-VERSION = "dagster/data_version"
 RECENT = timedelta(days=30)
 """Days that were published longer ago are only asked whether Dagster knows of them, not of which content."""
 
@@ -79,12 +79,12 @@ def _versions(instance: dg.DagsterInstance, asset: dg.AssetKey, days: Mapping[Da
     """Return the data version that Dagster has last recorded of each day that it knows of."""
     if None in days:
         latest = _latest(instance, asset, None)
-        return {} if latest is None else {None: _tags(latest).get(VERSION)}
+        return {} if latest is None else {None: _tags(latest).get(DATA_VERSION_TAG)}
     recorded = instance.get_materialized_partitions(asset)
     event = dg.DagsterEventType.ASSET_MATERIALIZATION
-    tags = instance.event_log_storage.get_latest_tags_by_partition(asset, event, [VERSION])
+    tags = instance.event_log_storage.get_latest_tags_by_partition(asset, event, [DATA_VERSION_TAG])
     keys = {day: day.isoformat() for day in days if day is not None}
-    return {day: tags.get(key, {}).get(VERSION) for day, key in keys.items() if key in recorded}
+    return {day: tags.get(key, {}).get(DATA_VERSION_TAG) for day, key in keys.items() if key in recorded}
 
 
 def _latest(instance: dg.DagsterInstance, asset: dg.AssetKey, day: Day) -> dg.EventLogRecord | None:
@@ -107,7 +107,7 @@ def _record(instance: dg.DagsterInstance, made: TableAsset, table: IcebergTable,
         metadata |= {"run": live.run, "evidence": evidence_location(table, live.run)}
     if content is not None:
         metadata["content"] = content.digest
-    tags = {} if content is None else {VERSION: content.digest}
+    tags = {} if content is None else {DATA_VERSION_TAG: content.digest}
     instance.report_runless_asset_event(
         dg.AssetMaterialization(asset_key=key, partition=partition, metadata=metadata, tags=tags)
     )

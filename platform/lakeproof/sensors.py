@@ -20,7 +20,7 @@ from lakeproof.lakehouse import KEY
 from lakeproof.order import upstream_first
 from lakeproof.outside import SeenComplete, ask_source, source_specs
 from lakeproof.reads import awaited_by
-from lakeproof.spec import asset_key
+from lakeproof.spec import asset_key, partition_tags
 from lakeproof.wanted import Memory, Watch, digest
 from lakeproof.window import runs_of_days
 
@@ -177,15 +177,8 @@ def _requests(made: TableAsset, wanted: Mapping[Day, str]) -> Iterator[dg.RunReq
     for first, last in runs_of_days(day for day in wanted if day is not None):
         causes = [cause for day, cause in wanted.items() if day is not None and first <= day <= last]
         cause = causes[0] if first == last else digest(causes)
-        run_key, tags = f"{table}@{first}..{last}:{cause}", {CAUSE_TAG: cause}
-        if first == last:
-            yield dg.RunRequest(run_key, partition_key=first.isoformat(), asset_selection=[key], tags=tags)
-        else:
-            days = {
-                "dagster/asset_partition_range_start": first.isoformat(),
-                "dagster/asset_partition_range_end": last.isoformat(),
-            }
-            yield dg.RunRequest(run_key, asset_selection=[key], tags=tags | days)
+        tags = {CAUSE_TAG: cause, **partition_tags(first, last)}
+        yield dg.RunRequest(f"{table}@{first}..{last}:{cause}", asset_selection=[key], tags=tags)
 
 
 def _ask_sources(context: dg.SensorEvaluationContext, looks: _Looks) -> dg.SensorResult:

@@ -16,8 +16,13 @@ from lakeproof.parts import NOT_EMPTY, PRE_CHECK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from datetime import date
 
     from lakeproof.source.protocol import Source
+
+
+DATA_VERSION_TAG = "dagster/data_version"
+"""The tag of a materialization that tells its content from any other."""
 
 
 def asset_key(table: Table) -> dg.AssetKey:
@@ -33,6 +38,16 @@ def source_key(table: Table, name: str) -> dg.AssetKey:
         name: The input.
     """
     return dg.AssetKey(["sources", *table.name.split("."), name])
+
+
+def partition_tags(first: date, last: date) -> dict[str, str]:
+    """Return the tags by which a run is one of those days, in one run."""
+    if first == last:
+        return {"dagster/partition": first.isoformat()}
+    return {
+        "dagster/asset_partition_range_start": first.isoformat(),
+        "dagster/asset_partition_range_end": last.isoformat(),
+    }
 
 
 def asset_options(

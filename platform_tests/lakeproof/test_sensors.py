@@ -32,6 +32,7 @@ from lakeproof.asset import run, table_assets
 from lakeproof.engine.cast import arrow_schema
 from lakeproof.errors import ContractError
 from lakeproof.source import Completeness, Delivery, Precheck
+from lakeproof.spec import partition_tags
 from lakeproof.stewardship.publishing import report_of
 
 if TYPE_CHECKING:
@@ -170,8 +171,8 @@ class World:
 
     def _run(self, request: dg.RunRequest) -> tuple[str, str]:
         (key,) = request.asset_selection or ()
-        first = request.tags.get("dagster/asset_partition_range_start", request.partition_key)
-        last = request.tags.get("dagster/asset_partition_range_end", request.partition_key)
+        first = request.tags.get("dagster/asset_partition_range_start", request.tags.get("dagster/partition"))
+        last = request.tags.get("dagster/asset_partition_range_end", request.tags.get("dagster/partition"))
         name = key.path[-1]
         self.now += timedelta(seconds=1)  # the ids of runs go by the clock
         if name not in self.failing:
@@ -385,7 +386,7 @@ def test_a_parent_that_ran_again_with_the_same_content_causes_nothing(
     world.until(FIRST + timedelta(days=1))
     world.settle()
 
-    world._run(dg.RunRequest(partition_key=str(FIRST), asset_selection=[collect.key]))
+    world._run(dg.RunRequest(asset_selection=[collect.key], tags=partition_tags(FIRST, FIRST)))
 
     assert world.settle() == []
 
@@ -511,7 +512,7 @@ def test_where_days_depend_on_the_past_a_day_mended_by_hand_lets_the_next_ones_g
     assert set(world.values(raw)) == {days[0]}
 
     shelf.values[days[1]] = 1
-    world._run(dg.RunRequest(partition_key=str(days[1]), asset_selection=[collect.key]))
+    world._run(dg.RunRequest(asset_selection=[collect.key], tags=partition_tags(days[1], days[1])))
 
     assert world.settle() == [("raw", str(days[2]))]
     assert set(world.values(raw)) == set(days)
@@ -727,7 +728,7 @@ def test_what_is_published_while_a_sensor_looks_causes_one_request(
     def check_late(lake: Any, table: Table, *more: Any) -> gate.Readiness:
         if table.name == "sensed.later":
             monkeypatch.undo()
-            world._run(dg.RunRequest(partition_key=str(days[1]), asset_selection=[collect.key]))
+            world._run(dg.RunRequest(asset_selection=[collect.key], tags=partition_tags(days[1], days[1])))
         return check(lake, table, *more)
 
     monkeypatch.setattr(gate, "check", check_late)

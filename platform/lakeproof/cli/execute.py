@@ -22,6 +22,7 @@ from lakeproof.lake.faults import READERS
 from lakeproof.outcome import Outcome
 from lakeproof.progress import listening
 from lakeproof.recording import one_transaction
+from lakeproof.spec import partition_tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -106,7 +107,8 @@ def execute(
             instance=instance,
             run_id=make_new_run_id(),
             asset_selection=[made.asset.key],
-            tags=_tags(days) | ({IGNORE_READINESS_TAG: ignore_readiness} if ignore_readiness else {}),
+            tags=(partition_tags(days[0], days[-1]) if days else {})
+            | ({IGNORE_READINESS_TAG: ignore_readiness} if ignore_readiness else {}),
             raise_on_error=False,
         )
     if _interrupted(result):
@@ -126,17 +128,6 @@ def _interrupted(result: dg.ExecuteInProcessResult) -> bool:
     return any(
         INTERRUPT in (cause.cls_name or "") for error in failures if error for cause in (error, error.cause) if cause
     )
-
-
-def _tags(days: Sequence[date]) -> dict[str, str]:
-    if not days:
-        return {}
-    if len(days) == 1:
-        return {"dagster/partition": days[0].isoformat()}
-    return {
-        "dagster/asset_partition_range_start": days[0].isoformat(),
-        "dagster/asset_partition_range_end": days[-1].isoformat(),
-    }
 
 
 def _unexplained(made: TableAsset, result: dg.ExecuteInProcessResult, what: str) -> RunError:
