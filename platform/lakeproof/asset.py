@@ -61,6 +61,11 @@ class TableAsset:
 _MADE: dict[dg.AssetKey, TableAsset] = {}
 
 
+def tables_among(assets: Iterable[object]) -> list[TableAsset]:
+    """Return, of a location's assets, those that are tables; all else is left alone, assets with several keys too."""
+    return table_assets(key for asset in assets if isinstance(asset, dg.AssetsDefinition) for key in asset.keys)
+
+
 def table_assets(assets: Iterable[dg.AssetKey]) -> list[TableAsset]:
     """Return, of some assets, those that are tables, as they were made in this process."""
     return [_MADE[key] for key in assets if key in _MADE]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from lakeproof.alive import close_killed
-from lakeproof.asset import table_assets
+from lakeproof.asset import tables_among
 from lakeproof.lake.upkeep import upkeep
 from lakeproof.lakehouse import KEY
 from lakeproof.repair import record_published
@@ -33,7 +33,7 @@ def maintenance(
         timezone: In which time zone.
         name: The job's name.
     """
-    made = table_assets(asset.key for asset in assets if isinstance(asset, dg.AssetsDefinition))
+    made = tables_among(assets)
 
     def keep(context: dg.OpExecutionContext) -> None:
         """Settle killed runs, let old snapshots go, remove what nobody needs, and record what was published."""

@@ -360,11 +360,16 @@ def sample_table(table: Table, result: AuditResult) -> dg.TableMetadataValue:
     return dg.MetadataValue.table(records)
 
 
+def cell(value: object) -> str:
+    """Return a value as text that stays within a cell of a Markdown table."""
+    return str(value).replace("\n", " ").replace("|", "\\|")
+
+
 def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return rows as a Markdown table."""
     if not rows:
         return "no rows"
-    frame = pl.DataFrame([{name: str(value) for name, value in row.items()} for row in rows])
+    frame = pl.DataFrame([{cell(name): cell(value) for name, value in row.items()} for row in rows])
     with pl.Config(
         tbl_formatting="ASCII_MARKDOWN",
         tbl_hide_column_data_types=True,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from lakeproof.asset import table_assets
+from lakeproof.asset import tables_among
 from lakeproof.errors import LakeproofError
 from lakeproof.lakehouse import KEY
 from lakeproof.order import upstream_first
@@ -66,7 +66,7 @@ def readiness(
     Raises:
         ContractError: Tables read each other in a circle.
     """
-    tables = upstream_first(table_assets(asset.key for asset in assets if isinstance(asset, dg.AssetsDefinition)))
+    tables = upstream_first(tables_among(assets))
     looks = _Looks(tables)
     common: dict[str, Any] = {
         "minimum_interval_seconds": every_seconds,

@@ -9,7 +9,7 @@ import polars as pl
 
 from lakeproof import Column, Table, Window, audit, daily_table
 from lakeproof.stewardship.promised import promised_days
-from lakeproof.stewardship.text import bars
+from lakeproof.stewardship.text import LEGEND, bars
 from operations.pipeline import frame, operations
 
 if TYPE_CHECKING:
@@ -57,10 +57,11 @@ def build_sla_day(window: Window, context: dg.AssetExecutionContext) -> pl.DataF
     """Judge what was due or came late on each day, as it was when the day ended: every deadline of it is over."""
     # lakeproof: ok (what tables remember of SLAs, as of the end of each day)
     lake: Lake = context.resources.lakehouse.lake
+    tables = {name: lake.find(name) for name in lake.tables()}
     rows: list[tuple[object, ...]] = []
     for day in window.days:
         start, end = Window.of(day).start, Window.of(day).end
-        judged = {name: promised_days(lake.find(name), end) for name in lake.tables()}
+        judged = {name: promised_days(table, end) for name, table in tables.items()}
         rows += (row for name, days in judged.items() for each in days for row in _rows(day, start, end, name, each))
         told = dg.MetadataValue.md(attainment({name: days for name, days in judged.items() if days}))
         context.add_asset_metadata({"attainment": told}, partition_key=day.isoformat())
@@ -88,4 +89,4 @@ def attainment(judged: Mapping[str, Sequence[SlaDay]]) -> str:
         last = days[-PLOTTED_DAYS:]
         met = sum(day.state == "met" for day in last)
         lines.append(f"| {table} | {met} | {sum(day.judged for day in last)} | `{bars(last)}` |")
-    return "\n".join([*lines, "", "█ in time, ▄ late, ░ not published, · does not count"])
+    return "\n".join([*lines, "", LEGEND])

@@ -12,6 +12,7 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 
 from lakeproof import Column, Lakehouse, Table, Window, audit, daily_table
 from lakeproof.lake import publish as publishing
+from lakeproof.record import markdown_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -344,3 +345,12 @@ def test_a_day_that_moved_gets_no_check(
     assert checks(instance, "usual")["2024-01-01"].status is Status.FAILED
     assert checks(instance, "usual")["2024-01-01"].run_id == others[0].run_id
     assert lakehouse.read(recorded)["value"].to_list() == [70]
+
+
+def test_a_value_stays_within_its_cell() -> None:
+    """What a row holds, such as a bar or a line break, does not break the table that shows it."""
+    lines = markdown_table([{"a|b": "x|y\nz", "c": 1}]).splitlines()
+
+    assert len(lines) == 3
+    assert "x\\|y z" in lines[2]
+    assert "a\\|b" in lines[0]

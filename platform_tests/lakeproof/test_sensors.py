@@ -25,8 +25,11 @@ from lakeproof import (
     audit,
     daily_table,
     gate,
+    maintenance,
+    notifications,
     readiness,
     sensors,
+    slas,
 )
 from lakeproof.asset import run, table_assets
 from lakeproof.engine.cast import arrow_schema
@@ -611,6 +614,19 @@ def test_a_tick_that_takes_long_is_gone_on_with_in_the_next(
     world.until(FIRST + timedelta(days=1))
 
     assert [len(world.tick("readiness")) for _ in range(3)] == [1, 1, 0]
+
+
+def test_assets_that_are_no_tables_are_left_alone(shelf: Shelf) -> None:
+    """A location holds other assets too, some with several keys: whatever looks after tables takes only tables."""
+
+    @dg.multi_asset(outs={"one": dg.AssetOut(), "two": dg.AssetOut()})
+    def several() -> tuple[int, int]:
+        return 1, 2
+
+    _, collect = collected(shelf)
+    for look_after in (readiness, maintenance, slas, notifications):
+        rest = dg.Definitions(assets=[several, collect], resources={"lakehouse": Lakehouse()})
+        dg.Definitions.merge(rest, look_after([several, collect])).resolve_asset_graph()
 
 
 def test_tables_in_a_circle_are_refused_when_the_location_is_put_together() -> None:

@@ -24,11 +24,10 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("tables", nargs=-1)
-@click.option("--open", "every", flag_value="", default=True, help="Those that are open; the default.")
-@click.option("--all", "every", flag_value="all", help="Those that are closed, too.")
+@click.option("--all/--open", "every", default=False, help="Those that are closed, too; by default, the open ones.")
 @workspace
 @as_json
-def incidents(tables: Sequence[str], *, every: str, workspace: str, as_json: bool) -> int:
+def incidents(tables: Sequence[str], *, every: bool, workspace: str, as_json: bool) -> int:
     """List the incidents of TABLES (all by default): held days, failed pre-checks, missed SLAs, failed runs.
 
     One per table and cause, with its days. It closes when they are published. It is read from Dagster's record and the
@@ -49,7 +48,8 @@ def incidents(tables: Sequence[str], *, every: str, workspace: str, as_json: boo
         return 0
     out = console()
     if not shown:
-        out.print("No incident is open." if not every else "There never was an incident.", markup=False)
+        of = f" of {', '.join(tables)}" if tables else ""
+        out.print(f"There never was an incident{of}." if every else f"No incident{of} is open.", markup=False)
         return 0
     rows = [_row(incident, now) for incident in shown]
     out.print(grid("", ["incident", "opened (UTC)", "open for", "days", "waiting", "cause"], rows, right=["waiting"]))

@@ -27,5 +27,6 @@ def lint(*, tables: tuple[str, ...], workspace: str, as_json: bool) -> int:
     else:
         for finding in found:
             click.echo(str(finding))
-        click.echo(f"{len(chosen)} tables, {len(found)} {'finding' if len(found) == 1 else 'findings'}")
+        ends = ["" if len(some) == 1 else "s" for some in (chosen, found)]
+        click.echo(f"{len(chosen)} table{ends[0]}, {len(found)} finding{ends[1]}")
     return 1 if found else 0

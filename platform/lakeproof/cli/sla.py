@@ -12,7 +12,18 @@ from lakeproof.cli.options import as_json, console, grid, print_json, workspace
 from lakeproof.errors import UsageError
 from lakeproof.stewardship.attainment import HISTORY, WINDOWS
 from lakeproof.stewardship.publishing import LakeLineage, report_of
-from lakeproof.stewardship.text import HALF, MOST, bar_lines, day_text, estimate, path_text, share, suggested, summary
+from lakeproof.stewardship.text import (
+    HALF,
+    LEGEND,
+    MOST,
+    bar_lines,
+    day_text,
+    estimate,
+    path_text,
+    share,
+    suggested,
+    summary,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,6 +69,9 @@ def sla(tables: Sequence[str], *, days: int, as_of: str | None, workspace: str, 
         print_json([_record(report, days, paths) for _, report in reports])
         return 0
     out = console()
+    if not reports:
+        out.print("No table has an SLA." if not tables else f"None of {', '.join(tables)} has an SLA.", markup=False)
+        return 0
     columns = ["table", "due", "target", *(f"{days} d" for days in WINDOWS), "may miss", "latest", "next", "suggested"]
     out.print(grid("", columns, [_row(report) for _, report in reports], right=columns[2:7]))
     if len(tables) == 1:
@@ -95,7 +109,7 @@ def _row(report: Report) -> list[Any]:
 def _print_days(out: Console, report: Report, days: int, paths: Paths) -> None:
     for line in bar_lines(report.last(days)):
         out.print(line, markup=False)
-    out.print("█ in time, ▄ late, ░ not published, · does not count", markup=False)
+    out.print(LEGEND, markup=False)
     rows = [[day.day, day_text(day), path_text(paths[day.day])] for day in reversed(report.last(days)) if day.missed]
     if rows:
         out.print(grid("", ["missed", "how", "slowest"], rows))

@@ -13,6 +13,7 @@ from lakeproof.cli.options import console, grid
 from lakeproof.engine.cast import arrow_schema
 from lakeproof.errors import LakeproofError, UnknownTableError, did_you_mean
 from lakeproof.reads import awaited_by
+from lakeproof.record import cell
 from lakeproof.source.profile import Profile, foreign_keys, profile
 from lakeproof.source.protocol import Precheck, Source
 from lakeproof.window import ONE_DAY, Window
@@ -146,9 +147,9 @@ def as_markdown(examined: Sequence[Examined], keys: Sequence[ForeignKey]) -> str
             continue
         parts += ["", "| field | type | null | values | such as | meaning |", "|---|---|---|---|---|---|"]
         for field in one.profile.fields:
-            shown = ", ".join(f"`{_cell(example)}`" for example in field.examples)
+            shown = ", ".join(f"`{cell(example)}`" for example in field.examples)
             cells = (field.column.name, field.column.type, f"{field.null_share:.1%}", f"{field.distinct:,}", shown)
-            parts.append(f"| {' | '.join(cells)} | {_cell(field.column.description)} |")
+            parts.append(f"| {' | '.join(cells)} | {cell(field.column.description)} |")
         parts += ["", *(f"- {line}" for line in _lines(one, keys))]
     return "\n".join(parts) + "\n"
 
@@ -253,7 +254,3 @@ def _sample(source: Source, window: Window | None) -> pa.Table:
 
 def _named(window: Window | None) -> str | None:
     return None if window is None else str(window)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")

@@ -21,11 +21,11 @@ from pyiceberg.io import load_file_io
 
 from lakeproof.lake.catalog import records_of
 from lakeproof.lake.faults import lake_faults
+from lakeproof.lake.files import read_file
 from lakeproof.lake.stage import sha256_of
 from lakeproof.verdict import Content
 
 if TYPE_CHECKING:
-    from pyiceberg.io import FileIO
     from pyiceberg.table import Table as IcebergTable
 
     from lakeproof.lake.live import LiveDay
@@ -102,7 +102,7 @@ def _parsed(data: bytes) -> dict[str, Any] | None:
 def evidence_bytes(table: IcebergTable, run: str) -> bytes | None:
     """Return the bytes of a run's evidence as they are now, or None when the run left none."""
     with lake_faults(f"reading the evidence of run {run}"):
-        return _read(table.io, evidence_location(table, run))
+        return read_file(table.io, evidence_location(table, run))
 
 
 def live_content(table: IcebergTable, day: LiveDay) -> Content | None:
@@ -125,21 +125,13 @@ def recorded_content(table: IcebergTable, run: str, day: Day) -> Content | None:
 @lru_cache(maxsize=4096)
 def _contents(location: str, properties: tuple[tuple[str, Any], ...]) -> tuple[str, dict[str, Content]]:
     """Return a run's evidence digest, and its content digest of each day; kept, for evidence never changes."""
-    data = _read(load_file_io(dict(properties), location), location) or b""
+    data = read_file(load_file_io(dict(properties), location), location) or b""
     record = _parsed(data) or {"days": {}}
     try:
         contents = {day: Content(**entry["content"]) for day, entry in record["days"].items()}
     except (KeyError, TypeError):
         contents = {}
     return hashlib.sha256(data).hexdigest(), contents
-
-
-def _read(io: FileIO, location: str) -> bytes | None:
-    source = io.new_input(location)
-    if not source.exists():
-        return None
-    with source.open() as stream:
-        return stream.read()
 
 
 def snapshot_summary_of(table: IcebergTable, run: str) -> dict[str, str] | None:

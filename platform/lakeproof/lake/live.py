@@ -12,6 +12,7 @@ from pyiceberg.manifest import ManifestContent
 from lakeproof.errors import LakeError
 from lakeproof.lake.catalog import local_path
 from lakeproof.lake.faults import lake_faults
+from lakeproof.lake.files import RUN
 from lakeproof.lake.manifests import listed_manifests, live_files
 from lakeproof.lake.replace import Day, day_of
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from lakeproof.lake.catalog import Lake
     from lakeproof.parts import Column
 
-RUN_IN_NAME = re.compile(r"/(\d{8}T\d{12}-[0-9a-f]{8})-\d{5}\.parquet$")
+RUN_IN_NAME = re.compile(rf"/({RUN.pattern})-\d{{5}}\.parquet$")
 
 
 def run_of(location: str) -> str | None:

@@ -14,6 +14,7 @@ from sqlglot.lineage import lineage
 from lakeproof.engine.conditions import CLOCKS
 from lakeproof.engine.function import GENERATORS
 from lakeproof.lint.finding import Found
+from lakeproof.lint.rules import USE_INPUT
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -135,10 +136,9 @@ class Statement:
         return frozenset(self.keys.get(source.name, ()))
 
     def _reads(self, tree: exp.Expr, inputs: Collection[str]) -> Iterator[Found]:
-        remedy = "declare it as an input: only inputs are filtered to the window and recorded"
         known = {*inputs, *self.made, *(cte.alias_or_name for cte in tree.find_all(exp.CTE))}
         if isinstance(tree, exp.Attach):
-            yield Found(self._line(tree), "attaches another database", remedy)
+            yield Found(self._line(tree), "attaches another database", USE_INPUT)
             return
         for source in tree.find_all(exp.Table):
             function, written = source.find(exp.Func), source.sql(dialect="duckdb", normalize_functions=False)
@@ -147,7 +147,7 @@ class Statement:
             else:
                 reads = not {function.name.lower(), function.sql_name().lower()} & GENERATORS
             if reads:
-                yield Found(self._line(source), f"reads {written}, which is no input", remedy)
+                yield Found(self._line(source), f"reads {written}, which is no input", USE_INPUT)
 
     @cached_property
     def made(self) -> set[str]:

@@ -29,19 +29,6 @@ State = Literal["met", "late", "missing", "pending", "exempt", "gap", "unknown"]
 
 
 @dataclass(frozen=True)
-class PublishedDay:
-    """A published day.
-
-    Args:
-        day: The day.
-        first_published: When it was first published; None when nobody knows, as when another engine did it.
-    """
-
-    day: date
-    first_published: datetime | None
-
-
-@dataclass(frozen=True)
 class Promise:
     """An SLA, and since when it holds.
 
@@ -209,7 +196,7 @@ class Report:
 def judge(
     promise: Promise,
     days: Sequence[date],
-    published: Mapping[date, PublishedDay],
+    published: Mapping[date | None, datetime | None],
     gaps: Mapping[date, str],
     now: datetime,
 ) -> tuple[SlaDay, ...]:
@@ -218,21 +205,23 @@ def judge(
     Args:
         promise: The SLA, and since when it holds.
         days: The days, in order.
-        published: Those of them that are published.
+        published: When those that are published were so first; None when nobody knows, as when another engine did it.
         gaps: Those that are declared never to come, with why.
         now: The instant of the report: what was published later counts as not published.
     """
-    return tuple(_judged(promise, day, published.get(day), now, gap=day in gaps) for day in days)
+    return tuple(_judged(promise, day, published, now, gap=day in gaps) for day in days)
 
 
-def _judged(promise: Promise, day: date, published: PublishedDay | None, now: datetime, *, gap: bool) -> SlaDay:
+def _judged(
+    promise: Promise, day: date, published: Mapping[date | None, datetime | None], now: datetime, *, gap: bool
+) -> SlaDay:
     deadline = promise.sla.deadline(day)
     if gap:
         return SlaDay(day, deadline, "gap")
-    at = None if published is None else published.first_published
+    at = published.get(day)
     if not promise.covers(day):
         return SlaDay(day, deadline, "exempt", at)
-    if published is not None and at is None:
+    if at is None and day in published:
         return SlaDay(day, deadline, "unknown")
     if at is None or at > now:
         return SlaDay(day, deadline, "pending" if deadline > now else "missing")

@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
-from lakeproof.asset import table_assets
+from lakeproof.asset import tables_among
 from lakeproof.lakehouse import KEY
-from lakeproof.parts import SLA_CHECK
+from lakeproof.parts import SLA_CHECK, Sla
 from lakeproof.stewardship.attainment import WINDOWS
 from lakeproof.stewardship.publishing import LakeLineage, report_of
 from lakeproof.stewardship.text import estimate, markdown, suggested, summary
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 NAME = "lakeproof_sla"
 JUDGED_AT = "judged at"
 STATE = "latest day due"
+DUE, ZONE = "due", "time zone"
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -48,7 +49,7 @@ def slas(assets: Iterable[object], *, every_seconds: int = 60, name: str = NAME)
         every_seconds: How often the sensor looks whether a day fell due.
         name: The sensor's name.
     """
-    made = table_assets(asset.key for asset in assets if isinstance(asset, dg.AssetsDefinition))
+    made = tables_among(assets)
     known = {one.table.name: one for one in made}
     promised = {one.asset.key: one for one in made if one.table.sla is not None}
     if not promised:
@@ -63,7 +64,11 @@ def slas(assets: Iterable[object], *, every_seconds: int = 60, name: str = NAME)
     def look(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         lake, now = getattr(context.resources, KEY).lake, datetime.now(UTC)
         events = list(_evaluations(context.instance, lake, known, now))
-        at, table = min((next_deadline(one.table, now), one.table.name) for one in promised.values())
+        at, table = min(
+            (next_deadline(one.table, sla, now), one.table.name)
+            for one in promised.values()
+            if (sla := one.table.sla) is not None
+        )
         ahead = f"{table} is due next, at {at:%Y-%m-%d %H:%M} UTC" if at < NEVER else "no day will fall due"
         return dg.SensorResult(asset_events=events, skip_reason=f"{len(events)} checks evaluated; {ahead}")
 
@@ -100,11 +105,12 @@ def _evaluations(
     for one, key in zip(made, keys, strict=True):
         said = _Said.of(records.get(key))
         published = hidden_since.get(key.asset_key)
-        shown = said is not None and (published is None or published.timestamp <= said.at.timestamp())
-        if shown and said is not None and not said.may_change(one.table, now):
+        if said is not None and published is not None and published.timestamp > said.at.timestamp():
+            said = None  # the UI hides what was said before
+        if said is not None and not said.may_change(one.table, now):
             continue
         report = _report(lake, one.table, now)
-        if shown and said is not None and said.summary == summary(report) and not said.fell_due(one.table, now):
+        if said is not None and said.summary == summary(report) and not said.fell_due(one.table, now):
             continue
         found = _found(lake, report, known)
         yield dg.AssetCheckEvaluation(asset_key=key.asset_key, check_name=SLA_CHECK, blocking=False, **found)
@@ -118,11 +124,13 @@ class _Said:
         at: When.
         summary: In words.
         state: What had become of the latest day that was due.
+        sla: The due time and zone that were in force: the stored ones, until a publish stores what the contract says.
     """
 
     at: datetime
     summary: str
     state: str
+    sla: Sla
 
     @classmethod
     def of(cls, record: AssetCheckExecutionRecord | None) -> _Said | None:
@@ -130,24 +138,24 @@ class _Said:
         evaluation = None if record is None else record.evaluation
         if not isinstance(evaluation, dg.AssetCheckEvaluation):
             return None
-        at, state = (evaluation.metadata[name].value for name in (JUDGED_AT, STATE))
-        return cls(datetime.fromtimestamp(cast("float", at), UTC), evaluation.description or "", str(state))
+        at, state, due, zone = (evaluation.metadata[name].value for name in (JUDGED_AT, STATE, DUE, ZONE))
+        sla = Sla(str(due), timezone=str(zone))
+        return cls(datetime.fromtimestamp(cast("float", at), UTC), evaluation.description or "", str(state), sla)
 
     def fell_due(self, table: Table, now: datetime) -> bool:
         """Whether a day fell due since."""
-        return next_deadline(table, self.at) <= now
+        return next_deadline(table, self.sla, self.at) <= now
 
     def may_change(self, table: Table, now: datetime) -> bool:
         """Whether it may be otherwise by now: a day fell due since, or one that was missing may have come."""
         return self.state == "missing" or self.fell_due(table, now)
 
 
-def next_deadline(table: Table, now: datetime) -> datetime:
-    """Return when the next day of a table with an SLA falls due; the end of time when none will."""
-    assert table.sla is not None  # noqa: S101 - only tables with an SLA have the check
-    today = now.astimezone(ZoneInfo(table.sla.timezone)).date()
+def next_deadline(table: Table, sla: Sla, now: datetime) -> datetime:
+    """Return when the next day of a table falls due by an SLA; the end of time when none will."""
+    today = now.astimezone(ZoneInfo(sla.timezone)).date()
     days = (today - 2 * ONE_DAY, today - ONE_DAY, today)
-    ahead = [at for day in days if table.has_day(day) and (at := table.sla.deadline(day)) > now]
+    ahead = [at for day in days if table.has_day(day) and (at := sla.deadline(day)) > now]
     return min(ahead, default=NEVER)
 
 
@@ -164,6 +172,8 @@ def _found(lake: Lake, report: Report, known: Mapping[str, TableAsset]) -> dict[
     if due is not None and due.missed:
         paths[due.day] = LakeLineage(lake, known).path(report, due)
     metadata: dict[str, Any] = {
+        DUE: report.promise.sla.due,
+        ZONE: report.promise.sla.timezone,
         STATE: "nothing due" if due is None else due.state,
         JUDGED_AT: dg.MetadataValue.timestamp(report.now),
         "report": dg.MetadataValue.md(markdown(report, paths)),

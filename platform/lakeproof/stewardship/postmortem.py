@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lakeproof.record import markdown_table
+from lakeproof.record import cell, markdown_table
 from lakeproof.stewardship.text import duration
 from lakeproof.window import days_text
 
@@ -167,7 +167,7 @@ class _Writer:
 
     def _found(self, symptom: Symptom, *, first: bool) -> str:
         opened = "Opened" if first else "Found again"
-        reason = _cell(without_people(symptom.reason, self.background.people))
+        reason = cell(without_people(symptom.reason, self.background.people))
         return f"{opened}, {symptom.kind}: {_days(symptom.days)}: {reason}"
 
     def readers(self) -> list[str]:
@@ -192,7 +192,7 @@ class _Writer:
             value = one.table.value
             worth = "" if value is None else f"{value.consumer}: {value.why}, ${value.usd_per_month:,.0f} a month"
             usd = "" if one.usd is None else f"${one.usd:,.0f}"
-            owner, worth = owner_text(one.table.owner), _cell(without_people(worth, self.background.people))
+            owner, worth = owner_text(one.table.owner), cell(without_people(worth, self.background.people))
             lines.append(f"| {one.table.name} | {owner} | {len(one.days)}: {_days(one.days)} | {worth} | {usd} |")
         return [*lines, "", "Worth is what the contracts say, a day of it for each day that waited: at most so much."]
 
@@ -261,10 +261,6 @@ def _seen(publish: Publish) -> str:
     rows = "rows" if publish.rows is None else f"{publish.rows:,} row{'' if publish.rows == 1 else 's'}"
     run = "" if publish.run is None else f" of run `{publish.run}`"
     return f"{rows}{run}" + (f", snapshot {publish.snapshot}" if publish.snapshot else "")
-
-
-def _cell(text: str) -> str:
-    return text.replace("\n", " ").replace("|", "\\|")
 
 
 def _at(at: datetime | None) -> str:

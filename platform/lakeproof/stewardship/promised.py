@@ -10,7 +10,7 @@ from lakeproof.lake.live import View
 from lakeproof.lake.promise import Declared
 from lakeproof.lake.published import first_published
 from lakeproof.lake.schema import stored_days
-from lakeproof.stewardship.attainment import Promise, PublishedDay, judge
+from lakeproof.stewardship.attainment import Promise, judge
 from lakeproof.window import Window
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from pyiceberg.table import Table as IcebergTable
 
+    from lakeproof.lake.replace import Day
     from lakeproof.stewardship.attainment import SlaDay
 
 BEFORE = timedelta(days=3)
@@ -50,16 +51,14 @@ def promised_days(table: IcebergTable | None, now: datetime) -> tuple[SlaDay, ..
     return tuple(day for day in judged if day.deadline <= now)
 
 
-def _published(table: IcebergTable, days: Sequence[date]) -> Mapping[date, PublishedDay]:
+def _published(table: IcebergTable, days: Sequence[date]) -> Mapping[Day, datetime | None]:
     """Return the published ones of some days: as looked up before, while the table is the same and no day is new."""
     if not days:
         return {}
     looked = _Looked(table.metadata_location, days[0], days[-1])
     known = _LOOKED.get(table.location())
     if known is None or known[0] != looked:
-        live = View.of(table, days).days
-        found = {day: PublishedDay(day, at) for day, at in first_published(table, live).items() if day is not None}
-        known = _LOOKED[table.location()] = (looked, found)
+        known = _LOOKED[table.location()] = (looked, first_published(table, View.of(table, days).days))
     return known[1]
 
 
@@ -71,5 +70,5 @@ class _Looked(NamedTuple):
     last: date
 
 
-_LOOKED: dict[str, tuple[_Looked, Mapping[date, PublishedDay]]] = {}
+_LOOKED: dict[str, tuple[_Looked, Mapping[Day, datetime | None]]] = {}
 """What was found last of each table. Finding it takes longer the older the table is, and a sensor asks each minute."""

@@ -12,12 +12,12 @@ from lakeproof.lake.live import View
 from lakeproof.lake.promise import Declared
 from lakeproof.lake.published import first_published
 from lakeproof.reads import awaited_by
-from lakeproof.stewardship.attainment import HISTORY, Promise, PublishedDay, Report, judge
+from lakeproof.stewardship.attainment import HISTORY, Promise, Report, judge
 from lakeproof.stewardship.critical import critical_path
 from lakeproof.window import ONE_DAY, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from datetime import date
 
     from pyiceberg.table import Table as IcebergTable
@@ -53,7 +53,7 @@ def report_of(lake: Lake, table: Table, now: datetime, days: int = HISTORY) -> R
     promise = in_force(table.sla, None if stored is None else Declared.of(stored.properties))
     judged = _days(table, promise, now, days)
     promised = [day for day in judged if promise.covers(day)]
-    published = _published(stored, promised) if stored is not None else {}
+    published = first_published(stored, View.of(stored, promised).days) if stored is not None and promised else {}
     gaps = {day: why for day in judged if (why := table.gap(day)) is not None}
     return Report(table.name, promise, now, judge(promise, judged, published, gaps, now))
 
@@ -76,12 +76,6 @@ def _days(table: Table, promise: Promise, now: datetime, count: int) -> tuple[da
     return Window(first, until).days if first < until else ()
 
 
-def _published(table: IcebergTable, days: Sequence[date]) -> dict[date, PublishedDay]:
-    """Return the published ones of some days. Nothing is read when none is asked for."""
-    live = View.of(table, days).days if days else {}
-    return {day: PublishedDay(day, at) for day, at in first_published(table, live).items() if day is not None}
-
-
 class LakeLineage:
     """What days were made from, by their evidence; of days that are not published, by the contracts that are loaded.
 
@@ -96,6 +90,7 @@ class LakeLineage:
         self._tables: dict[str, IcebergTable | None] = {}
         self._live: dict[At, tuple[str | None, datetime | None]] = {}
         self._looked: set[At] = set()
+        self._records: dict[tuple[str, str], dict[str, Any] | None] = {}
 
     def path(self, report: Report, day: SlaDay) -> tuple[Arrival, ...]:
         """Return the critical path of a day that was missed; it ended at midnight in the SLA's zone."""
@@ -132,7 +127,11 @@ class LakeLineage:
     def _record(self, at: At) -> dict[str, Any] | None:
         self._look(at)
         run, table = self._live.get(at, (None, None))[0], self._tables[at[0]]
-        return read_evidence(table, run) if run is not None and table is not None else None
+        if run is None or table is None:
+            return None
+        if (at[0], run) not in self._records:
+            self._records[at[0], run] = read_evidence(table, run)
+        return self._records[at[0], run]
 
     def _look(self, at: At) -> None:
         """Look up a day, and those around it, in one go."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from lakeproof.asset import table_assets
+from lakeproof.asset import tables_among
 from lakeproof.lakehouse import KEY as LAKE
 from lakeproof.stewardship.notifications import Message, NotificationError, Notifications
 from lakeproof.stewardship.reporting import incidents_of
@@ -46,7 +46,7 @@ def notifications(
         every_seconds: How often to look.
         name: The sensor's name.
     """
-    made = table_assets(asset.key for asset in assets if isinstance(asset, dg.AssetsDefinition))
+    made = tables_among(assets)
     owners = {one.table.name: one.table.owner for one in made}
 
     def look(context: dg.SensorEvaluationContext) -> dg.SkipReason:

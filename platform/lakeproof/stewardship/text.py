@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 BARS = {"met": "█", "late": "▄", "missing": "░"}
 """The bar of a day; one that does not count is a dot."""
 
+LEGEND = "█ in time, ▄ late, ░ not published, · does not count"
 BARS_IN_LINE = 30
 SHOWN_MISSES = 20
 HALF, MOST = Fraction(1, 2), Fraction(95, 100)
@@ -112,7 +113,7 @@ def markdown(report: Report, paths: Mapping[date, Sequence[Arrival]]) -> str:
         "```",
         *bar_lines(report.last(WINDOWS[-1])),
         "```",
-        "█ in time, ▄ late, ░ not published, · does not count",
+        LEGEND,
     ]
     if missed := [day for day in reversed(report.days) if day.missed]:
         lines += ["", "| missed | how | slowest |", "|---|---|---|"]

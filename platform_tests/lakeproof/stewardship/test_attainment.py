@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from lakeproof import Sla
-from lakeproof.stewardship.attainment import Attainment, Promise, PublishedDay, Report, judge
+from lakeproof.stewardship.attainment import Attainment, Promise, Report, judge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +44,7 @@ def report(
 ) -> Report:
     """Return the report of a table that began on the first day."""
     promise = promise or Promise(SLA, LONG_AGO)
-    live = {day(number): PublishedDay(day(number), first) for number, first in published.items()}
+    live = {day(number): first for number, first in published.items()}
     ended = (now.astimezone(ZoneInfo(promise.sla.timezone)).date() - FIRST).days
     days = [day(number) for number in range(max(ended, 0))]
     return Report("lab.readings", promise, now, judge(promise, days, live, gaps or {}, now))

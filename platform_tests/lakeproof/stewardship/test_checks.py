@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
@@ -42,10 +42,11 @@ class Location:
     instance: dg.DagsterInstance
     lakehouse: Lakehouse
     value: int = 1
+    promise: Sla = field(default_factory=lambda: Sla("06:00", since="2024-01-01"))
 
     def __post_init__(self) -> None:
         raw = declare("slas.raw", "collection", None)
-        clean = declare("slas.clean", "transformation", Sla("06:00", since="2024-01-01"))
+        clean = declare("slas.clean", "transformation", self.promise)
         mart = declare("slas.mart", "analysis", Sla("07:00", since="2024-01-01"))
 
         @daily_table(raw)
@@ -177,6 +178,19 @@ def test_it_says_whom_a_missed_day_waited_for(location: Location) -> None:
     assert "| 2024-01-03 | not published yet | slas.raw@2024-01-03, not published yet |" in str(
         location.evaluation("mart").metadata["report"].value
     )
+
+
+def test_a_new_due_time_does_not_hide_the_one_that_is_still_in_force(location: Location) -> None:
+    """Until a publish stores what the contract says now, days fall due as they were promised, and are judged then."""
+    stored = Location(location.instance, location.lakehouse, promise=Sla("09:00"))
+    stored.run("2024-01-02T05:00", "raw", "clean")
+    stored.tick("2024-01-02T09:30")
+    changed = Location(location.instance, location.lakehouse, promise=Sla("05:00"))
+
+    changed.tick("2024-01-03T05:01")
+    assert changed.says("clean") == (True, "2024-01-01 in time, due 2024-01-02 09:00")
+    assert "clean" in changed.tick("2024-01-03T09:01")
+    assert changed.says("clean") == (False, "2024-01-02 not published yet, due 2024-01-03 09:00")
 
 
 def test_tables_without_an_sla_have_no_check(location: Location) -> None:
