@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ import dagster as dg
 
 from lakeproof.asset import tables_among
 from lakeproof.errors import LakeproofError
+from lakeproof.lake.evidence import day_key, key_day
 from lakeproof.lakehouse import KEY
 from lakeproof.order import upstream_first
 from lakeproof.outside import SeenComplete, ask_source, source_specs
@@ -163,9 +164,15 @@ def _ask_for_days(context: dg.SensorEvaluationContext, looks: _Looks) -> dg.Sens
 def _remembered(cursor: str | None) -> dict[str, Memory]:
     """Return what a cursor says of each table; nothing when anyone wrote something else there."""
     try:
-        return {name: Memory(**told) for name, told in json.loads(cursor or "{}").items()}
+        return {name: _memory(Memory(**told)) for name, told in json.loads(cursor or "{}").items()}
     except (ValueError, TypeError, AttributeError):
         return {}
+
+
+def _memory(told: Memory) -> Memory:
+    """Return a memory whose days are days and whose causes are text; what is neither raises."""
+    asked = {day_key(key_day(key)): tuple(map(str, causes)) for key, causes in told.asked.items()}
+    return replace(told, asked=asked)
 
 
 def _requests(made: TableAsset, wanted: Mapping[Day, str]) -> Iterator[dg.RunRequest]:

@@ -34,12 +34,15 @@ from lakeproof import (
 from lakeproof.asset import run, table_assets
 from lakeproof.engine.cast import arrow_schema
 from lakeproof.errors import ContractError
+from lakeproof.lake.running import claimed
 from lakeproof.source import Completeness, Delivery, Precheck
 from lakeproof.spec import partition_tags
 from lakeproof.stewardship.publishing import report_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+    Worlds = Callable[..., "World"]
 
 NEW_YORK = "America/New_York"
 FIRST = date(2024, 2, 1)
@@ -191,6 +194,10 @@ class World:
                 run(made.table, made.maker, made.inputs, made.waits, cast("Any", context))
         return name, f"{first}" if first == last else f"{first}..{last}"
 
+    def run(self, asset: dg.AssetsDefinition, day: date) -> None:
+        """Run a day that no sensor asked for."""
+        self._run(dg.RunRequest(asset_selection=[asset.key], tags=partition_tags(day, day)))
+
     def until(self, day: date, hour: int = 9) -> None:
         """Move the clock to an hour of a day in New York."""
         self.now = datetime(day.year, day.month, day.day, hour, tzinfo=UTC) + timedelta(hours=5)
@@ -211,6 +218,16 @@ def instance() -> Iterator[dg.DagsterInstance]:
     """Return an empty record of Dagster's, whose runs may finish without a log on the console."""
     with dg.DagsterInstance.ephemeral() as made:
         yield made
+
+
+@pytest.fixture
+def world_of(instance: dg.DagsterInstance, lakehouse: Lakehouse) -> Worlds:
+    """Return what puts a world together from its assets, and what it is to know from an earlier one."""
+
+    def put_together(*assets: dg.AssetsDefinition, **known: Any) -> World:
+        return World(instance, lakehouse, list(assets), **known)
+
+    return put_together
 
 
 @pytest.fixture
@@ -270,9 +287,7 @@ def test_a_shelf_is_a_source(shelf: Shelf) -> None:
     assert isinstance(shelf, Source)
 
 
-def test_what_is_only_waited_for_is_waited_for(
-    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
-) -> None:
+def test_what_is_only_waited_for_is_waited_for(world_of: Worlds, instance: dg.DagsterInstance, shelf: Shelf) -> None:
     """A day is asked for once both are there, turns green, and again when what was waited for happened anew."""
     raw, bell = table("lab.raw"), Bell()
 
@@ -280,7 +295,7 @@ def test_what_is_only_waited_for_is_waited_for(
     def collect(delivered: pl.DataFrame) -> pl.DataFrame:
         return delivered
 
-    world = World(instance, lakehouse, [collect])
+    world = world_of(collect)
     shelf.values |= {FIRST: 1, FIRST + timedelta(days=1): 1}
     world.until(FIRST + timedelta(days=2))
     assert world.settle() == []
@@ -298,12 +313,12 @@ def test_what_is_only_waited_for_is_waited_for(
     assert list(world.values(raw)) == [FIRST]
 
 
-def test_sixty_days_are_each_asked_for_once(instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf) -> None:
+def test_sixty_days_are_each_asked_for_once(world_of: Worlds, lakehouse: Lakehouse, shelf: Shelf) -> None:
     """Late sources, a held day, a restated day, and daylight saving: each request is there once, and no other is."""
     promise = Sla(due="01:00", timezone=NEW_YORK, since=FIRST)
     raw, collect = collected(shelf, sla=promise)
     three, sum_up = trailing(raw, sla=promise)
-    world = World(instance, lakehouse, [collect, sum_up])
+    world = world_of(collect, sum_up)
     days = [FIRST + timedelta(days=n) for n in range(60)]
     late, held, restated, spring = days[10], days[20], days[30], date(2024, 3, 10)
     expected: list[tuple[str, str]] = []
@@ -360,13 +375,11 @@ def test_sixty_days_are_each_asked_for_once(instance: dg.DagsterInstance, lakeho
         assert report.over(90).share == (60 - len(missed[promised.name])) / 60
 
 
-def test_a_day_whose_run_fails_is_not_asked_for_again_until_its_input_changes(
-    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
-) -> None:
+def test_a_day_whose_run_fails_is_not_asked_for_again_until_its_input_changes(world_of: Worlds, shelf: Shelf) -> None:
     """A run that breaks is an incident for people; the same cause would break it again."""
     raw, collect = collected(shelf)
     _, take = derived("sensed.later", raw=raw)
-    world = World(instance, lakehouse, [collect, take])
+    world = world_of(collect, take)
     shelf.values[FIRST] = 1
     world.until(FIRST + timedelta(days=1))
     world.failing = {"later"}
@@ -378,29 +391,27 @@ def test_a_day_whose_run_fails_is_not_asked_for_again_until_its_input_changes(
     assert world.settle() == [("raw", str(FIRST)), ("later", str(FIRST))]
 
 
-def test_a_parent_that_ran_again_with_the_same_content_causes_nothing(
-    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
-) -> None:
+def test_a_parent_that_ran_again_with_the_same_content_causes_nothing(world_of: Worlds, shelf: Shelf) -> None:
     """What counts is what is published, not that something ran."""
     raw, collect = collected(shelf)
     _, take = derived("sensed.later", raw=raw)
-    world = World(instance, lakehouse, [collect, take])
+    world = world_of(collect, take)
     shelf.values[FIRST] = 1
     world.until(FIRST + timedelta(days=1))
     world.settle()
 
-    world._run(dg.RunRequest(asset_selection=[collect.key], tags=partition_tags(FIRST, FIRST)))
+    world.run(collect, FIRST)
 
     assert world.settle() == []
 
 
 def test_a_chain_is_asked_for_as_one_stretch_and_made_again_from_a_restated_day_on(
-    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
+    world_of: Worlds, shelf: Shelf
 ) -> None:
     """Each day builds on the one before: a day that changed takes all later ones with it, in one run."""
     raw, collect = collected(shelf)
     total, add = cumulative(raw)
-    world = World(instance, lakehouse, [collect, add])
+    world = world_of(collect, add)
     shelf.values |= {FIRST + timedelta(days=n): 1 for n in range(10)}
     last = FIRST + timedelta(days=9)
     world.until(last + timedelta(days=1))
@@ -412,29 +423,25 @@ def test_a_chain_is_asked_for_as_one_stretch_and_made_again_from_a_restated_day_
     assert world.values(total)[last] == 14
 
 
-def test_the_sensors_have_no_memory_that_they_need(
-    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
-) -> None:
+def test_the_sensors_have_no_memory_that_they_need(world_of: Worlds, shelf: Shelf) -> None:
     """A code server that starts anew, with the cursor or without it, asks for nothing that is there."""
     raw, collect = collected(shelf)
     _, take = derived("sensed.later", raw=raw)
-    world = World(instance, lakehouse, [collect, take])
+    world = world_of(collect, take)
     shelf.values |= {FIRST + timedelta(days=n): 1 for n in range(5)}
     world.until(FIRST + timedelta(days=5))
     world.settle()
 
-    again = World(instance, lakehouse, [collect, take], world.now)
+    again = world_of(collect, take, now=world.now)
     assert again.settle() == []
-    again = World(instance, lakehouse, [collect, take], world.now, dict(world.cursors))
+    again = world_of(collect, take, now=world.now, cursors=dict(world.cursors))
     assert again.settle() == []
 
 
-def test_a_clock_that_jumps_back_asks_for_nothing_again(
-    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
-) -> None:
+def test_a_clock_that_jumps_back_asks_for_nothing_again(world_of: Worlds, shelf: Shelf) -> None:
     """A day that was refused stays asked for, whatever the clock says meanwhile."""
     _, collect = collected(shelf)
-    world = World(instance, lakehouse, [collect])
+    world = world_of(collect)
     shelf.values |= {FIRST: 1, FIRST + timedelta(days=1): -1}
     world.until(FIRST + timedelta(days=2))
     assert world.settle() == [("raw", f"{FIRST}..{FIRST + timedelta(days=1)}")]
@@ -445,9 +452,7 @@ def test_a_clock_that_jumps_back_asks_for_nothing_again(
     assert world.settle() == []
 
 
-def test_a_source_that_breaks_is_told_and_keeps_no_other_from_being_asked(
-    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
-) -> None:
+def test_a_source_that_breaks_is_told_and_keeps_no_other_from_being_asked(world_of: Worlds, shelf: Shelf) -> None:
     """The reason is one line; days of other sources arrive."""
     _, collect = collected(shelf)
     other = table("sensed.other")
@@ -457,7 +462,7 @@ def test_a_source_that_breaks_is_told_and_keeps_no_other_from_being_asked(
     def take(delivered: pl.DataFrame) -> pl.DataFrame:
         return delivered
 
-    world = World(instance, lakehouse, [collect, take])
+    world = world_of(collect, take)
     shelf.broken = True
     world.until(FIRST + timedelta(days=1))
 
@@ -466,11 +471,11 @@ def test_a_source_that_breaks_is_told_and_keeps_no_other_from_being_asked(
 
 
 def test_a_source_day_turns_green_when_it_is_complete(
-    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
+    world_of: Worlds, instance: dg.DagsterInstance, shelf: Shelf
 ) -> None:
     """The source is an external asset upstream of its table, with the table's days."""
     _, collect = collected(shelf)
-    world = World(instance, lakehouse, [collect])
+    world = world_of(collect)
     shelf.values[FIRST] = 1
     world.until(FIRST + timedelta(days=2))
     world.tick("sources")
@@ -491,11 +496,11 @@ def test_a_source_day_turns_green_when_it_is_complete(
     ],
 )
 def test_a_pipeline_says_when_days_are_asked_for_and_how_many(
-    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf, common: Pipeline, asked: Mapping[int, list[str]]
+    world_of: Worlds, shelf: Shelf, common: Pipeline, asked: Mapping[int, list[str]]
 ) -> None:
     """A schedule holds days back until it fires; without catch-up only the latest one is asked for."""
     _, collect = collected(shelf, pipeline=common)
-    world = World(instance, lakehouse, [collect])
+    world = world_of(collect)
     shelf.values |= {FIRST + timedelta(days=n): 1 for n in range(3)}
     for hour, days in asked.items():
         world.until(FIRST + timedelta(days=3), hour)
@@ -503,11 +508,11 @@ def test_a_pipeline_says_when_days_are_asked_for_and_how_many(
 
 
 def test_where_days_depend_on_the_past_a_day_mended_by_hand_lets_the_next_ones_go(
-    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
+    world_of: Worlds, shelf: Shelf
 ) -> None:
     """A held day stops those after it; when it is published they are asked for, though their inputs are the same."""
     raw, collect = collected(shelf, pipeline=Pipeline("lab", depends_on_past=True))
-    world = World(instance, lakehouse, [collect])
+    world = world_of(collect)
     days = [FIRST + timedelta(days=n) for n in range(3)]
     shelf.values |= {days[0]: 1, days[1]: -1, days[2]: 1}
     world.until(days[2] + timedelta(days=1))
@@ -515,19 +520,19 @@ def test_where_days_depend_on_the_past_a_day_mended_by_hand_lets_the_next_ones_g
     assert set(world.values(raw)) == {days[0]}
 
     shelf.values[days[1]] = 1
-    world._run(dg.RunRequest(asset_selection=[collect.key], tags=partition_tags(days[1], days[1])))
+    world.run(collect, days[1])
 
     assert world.settle() == [("raw", str(days[2]))]
     assert set(world.values(raw)) == set(days)
 
 
 def test_a_day_of_a_chain_that_is_held_is_not_asked_for_again_because_the_one_before_it_is_there_now(
-    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
+    world_of: Worlds, shelf: Shelf
 ) -> None:
     """A stretch was asked for at once: what was refused in it was judged with the day before, and those after wait."""
     _, collect = collected(shelf, audits=[audit.sql("not_large", "value < 100")])
     total, add = cumulative(table("sensed.raw"))
-    world = World(instance, lakehouse, [collect, add])
+    world = world_of(collect, add)
     days = [FIRST + timedelta(days=n) for n in range(4)]
     shelf.values |= dict(zip(days, (1, -5, 1, 1), strict=True))
     world.until(days[3] + timedelta(days=1))
@@ -551,12 +556,10 @@ def test_the_queue_keeps_a_pipelines_bound_on_runs(tmp_path: Any, lakehouse: Lak
         assert limits == {"lab": 2}
 
 
-def test_the_cursor_is_small_when_all_is_there(
-    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
-) -> None:
+def test_the_cursor_is_small_when_all_is_there(world_of: Worlds, shelf: Shelf) -> None:
     """What is published is not remembered: a cursor does not grow with the age of a table."""
     _, collect = collected(shelf)
-    world = World(instance, lakehouse, [collect])
+    world = world_of(collect)
     shelf.values |= {FIRST + timedelta(days=n): 1 for n in range(40)}
     world.until(FIRST + timedelta(days=40))
     world.settle()
@@ -566,14 +569,14 @@ def test_the_cursor_is_small_when_all_is_there(
 
 
 def test_a_table_waits_for_days_of_another_location_that_need_not_be_loaded(
-    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
+    world_of: Worlds, lakehouse: Lakehouse, shelf: Shelf
 ) -> None:
     """What is published is asked of the lake: a location that is down, or unknown to Dagster, changes nothing."""
     raw, collect = collected(shelf)
     _, take = derived("sensed.later", raw=raw)
     shelf.values[FIRST] = 1
     with dg.DagsterInstance.ephemeral() as elsewhere:
-        here, there = World(instance, lakehouse, [take]), World(elsewhere, lakehouse, [collect])
+        here, there = world_of(take), World(elsewhere, lakehouse, [collect])
         for world in (here, there):
             world.until(FIRST + timedelta(days=1))
 
@@ -584,12 +587,12 @@ def test_a_table_waits_for_days_of_another_location_that_need_not_be_loaded(
 
 
 def test_a_long_history_turns_green_a_part_at_a_time(
-    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+    world_of: Worlds, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A tick records no more days than its daemon can, the oldest first; the others come with the next ticks."""
     monkeypatch.setattr(sensors, "EVENTS_AT_ONCE", 3)
     _, collect = collected(shelf)
-    world = World(instance, lakehouse, [collect])
+    world = world_of(collect)
     days = [FIRST + timedelta(days=n) for n in range(5)]
     shelf.values |= dict.fromkeys(days, 1)
     world.until(days[4] + timedelta(days=1))
@@ -597,9 +600,7 @@ def test_a_long_history_turns_green_a_part_at_a_time(
     assert world.settle() == [("raw", f"{days[0]}..{days[2]}"), ("raw", f"{days[3]}..{days[4]}")]
 
 
-def test_a_tick_that_takes_long_is_gone_on_with_in_the_next(
-    instance: dg.DagsterInstance, lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_tick_that_takes_long_is_gone_on_with_in_the_next(world_of: Worlds, monkeypatch: pytest.MonkeyPatch) -> None:
     """Dagster breaks off a tick that takes too long, so one ends by itself, and the next begins where it ended."""
     monkeypatch.setattr(sensors, "TICK_SECONDS", -1)
     assets = []
@@ -610,7 +611,7 @@ def test_a_tick_that_takes_long_is_gone_on_with_in_the_next(
             return pl.DataFrame({"day": window.days, "value": [1] * len(window.days)}).cast({"value": pl.Int32})
 
         assets.append(make)
-    world = World(instance, lakehouse, assets)
+    world = world_of(*assets)
     world.until(FIRST + timedelta(days=1))
 
     assert [len(world.tick("readiness")) for _ in range(3)] == [1, 1, 0]
@@ -646,13 +647,11 @@ def test_tables_in_a_circle_are_refused_when_the_location_is_put_together() -> N
         readiness([make_first, make_second])
 
 
-def test_what_was_restated_and_restated_back_is_asked_for_each_time(
-    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
-) -> None:
+def test_what_was_restated_and_restated_back_is_asked_for_each_time(world_of: Worlds, shelf: Shelf) -> None:
     """Content that was there before is a new cause when the day was made from other content since."""
     raw, collect = collected(shelf)
     later, take = derived("sensed.later", raw=raw)
-    world = World(instance, lakehouse, [collect, take])
+    world = world_of(collect, take)
     world.until(FIRST + timedelta(days=1))
     for value in (1, 2, 1, 2):
         shelf.values[FIRST] = value
@@ -661,12 +660,10 @@ def test_what_was_restated_and_restated_back_is_asked_for_each_time(
         assert world.values(later) == {FIRST: value}
 
 
-def test_days_after_one_that_is_held_wait_for_it_and_it_is_asked_for_once(
-    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
-) -> None:
+def test_days_after_one_that_is_held_wait_for_it_and_it_is_asked_for_once(world_of: Worlds, shelf: Shelf) -> None:
     """Where days depend on the past, each new day finds out that the one before is not there; no run fails of it."""
     _, collect = collected(shelf, pipeline=Pipeline("lab", depends_on_past=True))
-    world = World(instance, lakehouse, [collect])
+    world = world_of(collect)
     days = [FIRST + timedelta(days=n) for n in range(4)]
     shelf.values |= {days[0]: 1, days[1]: -1, days[2]: 1, days[3]: 1}
     for day in days:
@@ -679,13 +676,11 @@ def test_days_after_one_that_is_held_wait_for_it_and_it_is_asked_for_once(
     assert world.settle() == [("raw", f"{days[1]}..{days[3]}")]
 
 
-def test_a_chain_that_is_made_again_and_held_on_the_way_is_asked_for_once(
-    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
-) -> None:
+def test_a_chain_that_is_made_again_and_held_on_the_way_is_asked_for_once(world_of: Worlds, shelf: Shelf) -> None:
     """Its first day has other content since; the held one was judged with that."""
     _, collect = collected(shelf, audits=[audit.sql("not_large", "value < 100")])
     _, add = cumulative(table("sensed.raw"))
-    world = World(instance, lakehouse, [collect, add])
+    world = world_of(collect, add)
     days = [FIRST + timedelta(days=n) for n in range(5)]
     shelf.values |= dict.fromkeys(days, 1)
     world.until(days[4] + timedelta(days=1))
@@ -696,28 +691,26 @@ def test_a_chain_that_is_made_again_and_held_on_the_way_is_asked_for_once(
 
 
 def test_a_gap_that_is_declared_upstream_lets_days_go_though_nothing_was_published(
-    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
+    world_of: Worlds, shelf: Shelf
 ) -> None:
     """The code changed and the lake did not."""
     first, second = FIRST, FIRST + timedelta(days=1)
     raw, collect = collected(shelf)
     shelf.values[second] = 1
-    world = World(instance, lakehouse, [collect, derived("sensed.later", raw=raw.last(days=2))[1]])
+    world = world_of(collect, derived("sensed.later", raw=raw.last(days=2))[1])
     world.until(second + timedelta(days=1))
     assert world.settle() == [("raw", str(second))]
 
     raw, collect = collected(shelf, gaps={first: "it rained"})
     later = derived("sensed.later", raw=raw.last(days=2))[1]
-    world = World(instance, lakehouse, [collect, later], world.now, world.cursors, world.run_keys)
+    world = world_of(collect, later, now=world.now, cursors=world.cursors, run_keys=world.run_keys)
     assert world.settle() == [("later", f"{first}..{second}")]
 
 
-def test_a_day_that_was_asked_for_and_is_not_there_is_told(
-    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
-) -> None:
+def test_a_day_that_was_asked_for_and_is_not_there_is_told(world_of: Worlds, shelf: Shelf) -> None:
     """A sensor that has nothing to ask for does not say that all is well."""
     _, collect = collected(shelf)
-    world = World(instance, lakehouse, [collect])
+    world = world_of(collect)
     shelf.values[FIRST] = -1
     world.until(FIRST + timedelta(days=1))
     world.settle()
@@ -726,12 +719,12 @@ def test_a_day_that_was_asked_for_and_is_not_there_is_told(
 
 
 def test_what_is_published_while_a_sensor_looks_causes_one_request(
-    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+    world_of: Worlds, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The gate must not let a day go on what the request's cause does not know of yet."""
     raw, collect = collected(shelf)
     _, take = derived("sensed.later", raw=raw)
-    world = World(instance, lakehouse, [collect, take])
+    world = world_of(collect, take)
     days = [FIRST, FIRST + timedelta(days=1)]
     shelf.values[days[0]] = 1
     world.until(days[1])
@@ -744,7 +737,7 @@ def test_what_is_published_while_a_sensor_looks_causes_one_request(
     def check_late(lake: Any, table: Table, *more: Any) -> gate.Readiness:
         if table.name == "sensed.later":
             monkeypatch.undo()
-            world._run(dg.RunRequest(asset_selection=[collect.key], tags=partition_tags(days[1], days[1])))
+            world.run(collect, days[1])
         return check(lake, table, *more)
 
     monkeypatch.setattr(gate, "check", check_late)
@@ -754,11 +747,11 @@ def test_what_is_published_while_a_sensor_looks_causes_one_request(
 
 
 def test_without_catch_up_a_day_that_was_made_is_made_again_when_its_source_changes(
-    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
+    world_of: Worlds, shelf: Shelf
 ) -> None:
     """Days that are missing are left alone; what is published is kept true."""
     raw, collect = collected(shelf, pipeline=Pipeline("lab", catchup=False))
-    world = World(instance, lakehouse, [collect])
+    world = world_of(collect)
     days = [FIRST + timedelta(days=n) for n in range(4)]
     for day in days[1:]:
         shelf.values[day] = 1
@@ -771,12 +764,12 @@ def test_without_catch_up_a_day_that_was_made_is_made_again_when_its_source_chan
 
 
 def test_what_another_engine_publishes_is_a_cause_like_any_other(
-    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
+    world_of: Worlds, lakehouse: Lakehouse, shelf: Shelf
 ) -> None:
     """It has no evidence, so its content is told from its files: each restatement is asked for, once."""
     raw, collect = collected(shelf)
     later, take = derived("sensed.later", raw=raw)
-    world = World(instance, lakehouse, [collect, take])
+    world = world_of(collect, take)
     shelf.values[FIRST] = 1
     world.until(FIRST + timedelta(days=1))
     world.settle()
@@ -788,9 +781,7 @@ def test_what_another_engine_publishes_is_a_cause_like_any_other(
         assert world.values(later) == {FIRST: value}
 
 
-def test_a_held_day_is_asked_for_again_when_what_its_audits_refer_to_changed(
-    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf
-) -> None:
+def test_a_held_day_is_asked_for_again_when_what_its_audits_refer_to_changed(world_of: Worlds, shelf: Shelf) -> None:
     """What is referred to is an input of the verdict; a day that is published is not made again for it."""
     raw, collect = collected(shelf)
     other = Shelf({FIRST: 2})
@@ -800,7 +791,7 @@ def test_a_held_day_is_asked_for_again_when_what_its_audits_refer_to_changed(
     def take(delivered: pl.DataFrame) -> pl.DataFrame:
         return delivered
 
-    world = World(instance, lakehouse, [collect, take])
+    world = world_of(collect, take)
     shelf.values[FIRST] = 1
     world.until(FIRST + timedelta(days=1))
     assert world.settle() == [("raw", str(FIRST)), ("checked", str(FIRST))]
@@ -813,13 +804,39 @@ def test_a_held_day_is_asked_for_again_when_what_its_audits_refer_to_changed(
     assert world.settle() == [("raw", str(FIRST))]
 
 
-@pytest.mark.parametrize("cursor", ["2024-02-01", "[]", '{"sensed.raw": {"day": 1}}'])
-def test_a_cursor_that_is_none_is_forgotten(
-    instance: dg.DagsterInstance, lakehouse: Lakehouse, shelf: Shelf, cursor: str
+def test_a_day_that_a_run_is_making_is_not_asked_for_meanwhile(
+    world_of: Worlds, lakehouse: Lakehouse, shelf: Shelf
 ) -> None:
+    """Whoever began it; the other days are asked for, and this one too when that run has ended without it."""
+    raw, collect = collected(shelf)
+    world = world_of(collect)
+    days = [FIRST, FIRST + timedelta(days=1)]
+    shelf.values |= dict.fromkeys(days, 1)
+    world.until(days[1] + timedelta(days=1))
+    with claimed(lakehouse.lake.ensure(raw), "20240203T000000000000-0000000a", [days[0]]):
+        assert world.settle() == [("raw", str(days[1]))]
+        assert f"sensed.raw {days[0]}: being made" in (world.said["readiness"] or "")
+
+    assert world.settle() == [("raw", str(days[0]))]
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "2024-02-01",
+        "[]",
+        '{"sensed.raw": {"day": 1}}',
+        '{"sensed.raw": {"asked": 1}}',
+        '{"sensed.raw": {"asked": {"2024-02-01": 1}}}',
+        '{"sensed.raw": {"asked": {"today": ["a"]}}}',
+        '{"sensed.raw": {"waits": 1}}',
+        '{"sensed.raw": {"mark": []}}',
+    ],
+)
+def test_a_cursor_that_is_none_is_forgotten(world_of: Worlds, shelf: Shelf, cursor: str) -> None:
     """A person can set a cursor in the UI to anything: the sensor goes on, for it has no memory that it needs."""
     _, collect = collected(shelf)
-    world = World(instance, lakehouse, [collect], cursors={"readiness": cursor})
+    world = world_of(collect, cursors={"readiness": cursor})
     shelf.values[FIRST] = 1
     world.until(FIRST + timedelta(days=1))
 
