@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 FEED_URL, FEED_KEY, LANDING = "FLIGHTS_FEED_URL", "FLIGHTS_FEED_KEY", "FLIGHTS_LANDING"
 START_SECONDS = 30
+END_SECONDS = 10
 
 
 @contextmanager
@@ -95,7 +96,11 @@ def _feed(folder: Path, rate: float, replay: Replay, found: dict[str, str]) -> I
         yield f"http://127.0.0.1:{_port(port, feed)}"
     finally:
         feed.terminate()
-        feed.wait()
+        try:
+            feed.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:  # a shell may have it ignore the signal
+            feed.kill()
+            feed.wait()
         port.unlink(missing_ok=True)
 
 
