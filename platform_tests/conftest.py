@@ -9,8 +9,9 @@ import pytest
 from flights.feed.server import DEMO_KEY, KEY_VARIABLE
 from flights.outside import outside
 from lakeproof import Lakehouse
-from lakeproof.asset import open_inputs
-from lakeproof.wap import Work, base_of, write_audit_publish
+from lakeproof.journey import open_inputs
+from lakeproof.wap import write_audit_publish
+from lakeproof.work import Work, base_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

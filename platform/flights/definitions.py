@@ -1,4 +1,4 @@
-"""The flights code location: every table, their lake, its upkeep, what asks for their days, and their SLAs."""
+"""The flights code location: every table, their lake, its upkeep, what asks for their days, SLAs, and outputs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dagster as dg
 
 from flights import analysis, collection, transformation, value
 from flights.days import LIVE
-from lakeproof import Lakehouse, maintenance, notifications, readiness, slas
+from lakeproof import Lakehouse, maintenance, notifications, output_jobs, readiness, slas
 
 LAYERS = (collection, transformation, analysis, value)
 
@@ -22,4 +22,5 @@ defs = dg.Definitions.merge(
     readiness(TABLES, default_status=dg.DefaultSensorStatus.RUNNING if LIVE else dg.DefaultSensorStatus.STOPPED),
     slas(TABLES),
     notifications(TABLES),
+    output_jobs(TABLES),
 )

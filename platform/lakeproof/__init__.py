@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lakeproof.errors import LakeproofError
     from lakeproof.jobs import maintenance
     from lakeproof.lakehouse import Lakehouse
+    from lakeproof.output_job import output_jobs
     from lakeproof.parts import Audit, Column, Sla, Value
     from lakeproof.pipeline import Pipeline
     from lakeproof.sensors import readiness
@@ -46,6 +47,7 @@ _HOMES = {
     "daily_table": "lakeproof.asset",
     "maintenance": "lakeproof.jobs",
     "notifications": "lakeproof.stewardship.telling",
+    "output_jobs": "lakeproof.output_job",
     "readiness": "lakeproof.sensors",
     "slas": "lakeproof.stewardship.checks",
     "sql_table": "lakeproof.asset",
@@ -73,6 +75,7 @@ __all__ = [
     "daily_table",
     "maintenance",
     "notifications",
+    "output_jobs",
     "readiness",
     "slas",
     "sql_table",

@@ -3,36 +3,28 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from lakeproof import gate
-from lakeproof.audit.guards import GUARDS, guarded
+from lakeproof.audit.guards import guarded
 from lakeproof.contract import Input, Table, as_input
 from lakeproof.engine.function import Maker, function_maker, sql_maker
-from lakeproof.errors import ContractError, LakeproofError, UsageError
-from lakeproof.lake.live import View
+from lakeproof.errors import ContractError, UsageError
+from lakeproof.journey import Asked, take
 from lakeproof.lakehouse import KEY
-from lakeproof.outcome import DayOutcome, NextStep, Outcome, readers_see
-from lakeproof.parts import PRE_CHECK
-from lakeproof.precheck import Cleared, precheck
-from lakeproof.progress import Step, report
-from lakeproof.reading import Reader, TableReader
 from lakeproof.record import record
-from lakeproof.rejects import table_of_rejects
-from lakeproof.source.protocol import Awaited, Source, SourceReader, by_key
+from lakeproof.source.protocol import Awaited, Source
 from lakeproof.spec import asset_options, source_key, without_preview_warnings
-from lakeproof.wap import Work, base_of, write_audit_publish
-from lakeproof.window import Window, as_day
+from lakeproof.window import as_day
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from lakeproof.lake.catalog import Lake
-    from lakeproof.verdict import AuditResult
+    from lakeproof.outcome import Outcome
 
 
 IGNORE_READINESS_TAG = "lakeproof/ignore-readiness"
@@ -195,7 +187,7 @@ def _asset(table: Table, maker: Maker, given: _Given, deps: Sequence[Any]) -> dg
     deps = [*deps, *given.deps, *(source_key(table, name) for name in waits)]
 
     def body(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        yield from record(context, table, lambda: run(table, maker, inputs, waits, context))
+        yield from record(context, table, lambda: run(_MADE[asset.key], context))
 
     with without_preview_warnings():
         asset: dg.AssetsDefinition = dg.asset(
@@ -209,150 +201,29 @@ def _asset(table: Table, maker: Maker, given: _Given, deps: Sequence[Any]) -> dg
     return asset
 
 
-def run(
-    table: Table,
-    maker: Maker,
-    inputs: Mapping[str, Input | Source],
-    waits: Mapping[str, Awaited],
-    context: dg.AssetExecutionContext,
-) -> Outcome:
-    """Take the days of a Dagster run through the gate and the publish path.
+def run(made: TableAsset, context: dg.AssetExecutionContext) -> Outcome:
+    """Take the days of a Dagster run on their journey.
 
     Raises:
         LakeproofError: The run refused as a whole; nothing was published.
     """
-    report(Step(table.name, "ready"))
     lake: Lake = getattr(context.resources, KEY).lake
-    days = tuple(as_day(key) for key in context.partition_keys) if table.partition else (None,)
-    readiness = gate.check(lake, table, [*inputs.values(), *waits.values()], days)
-    if why_unready := _why_ignored(context):
-        readiness = readiness.all_the_same()
-    outcome, cleared = Outcome(table.name, None, ()), Cleared(())
-    if readiness.ready:
-        cleared = precheck(lake, table, inputs, readiness.ready)
-    if cleared.days:
-        report(Step(table.name, "read"))
-        # Before the table's own: whoever is between its two publishes is found out by either.
-        rejects_base = base_of(lake, table_of_rejects(table), cleared.days) if table.on_reject == "split" else None
-        chained = any(isinstance(how, Input) and how.kind == "previous" for how in inputs.values())
-        unready = {day: tuple(lack.reason for lack in lacks) for day, lacks in readiness.ignored.items()}
-        base = base_of(lake, table, cleared.days, chained=chained)
-        work = Work(
-            table=table,
-            maker=maker,
-            readers=open_inputs(lake, table, inputs, cleared.days, cleared.counts, readiness.states),
-            days=cleared.days,
-            base=base,
-            sequential=any(isinstance(i, Input) and i.kind in {"last", "previous"} for i in inputs.values()),
-            context=context,
-            dagster_run=context.run.run_id,
-            waited={name: _waited(how, readiness) for name, how in waits.items()},
-            waived=readiness.waived,
-            rejects_base=rejects_base,
-            unready=unready,
-            why_unready=why_unready,
-        )
-        try:
-            outcome = write_audit_publish(lake, work)
-        except LakeproofError as error:
-            error.readers = error.readers or "see what they saw before this run"
-            raise
-    return _whole(lake, table, outcome, readiness, cleared, days)
+    days = tuple(as_day(key) for key in context.partition_keys) if made.table.partition else (None,)
+    return take(lake, made, days, Asked(context, context.run.run_id, why_ignored(context.run.tags)))
 
 
-def _waited(how: Awaited, readiness: gate.Readiness) -> dict[str, Any]:
-    """Return what was waited for, for the evidence."""
-    states = by_key(readiness.states.get(how.name, {}))
-    return {"source": how.name, "version": states, "states": states}
-
-
-def _why_ignored(context: dg.AssetExecutionContext) -> str:
-    """Return why a run goes on with days that are not ready; nothing when it does not.
+def why_ignored(tags: Mapping[str, str]) -> str:
+    """Return why a run goes on with days that are not ready, as its tags say; nothing when it does not.
 
     Raises:
         UsageError: It is asked to, and nobody says why.
     """
-    if IGNORE_READINESS_TAG not in context.run.tags:
+    if IGNORE_READINESS_TAG not in tags:
         return ""
-    if reason := context.run.tags[IGNORE_READINESS_TAG].strip():
+    if reason := tags[IGNORE_READINESS_TAG].strip():
         return reason
     msg = f"The run's tag {IGNORE_READINESS_TAG} is empty: readiness is ignored for a reason."
     raise UsageError(msg, next_step="say why, in the tag; the evidence keeps it")
-
-
-def _whole(
-    lake: Lake, table: Table, outcome: Outcome, readiness: gate.Readiness, cleared: Cleared, days: Sequence[Any]
-) -> Outcome:
-    """Add the days that the gate or a pre-check did not let through, and what the pre-checks found of the others."""
-    done = {
-        day.day: replace(
-            day,
-            before=cleared.results.get(day.day, ()),
-            ignored="; ".join(lack.reason for lack in readiness.ignored.get(day.day, ())),
-        )
-        for day in outcome.days
-    }
-    blocked = {day: results for day, results in cleared.results.items() if day not in done}
-    if absent := [*readiness.refused, *readiness.gaps, *blocked]:
-        live = View.open(lake, table, [day for day in absent if day is not None] if table.partition else None).days
-        for day, lacks in readiness.refused.items():
-            reason, steps = "; ".join(lack.reason for lack in lacks), tuple(lack.step for lack in lacks)
-            done[day] = DayOutcome(day, "not-ready", reason, readers_see(live.get(day)), steps=steps)
-        for day, why in readiness.gaps.items():
-            done[day] = DayOutcome(day, "gap", why, readers_see(live.get(day)))
-        holding = {day: [result for result in results if result.holds] for day, results in blocked.items()}
-        first = next((day for day, found in holding.items() if found), None)
-        for day, results in blocked.items():
-            readers = readers_see(live.get(day))
-            if holding[day]:
-                reason = "; ".join(result.finding for result in holding[day])
-                steps = tuple(_remedy(result, table) for result in holding[day])
-                done[day] = DayOutcome(day, "blocked", reason, readers, before=results, steps=steps)
-            else:
-                why, step = f"it builds on {first}, which is blocked", NextStep(f"see {first} first")
-                done[day] = DayOutcome(day, "not-ready", why, readers, before=results, steps=(step,))
-    whole = replace(outcome, days=tuple(done[day] for day in days))
-    report(whole)
-    return whole
-
-
-def _remedy(result: AuditResult, table: Table) -> NextStep:
-    """Return what helps where a source was refused before it was read."""
-    if result.audit == PRE_CHECK:
-        return NextStep("talk to the source's owner, or change the source's fields to what is true")
-    wider = f"if so many rows are right, widen audit {result.audit} of {table.name}"
-    if result.audit in {guard.name for _, guard in GUARDS}:
-        wider = f"if so many rows are right, declare audit.volume(factor=…) in {table.name}, in place of {result.audit}"
-    return NextStep(f"talk to the source's owner; {wider}")
-
-
-def open_inputs(
-    lake: Lake,
-    table: Table,
-    inputs: Mapping[str, Input | Source],
-    days: Sequence[Any],
-    counts: Mapping[str, Mapping[Any, int] | None] | None = None,
-    states: Mapping[str, Mapping[Any, str]] | None = None,
-) -> dict[str, Reader]:
-    """Open what a table reads for some days, each input at one snapshot.
-
-    Args:
-        lake: The lake.
-        table: The contract.
-        inputs: What it reads, by name.
-        days: The days.
-        counts: What sources counted before, by input.
-        states: What told each day's state from any other, by source.
-    """
-    counted, told = counts or {}, states or {}
-    windows = [Window.of(day, timezone=table.timezone) for day in days if day is not None]
-    whole = Window.of(days[0], days[-1], table.timezone) if windows else None
-    return {
-        name: TableReader.open(lake, how, windows)
-        if isinstance(how, Input)
-        else SourceReader(how, whole, counted.get(name), told.get(how.name, {}))
-        for name, how in inputs.items()
-    }
 
 
 def _named(body: Callable[..., Any], table: Table) -> Callable[..., Any]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from lakeproof.lake.catalog import Lake
-    from lakeproof.lake.replace import Day
+    from lakeproof.lake.days import Day
     from lakeproof.source.protocol import Awaited, Completeness
 
     Ask = Callable[[Awaited, Window | None], Mapping[Day, Completeness]]

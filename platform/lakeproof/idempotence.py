@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from lakeproof.asset import open_inputs, table_assets
+from lakeproof.asset import table_assets
 from lakeproof.contract import Table
 from lakeproof.engine.conditions import reversed_rows, shuffled_rows
 from lakeproof.engine.duck import connect
 from lakeproof.engine.function import FileRows, SqlMaker, StreamRows
 from lakeproof.errors import UsageError
 from lakeproof.forms import BATCH_ROWS
+from lakeproof.journey import open_inputs
 from lakeproof.lint import lint
 from lakeproof.reading import TableReader
 from lakeproof.spec import asset_key
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from lakeproof.asset import TableAsset
     from lakeproof.engine.function import Rows
-    from lakeproof.lake.replace import Day
+    from lakeproof.lake.days import Day
     from lakeproof.lakehouse import Lakehouse
     from lakeproof.reading import Reader
 

@@ -15,6 +15,7 @@ import polars as pl
 from lakeproof.engine.duck import connect
 from lakeproof.errors import UsageError
 from lakeproof.lake.catalog import Lake
+from lakeproof.outputs.naming import default_output, on_output
 from lakeproof.reading import read_table
 from lakeproof.window import as_day
 
@@ -37,6 +38,8 @@ class Lakehouse(dg.ConfigurableResource[Any]):
     Attributes:
         home: A folder with a local catalog and warehouse, whatever PyIceberg's configuration says.
         catalog_name: A catalog of PyIceberg's own configuration.
+        output: Where days are published to and read from: `main`, or an output beside it. By default
+            `LAKEPROOF_OUTPUT`, so that a developer has the whole platform on an output of their own.
 
     With neither, the lake is PyIceberg's default catalog, and where that is not configured, a local one under
     `LAKEPROOF_HOME`, or `.lakeproof` in the working directory.
@@ -44,6 +47,7 @@ class Lakehouse(dg.ConfigurableResource[Any]):
 
     home: str | None = None
     catalog_name: str | None = None
+    output: str | None = None
 
     @classmethod
     def in_memory(cls) -> Lakehouse:
@@ -60,13 +64,16 @@ class Lakehouse(dg.ConfigurableResource[Any]):
 
         Raises:
             LakeError: The catalog cannot be opened.
+            UsageError: The output's name is none, or both a folder and a catalog are given.
         """
         if self.home and self.catalog_name:
             msg = f"Lakehouse has both home={self.home!r} and catalog_name={self.catalog_name!r}."
             raise UsageError(msg, next_step="give one: a folder, or a catalog of PyIceberg's configuration")
         if self.home:
-            return Lake.local(Path(self.home).resolve())
-        return (Lake.configured(self.catalog_name) if self.catalog_name else None) or Lake.default()
+            lake = Lake.local(Path(self.home).resolve())
+        else:
+            lake = (Lake.configured(self.catalog_name) if self.catalog_name else None) or Lake.default()
+        return on_output(lake, self.output or default_output())
 
     @property
     def catalog(self) -> Catalog:

@@ -18,7 +18,7 @@ from lakeproof.engine.duck import BOUNDED, connect, files_relation, quoted
 from lakeproof.errors import LakeError, MakeError, RowsError
 from lakeproof.forms import BATCH_ROWS
 from lakeproof.lake.catalog import columns_of, local_path
-from lakeproof.lake.evidence import day_key
+from lakeproof.lake.days import day_key
 from lakeproof.lake.live import LiveDay, View
 from lakeproof.reading import contents_of
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table as IcebergTable
 
     from lakeproof.contract import Table
-    from lakeproof.lake.replace import Day
+    from lakeproof.lake.days import Day
 
 MERGE_BASE = "merge base"
 """What evidence calls the table that a merge built on, among its inputs; no input of a function can be called so."""

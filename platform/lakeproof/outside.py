@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from lakeproof.lake.evidence import day_key, key_day
+from lakeproof.lake.days import day_key, key_day
 from lakeproof.reads import awaited_by
 from lakeproof.source.protocol import Source
 from lakeproof.spec import DATA_VERSION_TAG, partitions_of, source_key
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import date
 
-    from lakeproof.lake.replace import Day
+    from lakeproof.lake.days import Day
     from lakeproof.reads import Reads
     from lakeproof.source.protocol import Awaited, Completeness
     from lakeproof.wanted import Look

@@ -16,7 +16,8 @@ from lakeproof.audit.kinds import DIALECT, RowCondition, Volume, parsed
 from lakeproof.contract import Input, in_order
 from lakeproof.engine.cast import arrow_type
 from lakeproof.engine.duck import connect
-from lakeproof.lake.evidence import day_key, read_evidence
+from lakeproof.lake.days import day_key
+from lakeproof.lake.evidence import read_evidence
 from lakeproof.lake.live import View
 from lakeproof.parts import PRE_CHECK
 from lakeproof.verdict import AuditResult
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from lakeproof.contract import Table
     from lakeproof.lake.catalog import Lake
-    from lakeproof.lake.replace import Day
+    from lakeproof.lake.days import Day
     from lakeproof.source.protocol import Precheck, Source
 
 SHOWN_ITEMS = 3

@@ -9,7 +9,8 @@ from lakeproof.audit.judge import CONTENT_KEY, content_key, digest_rows, empty_c
 from lakeproof.engine.duck import BOUNDED, connect, files_relation, quoted
 from lakeproof.engine.function import FileRows
 from lakeproof.lake.catalog import columns_of
-from lakeproof.lake.evidence import day_key, live_content
+from lakeproof.lake.days import day_key
+from lakeproof.lake.evidence import live_content
 from lakeproof.lake.live import View
 from lakeproof.lake.schema import columns_by_id
 
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from lakeproof.contract import Input, Table
     from lakeproof.engine.function import Rows
     from lakeproof.lake.catalog import Lake
+    from lakeproof.lake.days import Day
     from lakeproof.lake.live import LiveDay
-    from lakeproof.lake.replace import Day
     from lakeproof.lake.stage import Staged
     from lakeproof.parts import Column
     from lakeproof.verdict import Content

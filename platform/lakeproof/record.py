@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from lakeproof.contract import Table
     from lakeproof.lake.catalog import Lake
-    from lakeproof.lake.replace import Day
+    from lakeproof.lake.days import Day
     from lakeproof.verdict import AuditResult
 
 OUTCOME_TAG = "lakeproof/outcome"

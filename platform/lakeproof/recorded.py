@@ -9,7 +9,8 @@ from lakeproof.contract import Input
 from lakeproof.engine.function import StreamRows
 from lakeproof.errors import LakeproofError
 from lakeproof.lake.catalog import columns_of, local_path
-from lakeproof.lake.evidence import day_evidence, key_day, sha256_if_there, sound_evidence
+from lakeproof.lake.days import key_day
+from lakeproof.lake.evidence import day_evidence, sha256_if_there, sound_evidence
 from lakeproof.lake.live import View
 from lakeproof.lake.retention import Retention
 from lakeproof.merge import MERGE_BASE
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from lakeproof.contract import Table
     from lakeproof.engine.function import Rows
     from lakeproof.lake.catalog import Lake
+    from lakeproof.lake.days import Day
     from lakeproof.lake.live import LiveDay
-    from lakeproof.lake.replace import Day
     from lakeproof.source.protocol import Source
 
 

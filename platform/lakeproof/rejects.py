@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from lakeproof.contract import Table
     from lakeproof.docket import Docket
-    from lakeproof.lake.replace import Day
+    from lakeproof.lake.days import Day
     from lakeproof.lake.stage import Staged
     from lakeproof.parts import Audit
     from lakeproof.verdict import Verdict

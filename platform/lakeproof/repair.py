@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from lakeproof.asset import TableAsset
     from lakeproof.lake.catalog import Lake
+    from lakeproof.lake.days import Day
     from lakeproof.lake.live import LiveDay
-    from lakeproof.lake.replace import Day
 
 RECENT = timedelta(days=30)
 """Days that were published longer ago are only asked whether Dagster knows of them, not of which content."""

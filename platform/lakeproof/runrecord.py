@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from lakeproof.lake.evidence import day_key, publisher
+from lakeproof.lake.days import day_key
+from lakeproof.lake.evidence import publisher
+from lakeproof.lake.output import output_of
 from lakeproof.lake.published import FIRST_KEY, carried
 from lakeproof.merge import MERGE_BASE
 
@@ -15,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lakeproof.docket import Docket
-    from lakeproof.lake.replace import Day
+    from lakeproof.lake.days import Day
     from lakeproof.lake.stage import Staged
     from lakeproof.verdict import Verdict
-    from lakeproof.wap import Work
+    from lakeproof.work import Work
 
 
 def versions() -> dict[str, str]:
@@ -51,7 +53,7 @@ def run_record(
     return {
         "format": 1,
         "table": work.table.name,
-        "output": "main",
+        "output": output_of(docket.table),
         "run": run,
         "dagster_run": work.dagster_run,
         "publisher": publisher(),

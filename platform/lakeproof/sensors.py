@@ -16,7 +16,7 @@ import dagster as dg
 
 from lakeproof.asset import tables_among
 from lakeproof.errors import LakeproofError
-from lakeproof.lake.evidence import day_key, key_day
+from lakeproof.lake.days import day_key, key_day
 from lakeproof.lakehouse import KEY
 from lakeproof.order import upstream_first
 from lakeproof.outside import SeenComplete, ask_source, source_specs
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from lakeproof.asset import TableAsset
     from lakeproof.lake.catalog import Lake
-    from lakeproof.lake.replace import Day
+    from lakeproof.lake.days import Day
     from lakeproof.wanted import Look
 
 CAUSE_TAG = "lakeproof/cause"

@@ -11,8 +11,9 @@ from lakeproof.engine.cast import arrow_schema
 from lakeproof.engine.function import FunctionMaker
 from lakeproof.errors import UsageError
 from lakeproof.idempotence import assert_idempotent
-from lakeproof.wap import Work, base_of, write_audit_publish
+from lakeproof.wap import write_audit_publish
 from lakeproof.window import Window
+from lakeproof.work import Work, base_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

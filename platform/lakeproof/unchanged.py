@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table as IcebergTable
 
     from lakeproof.contract import Table
-    from lakeproof.lake.replace import Day
+    from lakeproof.lake.days import Day
 
 
 def without_unchanged(

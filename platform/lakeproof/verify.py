@@ -20,11 +20,11 @@ from lakeproof.errors import LakeproofError, UnknownDayError
 from lakeproof.lake.catalog import columns_of
 from lakeproof.lake.evidence import day_evidence
 from lakeproof.lint import lint
+from lakeproof.making import make
 from lakeproof.merge import Merge
 from lakeproof.recorded import GoneError, Recorded
 from lakeproof.rejects import table_of_rejects
 from lakeproof.runrecord import versions
-from lakeproof.wap import make
 from lakeproof.window import Window
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from lakeproof.asset import TableAsset
     from lakeproof.engine.function import Rows
     from lakeproof.lake.catalog import Lake
+    from lakeproof.lake.days import Day
     from lakeproof.lake.live import LiveDay
-    from lakeproof.lake.replace import Day
 
 State = Literal["identical", "differs", "failed", "inputs-gone"]
 EXIT_CODES: dict[State, int] = {"identical": 0, "differs": 1, "failed": 1, "inputs-gone": 4}

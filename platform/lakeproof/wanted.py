@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 
 from lakeproof import gate
 from lakeproof.contract import Input, in_order
-from lakeproof.lake.evidence import day_key, key_day, read_evidence, recorded_content
+from lakeproof.lake.days import day_key, key_day
+from lakeproof.lake.evidence import read_evidence, recorded_content
 from lakeproof.lake.heads import heads, published_runs
 from lakeproof.lake.held import HeldDay, held_days
 from lakeproof.lake.live import View
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from lakeproof.contract import Table
     from lakeproof.lake.catalog import Lake
-    from lakeproof.lake.replace import Day
+    from lakeproof.lake.days import Day
     from lakeproof.reads import Reads
     from lakeproof.source.protocol import Awaited
 

@@ -16,8 +16,10 @@ from lakeproof.engine.function import FunctionMaker, function_maker
 from lakeproof.lake.evidence import PATH_KEY, SHA256_KEY
 from lakeproof.lake.live import LiveDay, View
 from lakeproof.lake.publish import Published, publish
+from lakeproof.making import stage
 from lakeproof.reading import TableReader, content_of
-from lakeproof.wap import Work, base_of, new_run_id, stage, write_audit_publish
+from lakeproof.wap import new_run_id, write_audit_publish
+from lakeproof.work import Work, base_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

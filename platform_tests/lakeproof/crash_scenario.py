@@ -30,7 +30,8 @@ from lakeproof.lake import upkeep as upkeep_module
 from lakeproof.lake.replace import ReplaceDays
 from lakeproof.lake.stage import StageWriter
 from lakeproof.lake.upkeep import Upkeep, upkeep
-from lakeproof.wap import Work, base_of, write_audit_publish
+from lakeproof.wap import write_audit_publish
+from lakeproof.work import Work, base_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

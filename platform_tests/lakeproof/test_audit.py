@@ -12,7 +12,7 @@ import pytest
 from lakeproof import Column, audit
 from lakeproof.audit.plan import STAGED, Plan
 from lakeproof.engine.duck import connect, files_relation
-from lakeproof.wap import stage
+from lakeproof.making import stage
 
 if TYPE_CHECKING:
     from lakeproof import Audit

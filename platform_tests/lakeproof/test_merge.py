@@ -26,7 +26,8 @@ from lakeproof.lake.evidence import read_evidence
 from lakeproof.lake.held import held_days
 from lakeproof.merge import MERGE_BASE, Merged
 from lakeproof.testing import given
-from lakeproof.wap import Work, base_of, write_audit_publish
+from lakeproof.wap import write_audit_publish
+from lakeproof.work import Work, base_of
 
 SCHEMA = {"sensor": pl.String, "place": pl.Int64, "value": pl.Int32}
 COLUMNS = [Column("sensor", "string"), Column("place", "long"), Column("value", "int")]

@@ -327,15 +327,15 @@ def test_a_day_that_moved_gets_no_check(
     instance: dg.DagsterInstance, lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Readers have another run's rows, so its checks stay: what this run found is about rows that nobody sees."""
-    demand, others = publishing._demand_verdicts, []
+    demand, others = publishing.demand_verdicts, []
 
     def another_first(*args: Any) -> None:
-        monkeypatch.setattr(publishing, "_demand_verdicts", demand)
+        monkeypatch.setattr(publishing, "demand_verdicts", demand)
         values[date(2024, 1, 1)] = 70
         others.append(run(instance, lakehouse, "2024-01-01"))
         demand(*args)
 
-    monkeypatch.setattr(publishing, "_demand_verdicts", another_first)
+    monkeypatch.setattr(publishing, "demand_verdicts", another_first)
     result = run(instance, lakehouse, "2024-01-01")
 
     assert others[0].success

@@ -191,7 +191,7 @@ class World:
                 run=SimpleNamespace(tags=request.tags, run_id="test"),
             )
             with time_machine.travel(self.now, tick=False):
-                run(made.table, made.maker, made.inputs, made.waits, cast("Any", context))
+                run(made, cast("Any", context))
         return name, f"{first}" if first == last else f"{first}..{last}"
 
     def run(self, asset: dg.AssetsDefinition, day: date) -> None:

@@ -10,7 +10,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from lakeproof import asset, daily_table
+from lakeproof import daily_table, journey
 from lakeproof.errors import MakeError, RowsError
 from lakeproof.lake import publish as publishing
 from lakeproof.lake.catalog import local_path
@@ -145,7 +145,7 @@ def test_a_day_published_after_the_inputs_were_opened_moved(lab: Any, monkeypatc
     """What a run compares with is from before it opened its inputs: older inputs never replace a newer publish."""
     source, table = lab.table("lab.source"), lab.table()
     lab.run(source, lab.rows(1))
-    opening = asset.open_inputs
+    opening = journey.open_inputs
 
     def open_then_another_publishes(*args: Any) -> Any:
         opened = opening(*args)
@@ -156,7 +156,7 @@ def test_a_day_published_after_the_inputs_were_opened_moved(lab: Any, monkeypatc
     def copy(source: pl.DataFrame) -> pl.DataFrame:
         return source
 
-    monkeypatch.setattr(asset, "open_inputs", open_then_another_publishes)
+    monkeypatch.setattr(journey, "open_inputs", open_then_another_publishes)
     with dg.DagsterInstance.ephemeral() as instance:
         result = dg.materialize(
             [copy],

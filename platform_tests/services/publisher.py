@@ -20,7 +20,8 @@ import polars as pl
 from lakeproof import Column, Table, Window, audit
 from lakeproof.engine.function import FunctionMaker
 from lakeproof.lake.catalog import Lake
-from lakeproof.wap import Work, base_of, write_audit_publish
+from lakeproof.wap import write_audit_publish
+from lakeproof.work import Work, base_of
 
 FIRST = date(2024, 1, 1)
 ROWS = 50

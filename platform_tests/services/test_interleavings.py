@@ -16,11 +16,13 @@ from lakeproof.docket import Docket, audit
 from lakeproof.lake.evidence import PATH_KEY, SHA256_KEY
 from lakeproof.lake.live import View
 from lakeproof.lake.publish import publish
+from lakeproof.making import stage
 from lakeproof.reading import content_of
-from lakeproof.wap import Work, new_run_id, stage, write_audit_publish
+from lakeproof.wap import new_run_id, write_audit_publish
 
 if TYPE_CHECKING:
     from lakeproof.lake.stage import Staged
+    from lakeproof.work import Work
 
 INTERLEAVINGS = int(os.environ.get("INTERLEAVINGS", "8"))
 """How many schedules are tried."""

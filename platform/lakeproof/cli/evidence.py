@@ -13,10 +13,10 @@ from lakeproof.audit.judge import digest_rows
 from lakeproof.cli.options import console, grid, print_json
 from lakeproof.engine.duck import connect, files_relation
 from lakeproof.errors import LakeproofError
+from lakeproof.lake.days import day_key
 from lakeproof.lake.evidence import (
     SHA256_KEY,
     day_evidence,
-    day_key,
     evidence_bytes,
     evidence_location,
     read_evidence,

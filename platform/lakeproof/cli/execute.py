@@ -6,6 +6,7 @@ import fcntl
 import os
 import shutil
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ from lakeproof.errors import LakeproofError
 from lakeproof.lake.catalog import default_home
 from lakeproof.lake.faults import READERS
 from lakeproof.outcome import Outcome
+from lakeproof.output_job import NAME as OUTPUT_JOB
+from lakeproof.output_job import OP, output_jobs
 from lakeproof.progress import listening
 from lakeproof.recording import one_transaction
 from lakeproof.spec import partition_tags
@@ -40,6 +43,21 @@ JOB = "__ASSET_JOB"
 
 class RunError(LakeproofError):
     """A run ended without saying what became of its days."""
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A run to an output.
+
+    Args:
+        output: The output's name.
+        as_table: A name for the output's line, as a table of its own; None for a branch.
+        ignore_readiness: Why days whose inputs are not there are run all the same; None: they are not.
+    """
+
+    output: str
+    as_table: str | None = None
+    ignore_readiness: str | None = None
 
 
 def dagster_home() -> Path:
@@ -73,7 +91,7 @@ def execute(
     made: TableAsset,
     days: Sequence[date],
     listener: Callable[[object], None],
-    ignore_readiness: str | None = None,
+    how: str | Beside | None = None,
 ) -> Outcome:
     """Run one table for some consecutive days; none for an unpartitioned table.
 
@@ -83,7 +101,7 @@ def execute(
         made: The table.
         days: The days.
         listener: Is told the steps of the run.
-        ignore_readiness: Why days whose inputs are not there are run all the same; None: they are not.
+        how: To an output, or why days whose inputs are not there are run all the same.
 
     Returns:
         What became of each day.
@@ -91,6 +109,65 @@ def execute(
     Raises:
         LakeproofError: The run refused as a whole.
     """
+    if isinstance(how, Beside):
+        return _execute_beside(instance, location, made, days, listener, how)
+    job = location.definitions.resolve_implicit_global_asset_job_def()
+    days_tags = partition_tags(days[0], days[-1]) if days else {}
+    with _attributed(instance, location, JOB):
+        return _outcome(
+            made,
+            listener,
+            lambda: job.execute_in_process(
+                instance=instance,
+                run_id=make_new_run_id(),
+                asset_selection=[made.asset.key],
+                tags=days_tags | _tags(how),
+                raise_on_error=False,
+            ),
+        )
+
+
+def _execute_beside(
+    instance: dg.DagsterInstance,
+    location: Location,
+    made: TableAsset,
+    days: Sequence[date],
+    listener: Callable[[object], None],
+    beside: Beside,
+) -> Outcome:
+    """Run one table to an output, by the job that the UI has for it."""
+    defs = dg.Definitions.merge(
+        dg.Definitions(resources=location.definitions.resources, executor=dg.in_process_executor),
+        output_jobs([made.asset]),
+    )
+    config: dict[str, Any] = {"output": beside.output, "tables": [made.table.name]}
+    if days:
+        config |= {"from": str(days[0]), "to": str(days[-1])}
+    if beside.as_table:
+        config["as_table"] = beside.as_table
+    job = defs.resolve_job_def(OUTPUT_JOB)
+    with _attributed(instance, location, OUTPUT_JOB):
+        return _outcome(
+            made,
+            listener,
+            lambda: job.execute_in_process(
+                instance=instance,
+                run_id=make_new_run_id(),
+                run_config={"ops": {OP: {"config": config}}},
+                tags=_tags(beside.ignore_readiness),
+                raise_on_error=False,
+            ),
+        )
+
+
+def _tags(ignore_readiness: str | None) -> dict[str, str]:
+    return {IGNORE_READINESS_TAG: ignore_readiness} if ignore_readiness else {}
+
+
+def _outcome(
+    made: TableAsset, listener: Callable[[object], None], run: Callable[[], dg.ExecuteInProcessResult]
+) -> Outcome:
+    """Return what became of each day of a run; the run itself tells it, since Dagster's result does not."""
     outcomes: list[Outcome] = []
     refusals: list[LakeproofError] = []
 
@@ -102,15 +179,8 @@ def execute(
         else:
             listener(event)
 
-    with _record_faults(), listening(listen), _quiet(), _attributed(instance, location):
-        result = location.definitions.resolve_implicit_global_asset_job_def().execute_in_process(
-            instance=instance,
-            run_id=make_new_run_id(),
-            asset_selection=[made.asset.key],
-            tags=(partition_tags(days[0], days[-1]) if days else {})
-            | ({IGNORE_READINESS_TAG: ignore_readiness} if ignore_readiness else {}),
-            raise_on_error=False,
-        )
+    with _record_faults(), listening(listen), _quiet():
+        result = run()
     if _interrupted(result):
         raise KeyboardInterrupt
     if refusals and not outcomes:
@@ -171,9 +241,9 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _attributed(instance: dg.DagsterInstance, location: Location) -> Iterator[None]:
-    """Let the run say which code location it belongs to, as one that the UI started does."""
-    origin = RemoteRepositoryOrigin(location.origin, "__repository__").get_job_origin(JOB)
+def _attributed(instance: dg.DagsterInstance, location: Location, job: str) -> Iterator[None]:
+    """Let the run say which code location and job it belongs to, as one that the UI started does."""
+    origin = RemoteRepositoryOrigin(location.origin, "__repository__").get_job_origin(job)
     create = instance.create_run_for_job
 
     def create_run_for_job(**options: Any) -> dg.DagsterRun:

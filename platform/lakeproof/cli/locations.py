@@ -47,7 +47,7 @@ class Location:
     def lake(self) -> Lake:
         """The lake its tables live in, opened anew: the resource itself may have been opened for another folder."""
         resource: Lakehouse = (self.definitions.resources or {})[KEY]
-        return Lakehouse(home=resource.home, catalog_name=resource.catalog_name).lake
+        return Lakehouse(home=resource.home, catalog_name=resource.catalog_name, output=resource.output).lake
 
 
 def load_locations(workspace: str) -> list[Location]:

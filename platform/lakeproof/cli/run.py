@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import time
@@ -13,11 +14,12 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from lakeproof.cli.execute import dagster_instance, execute
+from lakeproof.cli.execute import Beside, dagster_instance, execute
 from lakeproof.cli.locations import find_tables, load_locations
 from lakeproof.cli.options import as_json, asked_days, console, grid, print_json, workspace
 from lakeproof.errors import LakeproofError, UsageError
 from lakeproof.lake.faults import READERS
+from lakeproof.outputs.naming import admitted
 from lakeproof.progress import Step
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from lakeproof.asset import TableAsset
+    from lakeproof.cli.locations import Location
     from lakeproof.contract import Table
     from lakeproof.outcome import DayOutcome, Outcome, State
     from lakeproof.window import Window
@@ -62,13 +65,39 @@ SHOWN_STATES: tuple[State, ...] = ("published", "unchanged", "held", "blocked", 
 """The states that a run's table has a column for; `blocked` only where it happened."""
 
 
+def how_to_run(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say how days are run, and where to; the command gets them as `how`."""
+
+    @functools.wraps(command)
+    def called(
+        *args: Any, ignore_readiness: str | None, output: str | None, as_table: str | None, **options: Any
+    ) -> Any:
+        if ignore_readiness is not None and not ignore_readiness.strip():
+            msg = "--ignore-readiness needs a reason; the evidence keeps it."
+            raise UsageError(msg, next_step="--ignore-readiness 'the vendor confirmed that nothing more will come'")
+        if as_table is not None and (output is None or len(options["tables"]) != 1):
+            msg = "--as-table is for one table on an output."
+            remedy = "name the output and the one table: lakeproof run TABLE --output NAME …"
+            raise UsageError(msg, next_step=remedy)
+        how = ignore_readiness if output is None else Beside(output, as_table, ignore_readiness)
+        return command(*args, how=how, **options)
+
+    for option in (
+        click.option("--as-table", metavar="SCHEMA.TABLE", help="Keep the output's days of the table in this one."),
+        click.option("--output", metavar="NAME", help="Publish to this output beside main, which readers do not see."),
+        click.option("--ignore-readiness", metavar="REASON", help="Run days whose inputs are not there, and say why."),
+    ):
+        called = option(called)
+    return called
+
+
 @click.command()
 @click.argument("tables", nargs=-1)
 @click.option("--all", "every", is_flag=True, help="Every table of the workspace.")
 @click.option("--day", metavar="YYYY-MM-DD", help="The day to make.")
 @click.option("--from", "first", metavar="YYYY-MM-DD", help="The first day to make.")
 @click.option("--to", "last", metavar="YYYY-MM-DD", help="The last day to make, included.")
-@click.option("--ignore-readiness", "why", metavar="REASON", help="Run days whose inputs are not there, and say why.")
+@how_to_run
 @workspace
 @as_json
 def run(
@@ -78,7 +107,7 @@ def run(
     day: str | None,
     first: str | None,
     last: str | None,
-    why: str | None,
+    how: str | Beside | None,
     workspace: str,
     as_json: bool,
 ) -> int:
@@ -90,9 +119,6 @@ def run(
     if bool(tables) == every:
         msg = "Name the tables to run, or --all."
         raise UsageError(msg, next_step="lakeproof run --all --from 2013-01-01 --to 2013-01-31")
-    if why is not None and not why.strip():
-        msg = "--ignore-readiness needs a reason; the evidence keeps it."
-        raise UsageError(msg, next_step="--ignore-readiness 'the vendor confirmed that nothing more will come'")
     asked = asked_days(day, first, last)
     chosen = find_tables(load_locations(workspace), tables)
     plan = [(location, made, _days_of(made, asked, strict=not every)) for location, made in chosen]
@@ -100,6 +126,7 @@ def run(
     if asked is not None and not any(days for _, _, days in plan):
         msg = f"No table has any day of {asked}."
         raise UsageError(msg, next_step="lakeproof status shows which days there are")
+    _admit(how, [location for location, _, _ in plan])
     runs: list[TableRun] = []
     begun = time.monotonic()
     with _progress(len(plan), hide=as_json) as (show, advance), dagster_instance() as instance:
@@ -107,7 +134,7 @@ def run(
             started, outcome, refusal = time.monotonic(), None, None
             show(made.table.name, "start")
             try:
-                outcome = execute(instance, location, made, days, _teller(show), why)
+                outcome = execute(instance, location, made, days, _teller(show), how)
             except LakeproofError as error:
                 refusal = error
             except KeyboardInterrupt:
@@ -133,6 +160,13 @@ def _days_of(made: TableAsset, asked: Window | None, *, strict: bool) -> list[da
     if strict:
         return list(table.window(asked.first, asked.last).days)
     return [day for day in asked.days if table.has_day(day)]
+
+
+def _admit(how: str | Beside | None, locations: Sequence[Location]) -> None:
+    """Refuse an output that cannot be, before anything runs."""
+    if isinstance(how, Beside):
+        for lake in {location.name: location.lake for location in locations}.values():
+            admitted(lake, how.output)
 
 
 def _exit_code(runs: Sequence[TableRun]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,8 @@ from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from lakeproof.errors import LakeError
 from lakeproof.lake.faults import lake_faults
+from lakeproof.lake.files import RECORDS_KEY
+from lakeproof.lake.output import MAIN, OutputTable, is_line
 from lakeproof.lake.promise import sla_properties
 from lakeproof.lake.retention import RETENTION
 from lakeproof.lake.schema import (
@@ -51,10 +53,6 @@ PROPERTIES = {
 OPENINGS = 5
 """How often a catalog is opened that others are making: it has two tables, and each is made once."""
 
-RECORDS_KEY = "lakeproof.records"
-"""Property of a catalog: the folder for what Lakeproof keeps of all tables, where a warehouse takes Iceberg's own files
-only, as managed table buckets do. Property of a table: the folder that is its own."""
-
 
 def default_home() -> Path:
     """Return where state lives: `LAKEPROOF_HOME`, else `.lakeproof` in the working directory."""
@@ -68,10 +66,12 @@ class Lake:
     Args:
         catalog: The PyIceberg catalog.
         where: What a person calls it; holds no credential.
+        output: Where days are published to and read from: `main`, or an output beside it.
     """
 
     catalog: Catalog
     where: str
+    output: str = MAIN
 
     @classmethod
     def configured(cls, name: str | None = None) -> Lake | None:
@@ -114,6 +114,10 @@ class Lake:
         """Open the lake of this machine: PyIceberg's default catalog where it has one, else the local one."""
         return cls.configured() or cls.local(default_home())
 
+    def on(self, output: str) -> Lake:
+        """Return the same lake as an output has it: its own days, and those of `main` where it has none."""
+        return replace(self, output=output)
+
     def load(self, contract: Table) -> IcebergTable | None:
         """Return the contract's table as it is now, its columns as the contract has them; None before its first stage.
 
@@ -146,7 +150,8 @@ class Lake:
         """
         with lake_faults(f"reading table {name}"):
             try:
-                return self.catalog.load_table(name)
+                table = self.catalog.load_table(name)
+                return table if self.output == MAIN else OutputTable.of(table, self.output)
             except NoSuchTableError:
                 return None
             except FileNotFoundError as error:
@@ -162,7 +167,7 @@ class Lake:
             with suppress(NamespaceAlreadyExistsError, IntegrityError):
                 self.catalog.create_namespace(contract.namespace)
             try:
-                return self.catalog.create_table(
+                table = self.catalog.create_table(
                     contract.name,
                     schema=iceberg_schema(contract),
                     partition_spec=partition_spec(contract),
@@ -176,7 +181,7 @@ class Lake:
                 )
             except (TableAlreadyExistsError, IntegrityError):
                 table = self.catalog.load_table(contract.name)
-        return as_declared(table, contract)
+        return as_declared(table if self.output == MAIN else OutputTable.of(table, self.output), contract)
 
     def _records(self, contract: Table) -> dict[str, str]:
         folder = self.catalog.properties.get(RECORDS_KEY)
@@ -194,14 +199,9 @@ def _opened(catalog: Callable[[], Catalog]) -> Catalog:
     return catalog()
 
 
-def records_of(table: IcebergTable) -> str:
-    """Return the folder of a table's evidence and ledgers: beside its data, or where its property says."""
-    return table.properties.get(RECORDS_KEY, table.location())
-
-
 def is_declared(table: IcebergTable) -> bool:
-    """Whether a table was made from a contract, and is not one that another tool looks after."""
-    return "lakeproof.layer" in table.properties
+    """Whether a table was made from a contract; not one that another tool looks after, nor an output's line."""
+    return "lakeproof.layer" in table.properties and not is_line(table)
 
 
 def columns_of(table: IcebergTable) -> dict[int, Column]:

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 from pyiceberg.io import load_file_io
 
-from lakeproof.lake.catalog import records_of
+from lakeproof.lake.days import Day, day_key
 from lakeproof.lake.faults import lake_faults
-from lakeproof.lake.files import read_file
+from lakeproof.lake.files import read_file, records_of
 from lakeproof.lake.stage import sha256_of
 from lakeproof.verdict import Content
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table as IcebergTable
 
     from lakeproof.lake.live import LiveDay
-    from lakeproof.lake.replace import Day
 
 PATH_KEY = "lakeproof.evidence"
 SHA256_KEY = "lakeproof.evidence-sha256"
@@ -142,16 +141,6 @@ def snapshot_summary_of(table: IcebergTable, run: str) -> dict[str, str] | None:
         if summary is not None and summary.additional_properties.get(PATH_KEY) == location:
             return {key: summary.additional_properties[key] for key in (PATH_KEY, SHA256_KEY)}
     return None
-
-
-def day_key(day: Day) -> str:
-    """Return how evidence names a day; an unpartitioned table is one day called `all`."""
-    return "all" if day is None else day.isoformat()
-
-
-def key_day(key: str) -> Day:
-    """Return the day that evidence names."""
-    return None if key == "all" else date.fromisoformat(key)
 
 
 def _strict(value: Any) -> Any:

@@ -17,9 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pyiceberg.io import FileIO
+    from pyiceberg.table import Table as IcebergTable
 
 RUN = re.compile(r"\d{8}T\d{12}-[0-9a-f]{8}")
 """What a run's id looks like: the instant it began, in UTC, and a random end."""
+
+RECORDS_KEY = "lakeproof.records"
+"""Property of a catalog: the folder for what Lakeproof keeps of all tables, where a warehouse takes Iceberg's own files
+only, as managed table buckets do. Property of a table: the folder that is its own."""
 
 _SCHEME = re.compile(r"^[A-Za-z][\w+.-]*:(//(?=/|\w))?")
 _RUN_IN_NAME = re.compile(rf"/({RUN.pattern})[-.][^/]*$")
@@ -43,6 +48,11 @@ class StoredFile:
     def name(self) -> str:
         """Its name, without the folder."""
         return self.location.rpartition("/")[2]
+
+
+def records_of(table: IcebergTable) -> str:
+    """Return the folder of a table's evidence and ledgers: beside its data, or where its property says."""
+    return table.properties.get(RECORDS_KEY, table.location())
 
 
 def list_files(io: FileIO, folder: str) -> Iterator[StoredFile]:

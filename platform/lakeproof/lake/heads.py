@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table as IcebergTable
 
     from lakeproof.lake.catalog import Lake
-    from lakeproof.lake.replace import Day
+    from lakeproof.lake.days import Day
 
 KEPT_MANIFESTS = 20_000
 """A manifest holds a month or more of a table: enough for a thousand tables of a year and a half."""

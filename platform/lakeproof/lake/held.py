@@ -12,10 +12,12 @@ from pyiceberg.serializers import ToOutputFile
 from pyiceberg.table import StaticTable
 
 from lakeproof.errors import LakeError
-from lakeproof.lake.catalog import local_path, records_of
-from lakeproof.lake.evidence import day_evidence, day_key, key_day, read_evidence
+from lakeproof.lake.catalog import local_path
+from lakeproof.lake.days import day_key, key_day
+from lakeproof.lake.evidence import day_evidence, read_evidence
 from lakeproof.lake.faults import lake_faults
-from lakeproof.lake.files import StoredFile, list_files, read_file
+from lakeproof.lake.files import StoredFile, list_files, read_file, records_of
+from lakeproof.lake.output import MAIN, OutputTable, output_of
 from lakeproof.lake.publish import replacement
 
 if TYPE_CHECKING:
@@ -23,8 +25,8 @@ if TYPE_CHECKING:
 
     from pyiceberg.table import Table as IcebergTable
 
+    from lakeproof.lake.days import Day
     from lakeproof.lake.live import LiveDay
-    from lakeproof.lake.replace import Day
     from lakeproof.lake.stage import Staged
 
 
@@ -78,7 +80,7 @@ def finish_held(table: IcebergTable, held: Staged, unchanged: Collection[Day]) -
         unchanged: Days whose published content the run confirmed.
     """
     with suppress(LakeError):
-        waiting = _newest(read_ledgers(table)) if unchanged else {}
+        waiting = held_days(table, {}) if unchanged else {}
         if cleared := [day for day in unchanged if day in waiting]:
             _write_ledger(table, held.only(()), cleared)
         if held.files:
@@ -91,6 +93,7 @@ def _write_ledger(table: IcebergTable, held: Staged, cleared: Collection[Day]) -
     record = {
         "format": 1,
         "run": held.run,
+        "output": output_of(table),
         "candidate": _candidate(table, held.run) if held.files else None,
         "cleared": [day_key(day) for day in cleared],
         "held": {
@@ -115,12 +118,14 @@ class Ledger:
         file: Where it is written.
         held: The days that were held, as they were staged.
         cleared: Days whose older stages no longer wait.
+        output: Which output the run was for.
     """
 
     run: str
     file: StoredFile
     held: Mapping[Day, HeldDay]
     cleared: frozenset[Day]
+    output: str
 
     @property
     def days(self) -> frozenset[Day]:
@@ -139,7 +144,7 @@ class Ledger:
             key_day(key): HeldDay(key_day(key), run, tuple(entry["files"]), entry["rows"], candidate)
             for key, entry in record["held"].items()
         }
-        return cls(run, file, held, frozenset(key_day(key) for key in record["cleared"]))
+        return cls(run, file, held, frozenset(key_day(key) for key in record["cleared"]), record.get("output", MAIN))
 
 
 def held_days(table: IcebergTable, live: Mapping[Day, LiveDay]) -> dict[Day, HeldDay]:
@@ -149,7 +154,11 @@ def held_days(table: IcebergTable, live: Mapping[Day, LiveDay]) -> dict[Day, Hel
         table: The Iceberg table.
         live: The table's published days.
     """
-    return waiting_days(read_ledgers(table), live)
+    ledgers = [ledger for ledger in read_ledgers(table) if ledger.output == output_of(table)]
+    if isinstance(table, OutputTable):
+        # What `main` has instead of a day makes nothing good that the output lacks.
+        live = {day: of_day for day, of_day in live.items() if day in table.owned}
+    return waiting_days(ledgers, live)
 
 
 def audits_of(table: IcebergTable, run: str, day: Day) -> list[dict[str, Any]]:

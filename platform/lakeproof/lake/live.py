@@ -14,17 +14,21 @@ from lakeproof.lake.catalog import local_path
 from lakeproof.lake.faults import lake_faults
 from lakeproof.lake.files import RUN
 from lakeproof.lake.manifests import listed_manifests, live_files
-from lakeproof.lake.replace import Day, day_of
+from lakeproof.lake.output import OutputTable
+from lakeproof.lake.replace import day_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
     from datetime import date
 
+    from pyiceberg.io import FileIO
     from pyiceberg.manifest import DataFile
     from pyiceberg.table import Table as IcebergTable
+    from pyiceberg.table.snapshots import Snapshot
 
     from lakeproof.contract import Table
     from lakeproof.lake.catalog import Lake
+    from lakeproof.lake.days import Day
     from lakeproof.parts import Column
 
 RUN_IN_NAME = re.compile(rf"/({RUN.pattern})-\d{{5}}\.parquet$")
@@ -109,14 +113,38 @@ def data_files(table: IcebergTable, days: Collection[Day] | None) -> Iterator[tu
     Raises:
         LakeError: Another engine left row-level deletes in the table.
     """
-    head = table.current_snapshot()
+    if not isinstance(table, OutputTable):
+        yield from files_at(table.io, table.current_snapshot(), days)
+        return
+    own = set(table.owned) if days is None else table.owned.keys() & days
+    if own:
+        yield from files_at(table.io, table.head, own)
+    others = None if days is None else {day for day in days if day not in own}
+    if others is None or others:
+        found = files_at(table.io, table.main.current_snapshot(), others)
+        yield from ((day, file) for day, file in found if day not in own)
+
+
+def files_at(io: FileIO, snapshot: Snapshot | None, days: Collection[Day] | None) -> Iterator[tuple[Day, DataFile]]:
+    """Yield the files that one snapshot has for days, each after its day.
+
+    Args:
+        io: The table's file IO.
+        snapshot: The snapshot; None has no files.
+        days: Only these; None for all.
+
+    Raises:
+        LakeError: Another engine left row-level deletes in the table.
+    """
     wanted = sorted(day for day in days or () if day is not None)
-    for listed in listed_manifests(table.io, head) if head else ():
+    for listed in listed_manifests(io, snapshot) if snapshot else ():
         if listed.manifest.content != ManifestContent.DATA:
-            msg = f"{'.'.join(table.name())} holds row-level deletes of another engine; files no longer tell its days."
+            msg = (
+                f"{listed.manifest.manifest_path} has row-level deletes of another engine: files do not tell its days."
+            )
             raise LakeError(msg, next_step="compact the table with that engine")
         if days is None or None in days or listed.may_hold(wanted):
-            for file in live_files(table.io, listed.manifest):
+            for file in live_files(io, listed.manifest):
                 day = day_of(file)
                 if days is None or day in days:
                     yield day, file

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import random
-import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from lakeproof.errors import AuditError, LakeError
+from lakeproof.errors import AuditError
+from lakeproof.lake.attempts import committed
 from lakeproof.lake.evidence import PATH_KEY
-from lakeproof.lake.faults import is_conflict, lake_faults
 from lakeproof.lake.live import View
-from lakeproof.lake.replace import Day, DaysMovedError, MemoizedTransaction, ReplaceDays
+from lakeproof.lake.replace import MemoizedTransaction, ReplaceDays
 from lakeproof.lake.schema import evolve
 from lakeproof.lake.stage import Staged, verify_files
 from lakeproof.lake.turn import turn
@@ -21,16 +19,9 @@ if TYPE_CHECKING:
 
     from pyiceberg.table import Table as IcebergTable
 
+    from lakeproof.lake.days import Day
     from lakeproof.lake.live import LiveDay
     from lakeproof.verdict import Content, Verdict
-
-ATTEMPTS = 60
-
-DEADLINE_SECONDS = 300
-"""How long a publish goes on trying: commits take milliseconds, so by then something else is wrong."""
-
-FIRST_WAIT_SECONDS = 0.02
-LONGEST_WAIT_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -79,29 +70,23 @@ def publish(
         LakeError: A staged file changed, the table's columns did, or the catalog refused for good. Nothing was
             published.
     """
-    _demand_verdicts(staged, verdicts)
+    demand_verdicts(staged, verdicts)
     verify_files(table, staged)
-    done, deadline = Published(), time.monotonic() + DEADLINE_SECONDS
-    for attempt in range(ATTEMPTS):
-        with lake_faults(f"publishing {staged.table}"):
-            try:
-                table = table.refresh()
-                if attempt and (snapshot := _landed(table, evidence)) is not None:
-                    return replace(done, snapshot=snapshot)
-                done, rest, expected = _sort_out(table, staged, verdicts, base, content_of, chained=chained)
-                if not rest.days:
-                    if done.unchanged:
-                        _follow_contract(table, staged)
-                    return done
-                return replace(done, snapshot=_commit(table, rest, expected, evidence))
-            except DaysMovedError:
-                continue
-            except Exception as error:
-                if not is_conflict(error) or attempt == ATTEMPTS - 1 or time.monotonic() > deadline:
-                    raise
-        time.sleep(random.uniform(0.5, 1) * min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2**attempt))  # noqa: S311 - jitter
-    msg = f"{staged.table}: {ATTEMPTS} commits in a row lost to others; nothing was published."
-    raise LakeError(msg, next_step="run the same days again")
+    done = Published()
+
+    def attempt(number: int) -> Published:
+        nonlocal done
+        at = table.refresh()
+        if number and (snapshot := landed(at, evidence)) is not None:
+            return replace(done, snapshot=snapshot)
+        done, rest, expected = _sort_out(at, staged, verdicts, base, content_of, chained=chained)
+        if not rest.days:
+            if done.unchanged:
+                _follow_contract(at, staged)
+            return done
+        return replace(done, snapshot=_commit(at, rest, expected, evidence))
+
+    return committed(f"publishing {staged.table}", attempt)
 
 
 def _sort_out(
@@ -116,14 +101,14 @@ def _sort_out(
     """Return what a commit on this head makes of each day, what it is to publish, and the files it may find."""
     live = View.of(table, None if None in base else [day for day in base if day is not None]).days
     same = {day for day in staged.days if day in live and content_of(live[day]) == verdicts[day].content}
-    moved = {day for day, paths in base.items() if day not in same and _paths(live, day) != paths}
+    moved = {day for day, paths in base.items() if day not in same and paths_of(live, day) != paths}
     if chained and moved:
         first = min(str(day) for day in moved)
         moved |= {day for day in staged.days if str(day) >= first and day not in same}
     moved &= set(staged.days)
     rest = staged.only([day for day in staged.days if day not in same | moved])
     expected = {day: paths for day, paths in base.items() if day in rest.days or day not in staged.days}
-    expected |= {day: _paths(live, day) for day in same}
+    expected |= {day: paths_of(live, day) for day in same}
     return Published(frozenset(rest.days), frozenset(same), frozenset(moved)), rest, expected
 
 
@@ -158,7 +143,12 @@ def _follow_contract(table: IcebergTable, staged: Staged) -> None:
         transaction.commit_transaction()
 
 
-def _demand_verdicts(staged: Staged, verdicts: Mapping[Day, Verdict]) -> None:
+def demand_verdicts(staged: Staged, verdicts: Mapping[Day, Verdict]) -> None:
+    """Refuse to publish days without a verdict of exactly these files that passed.
+
+    Raises:
+        AuditError: There is such a day.
+    """
     for day in staged.days:
         verdict = verdicts.get(day)
         what = f"{staged.table} {day or ''}".strip()
@@ -173,11 +163,12 @@ def _demand_verdicts(staged: Staged, verdicts: Mapping[Day, Verdict]) -> None:
         raise AuditError(msg, next_step="audit the stage, then publish what passed")
 
 
-def _paths(live: Mapping[Day, LiveDay], day: Day) -> frozenset[str]:
+def paths_of(live: Mapping[Day, LiveDay], day: Day) -> frozenset[str]:
+    """Return the files of a day; none where it is not there."""
     return frozenset(live[day].locations) if day in live else frozenset()
 
 
-def _landed(table: IcebergTable, evidence: dict[str, str]) -> int | None:
+def landed(table: IcebergTable, evidence: Mapping[str, str]) -> int | None:
     """Return this run's snapshot if it is there already: the commit of the last attempt, whose response was lost."""
     for snapshot in reversed(table.metadata.snapshots):
         if snapshot.summary is not None and snapshot.summary.additional_properties.get(PATH_KEY) == evidence[PATH_KEY]:

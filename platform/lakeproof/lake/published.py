@@ -18,18 +18,20 @@ from typing import TYPE_CHECKING, Any
 
 from pyiceberg.io import load_file_io
 
-from lakeproof.lake.evidence import PATH_KEY, SHA256_KEY, day_key, evidence_location
+from lakeproof.lake.days import day_key
+from lakeproof.lake.evidence import PATH_KEY, SHA256_KEY, evidence_location
 from lakeproof.lake.faults import lake_faults
 from lakeproof.lake.files import read_file
 from lakeproof.lake.live import View
+from lakeproof.lake.output import is_of_output, summary_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from pyiceberg.table import Table as IcebergTable
 
+    from lakeproof.lake.days import Day
     from lakeproof.lake.live import LiveDay
-    from lakeproof.lake.replace import Day
 
 FIRST_KEY = "first_published"
 """Where a run's evidence says when days were first published, of those that were published before it."""
@@ -108,7 +110,7 @@ def _commits(table: IcebergTable) -> dict[str, _Commit]:
     """Return the commit of each run whose snapshot lives, by where its evidence lies; the newest first."""
     found = {}
     for snapshot in reversed(table.metadata.snapshots):
-        summary = snapshot.summary.additional_properties if snapshot.summary else {}
+        summary = {} if is_of_output(snapshot) else summary_of(snapshot)
         if (location := summary.get(PATH_KEY)) is not None:
             found[location] = _Commit(
                 datetime.fromtimestamp(snapshot.timestamp_ms / 1000, UTC), summary.get(SHA256_KEY)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pyiceberg.table.metadata import TableMetadata
     from pyiceberg.table.snapshots import Snapshot
 
+    from lakeproof.lake.days import Day
     from lakeproof.lake.live import LiveDay
-    from lakeproof.lake.replace import Day
 
 LIVE = "published"
 EARLIER = "an earlier snapshot"

@@ -31,7 +31,7 @@ from pyiceberg.utils.datetime import days_to_date
 
 from lakeproof.errors import LakeError
 from lakeproof.lake.manifests import Listed, listed_manifests
-from lakeproof.lake.retention import Retention
+from lakeproof.lake.retention import Retention, superseded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -42,11 +42,10 @@ if TYPE_CHECKING:
     from pyiceberg.table.metadata import TableMetadata
     from pyiceberg.table.update import TableUpdate, UpdatesAndRequirements
 
+    from lakeproof.lake.days import Day
+
 STRETCHES = ((36, 12), (12, 3))
 """After how many months days share a manifest with those of so many months; younger ones with those of their month."""
-
-Day = date | None
-"""A day of a daily table, or None for the whole of an unpartitioned one."""
 
 
 class DaysMovedError(Exception):
@@ -61,6 +60,8 @@ class MemoizedTransaction(Transaction):
     """A transaction that applies its updates once, not to a deep copy of the metadata at each of some sixteen looks."""
 
     _seen: tuple[TableMetadata, tuple[TableUpdate, ...], TableMetadata] | None = None
+    replans = True
+    """Whether a lost commit may be planned anew by PyIceberg; if not, whoever began it has to."""
 
     @property
     def table_metadata(self) -> TableMetadata:
@@ -78,11 +79,11 @@ class MemoizedTransaction(Transaction):
 
         Where the schema changes too, give up: PyIceberg would plan the snapshot anew, and not the schema.
         """
-        if any(
+        if not self.replans or any(
             isinstance(update, AddSchemaUpdate | SetCurrentSchemaUpdate | SetDefaultSortOrderUpdate)
             for update in self._updates
         ):
-            msg = "another commit came first; the schema has to be planned anew"
+            msg = "another commit came first; all of this one has to be planned anew"
             raise CommitFailedException(msg)
         self._updates = tuple(update for update in self._updates if not isinstance(update, RemoveSnapshotsUpdate))
         super()._rebuild_snapshot_updates()
@@ -107,6 +108,7 @@ class ReplaceDays(_SnapshotProducer["ReplaceDays"]):
         base: For compare-and-swap, the paths each day had when the run began, and those of days that are only read;
             None to compare nothing.
         properties: What to add to the snapshot's summary.
+        branch: The branch to commit to; it is there, or the transaction makes it.
 
     Raises:
         DaysMovedError: A day's paths are not those of `base`.
@@ -120,9 +122,10 @@ class ReplaceDays(_SnapshotProducer["ReplaceDays"]):
         *,
         files: Mapping[Day, Sequence[DataFile]],
         base: Mapping[Day, frozenset[str]] | None,
-        properties: dict[str, str],
+        properties: Mapping[str, str],
+        branch: str = MAIN_BRANCH,
     ) -> None:
-        super().__init__(Operation.OVERWRITE, transaction, io, snapshot_properties=properties)
+        super().__init__(Operation.OVERWRITE, transaction, io, snapshot_properties=dict(properties), branch=branch)
         self._files = files
         self._base = base
         for day_files in files.values():
@@ -135,7 +138,8 @@ class ReplaceDays(_SnapshotProducer["ReplaceDays"]):
             msg = "The table's partition layout changed after the days were staged."
             raise LakeError(msg, next_step="run the same days again")
         self._deleted_data_files = set()
-        days = sorted(day for day in {**self._files, **(self._base or {})} if day is not None)
+        concerned = {**self._files, **(self._base or {})}
+        days, whole = sorted(day for day in concerned if day is not None), None in concerned
         head = list(self._head_manifests())
         folds = Folds([*days, *(listed.bounds[1] for listed in head if listed.bounds)])
         touched = {folds.of(day) for day in days}
@@ -143,7 +147,7 @@ class ReplaceDays(_SnapshotProducer["ReplaceDays"]):
         read: list[ManifestFile] = []
         for listed in head:
             fold = folds.around(listed)
-            if days and not listed.may_hold(days) and fold not in touched:
+            if not whole and not listed.may_hold(days) and fold not in touched:
                 kept[fold].append(listed.manifest)
             else:
                 read.append(listed.manifest)
@@ -191,7 +195,9 @@ class ReplaceDays(_SnapshotProducer["ReplaceDays"]):
     def _commit(self) -> UpdatesAndRequirements:
         """Add the snapshot, and let go what the table's retention no longer keeps beside it."""
         updates, requirements = super()._commit()
-        return (*updates, *_removal(self._transaction.table_metadata, datetime.now(UTC), adding=1)), requirements
+        output = None if self._target_branch == MAIN_BRANCH else self._target_branch
+        removal = _removal(self._transaction.table_metadata, datetime.now(UTC), adding=1, output=output)
+        return (*updates, *removal), requirements
 
     def _compare(self, found: Mapping[Day, set[str]]) -> None:
         if self._base is not None:
@@ -250,8 +256,12 @@ def expire_snapshots(table: IcebergTable, now: datetime) -> None:
         transaction.commit_transaction()
 
 
-def _removal(metadata: TableMetadata, now: datetime, *, adding: int = 0) -> tuple[RemoveSnapshotsUpdate, ...]:
-    expired = Retention.of(metadata.properties).expired(metadata, now, adding=adding)
+def _removal(
+    metadata: TableMetadata, now: datetime, *, adding: int = 0, output: str | None = None
+) -> tuple[RemoveSnapshotsUpdate, ...]:
+    """Let go what retention does not keep; a commit to an output, only what that output has superseded."""
+    retention = Retention.of(metadata.properties)
+    expired = superseded(metadata, output) if output else retention.expired(metadata, now, adding=adding)
     return (RemoveSnapshotsUpdate.model_validate({"snapshot-ids": expired}),) if expired else ()
 
 

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from lakeproof.errors import LakeError
+from lakeproof.lake.output import is_of_output
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,16 +74,27 @@ class Retention:
             now: The time to judge ages by.
             adding: How many snapshots the same commit adds.
         """
-        named = {ref.snapshot_id for ref in metadata.refs.values()} | {metadata.current_snapshot_id}
+        named = _named(metadata)
         oldest = (now - self.max_age).timestamp() * 1000
-        newest_first = sorted(metadata.snapshots, key=lambda snapshot: snapshot.sequence_number or 0, reverse=True)
+        own = [snapshot for snapshot in metadata.snapshots if not is_of_output(snapshot)]
+        newest_first = sorted(own, key=lambda snapshot: snapshot.sequence_number or 0, reverse=True)
         gone = [
             snapshot.snapshot_id
             for place, snapshot in enumerate(newest_first, adding)
             if snapshot.snapshot_id not in named
             and (place >= self.max_snapshots or (place >= self.min_snapshots and snapshot.timestamp_ms < oldest))
         ]
-        return gone[::-1]
+        return [*superseded(metadata), *gone[::-1]]
+
+
+def superseded(metadata: TableMetadata, output: str | None = None) -> list[int]:
+    """Return the snapshots that an output, or any, has no use for: all but the one that its branch is at."""
+    named = _named(metadata)
+    return [s.snapshot_id for s in metadata.snapshots if s.snapshot_id not in named and is_of_output(s, output)]
+
+
+def _named(metadata: TableMetadata) -> set[int | None]:
+    return {ref.snapshot_id for ref in metadata.refs.values()} | {metadata.current_snapshot_id}
 
 
 def _number(properties: Mapping[str, str], name: str, least: int) -> int:

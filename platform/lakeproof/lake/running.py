@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any
 from pyiceberg.io.pyarrow import PyArrowFileIO
 
 from lakeproof.errors import LakeError
-from lakeproof.lake.catalog import records_of
-from lakeproof.lake.evidence import day_key, key_day
+from lakeproof.lake.days import day_key, key_day
 from lakeproof.lake.faults import lake_faults
-from lakeproof.lake.files import RUN, StoredFile, list_files, read_file, run_began
+from lakeproof.lake.files import RUN, StoredFile, list_files, read_file, records_of, run_began
 from lakeproof.lake.lock import lock_if_free, lock_new
+from lakeproof.lake.output import MAIN, output_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyiceberg.table import Table as IcebergTable
 
-    from lakeproof.lake.replace import Day
+    from lakeproof.lake.days import Day
 
 SUFFIX = ".running"
 LEASE = timedelta(hours=24)
@@ -57,7 +57,7 @@ class Claim:
         self.commits = False
         self._table = table
         self._record = {"format": 1, "run": run, "host": platform.node(), "pid": os.getpid(), "started": _now()}
-        self._record["days"] = [day_key(day) for day in days]
+        self._record |= {"output": output_of(table), "days": [day_key(day) for day in days]}
         self.location = f"{records_of(table)}/staging/{run}{SUFFIX}"
         self._lock = None
         if _is_local(self.location):
@@ -205,11 +205,11 @@ def running_stages(table: IcebergTable) -> list[RunningStage]:
 
 
 def runs_at_work(table: IcebergTable) -> dict[Day, str]:
-    """Return the days that runs are making now, each with its run."""
+    """Return the days that runs are making now for the output that the table was opened for, each with its run."""
     at_work: dict[Day, str] = {}
     for stage in running_stages(table):
         with stage.dead(datetime.now(UTC)) as dead:
-            if not dead:
+            if not dead and stage.record.get("output", MAIN) == output_of(table):
                 at_work |= {key_day(key): stage.run for key in stage.record.get("days", ())}
     return at_work
 

@@ -37,6 +37,7 @@ from pyiceberg.types import (
 )
 
 from lakeproof.errors import LakeError
+from lakeproof.lake.output import OutputTable
 from lakeproof.lake.promise import DECLARED_KEY, sla_properties
 from lakeproof.lake.replace import MemoizedTransaction
 from lakeproof.parts import DECIMAL, Column
@@ -169,9 +170,11 @@ def as_declared(table: IcebergTable, contract: Table) -> IcebergTable:
     Raises:
         LakeError: The contract would lose data, reuse a name, or move the days.
     """
-    transaction = MemoizedTransaction(table)
+    transaction = MemoizedTransaction(table.line if isinstance(table, OutputTable) else table)
     if not evolve(transaction, contract):
         return table
+    if isinstance(table, OutputTable):
+        return table.declared(transaction.table_metadata)
     return IcebergTable(table.name(), transaction.table_metadata, table.metadata_location, table.io, table.catalog)
 
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table as IcebergTable
 
     from lakeproof.contract import Table
-    from lakeproof.lake.replace import Day
+    from lakeproof.lake.days import Day
     from lakeproof.parts import Column
 
 STREAM_BYTES = 48 * 2**20

@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from lakeproof.lake.catalog import records_of
 from lakeproof.lake.evidence import PATH_KEY
 from lakeproof.lake.faults import is_conflict, lake_faults
-from lakeproof.lake.files import StoredFile, key_of, list_files, run_began, run_of
+from lakeproof.lake.files import StoredFile, key_of, list_files, records_of, run_began, run_of
 from lakeproof.lake.held import CANDIDATE, Ledger, read_ledgers, waiting_days
 from lakeproof.lake.live import View
 from lakeproof.lake.reach import Reach

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from lakeproof.lake.evidence import day_key
+from lakeproof.lake.days import day_key
 from lakeproof.outcome import EXIT_CODES
 from lakeproof.record import OUTCOME_TAG, REFUSED
 from lakeproof.stewardship.incidents import Publish, Symptom
@@ -16,7 +16,7 @@ from lakeproof.window import as_day
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from lakeproof.lake.replace import Day
+    from lakeproof.lake.days import Day
     from lakeproof.stewardship.incidents import Kind
 
 Event = dg.DagsterEventType

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from lakeproof.contract import Input
-from lakeproof.lake.evidence import day_key
+from lakeproof.lake.days import day_key
 from lakeproof.window import ONE_DAY
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from lakeproof.asset import TableAsset
     from lakeproof.contract import Table
-    from lakeproof.lake.replace import Day
+    from lakeproof.lake.days import Day
     from lakeproof.stewardship.incidents import Incident
 
     Had = Callable[[str, Iterable[Day]], Iterable[Day]]

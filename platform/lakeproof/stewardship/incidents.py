@@ -11,14 +11,14 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from lakeproof.lake.evidence import day_key
+from lakeproof.lake.days import day_key
 from lakeproof.window import days_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime, timedelta
 
-    from lakeproof.lake.replace import Day
+    from lakeproof.lake.days import Day
 
 Kind = Literal["held", "blocked", "missed", "failed"]
 KINDS: tuple[Kind, ...] = ("held", "blocked", "missed", "failed")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from lakeproof.lake.replace import Day
+    from lakeproof.lake.days import Day
     from lakeproof.stewardship.impact import Waited
     from lakeproof.stewardship.incidents import Incident, Publish, Symptom
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pyiceberg.table import Table as IcebergTable
 
-    from lakeproof.lake.replace import Day
+    from lakeproof.lake.days import Day
     from lakeproof.stewardship.attainment import SlaDay
 
 BEFORE = timedelta(days=3)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from lakeproof.contract import Input
-from lakeproof.lake.evidence import key_day, read_evidence
+from lakeproof.lake.days import key_day
+from lakeproof.lake.evidence import read_evidence
 from lakeproof.lake.live import View
 from lakeproof.lake.promise import Declared
 from lakeproof.lake.published import first_published

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from lakeproof.asset import TableAsset
     from lakeproof.lake.catalog import Lake
-    from lakeproof.lake.replace import Day
+    from lakeproof.lake.days import Day
     from lakeproof.stewardship.attainment import SlaDay
     from lakeproof.stewardship.incidents import Incident
 

@@ -18,7 +18,8 @@ from lakeproof import Lakehouse, LandingSource, Window
 from lakeproof.engine.duck import DUCK_TYPES
 from lakeproof.engine.function import FunctionMaker
 from lakeproof.source.protocol import SourceReader
-from lakeproof.wap import Work, base_of, write_audit_publish
+from lakeproof.wap import write_audit_publish
+from lakeproof.work import Work, base_of
 
 if TYPE_CHECKING:
     from lakeproof.outcome import Outcome

@@ -11,7 +11,9 @@ from lakeproof import Lakehouse, Table
 from lakeproof.docket import Docket, audit
 from lakeproof.engine.duck import connect
 from lakeproof.engine.function import FunctionMaker
-from lakeproof.wap import Work, base_of, new_run_id, stage, write_audit_publish
+from lakeproof.making import stage
+from lakeproof.wap import new_run_id, write_audit_publish
+from lakeproof.work import Work, base_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

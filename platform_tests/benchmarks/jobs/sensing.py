@@ -99,7 +99,7 @@ def publish(home: str, tables: int, days: int) -> dict[str, Any]:
             partition_keys=keys,
             run=SimpleNamespace(tags={}, run_id="bench"),
         )
-        outcome = run(table.table, table.maker, table.inputs, table.waits, cast("Any", context))
+        outcome = run(table, cast("Any", context))
         assert len(outcome.of("published")) == days
     while events := made.tick(RAW, None).asset_events:
         for event in events:

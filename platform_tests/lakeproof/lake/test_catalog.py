@@ -80,7 +80,7 @@ def test_a_locked_catalog_is_told_as_that(lab: Any, monkeypatch: pytest.MonkeyPa
     table = lab.table()
     lab.run(table, lab.rows(1))
     fresh = type(lab)(Lakehouse(home=lab.lakehouse.home))
-    monkeypatch.setattr("lakeproof.lake.publish.ATTEMPTS", 3)
+    monkeypatch.setattr("lakeproof.lake.attempts.ATTEMPTS", 3)
 
     def make(_: Any) -> pl.DataFrame:
         other.execute(f"BEGIN {lock}")

@@ -17,7 +17,7 @@ from lakeproof.errors import MakeError, RowsError
 from lakeproof.lake import parquet as parquet_module
 from lakeproof.lake import stage as stage_module
 from lakeproof.lake.stage import StageWriter, digest_of, verify_files
-from lakeproof.wap import stage
+from lakeproof.making import stage
 
 if TYPE_CHECKING:
     from lakeproof import Table

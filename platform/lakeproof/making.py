@@ -1,0 +1,125 @@
+"""The rows of days, made and written to files that no reader sees: one call for a stretch of days, or one a day."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+from lakeproof.docket import daily
+from lakeproof.engine.cast import fit
+from lakeproof.engine.duck import connect
+from lakeproof.engine.sort import in_order
+from lakeproof.errors import MakeError
+from lakeproof.lake.stage import Staged, StagedFile, StageWriter
+from lakeproof.unchanged import without_unchanged
+from lakeproof.window import Window, runs_of_days
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    import pyarrow as pa
+    from pyiceberg.table import Table as IcebergTable
+
+    from lakeproof.contract import Table
+    from lakeproof.engine.function import Connected, Maker, Rows
+    from lakeproof.lake.days import Day
+    from lakeproof.work import Work
+
+    Batches = Iterator[pa.RecordBatch]
+
+
+def stage(table: IcebergTable, work: Work, run: str, renewing: Callable[[Batches], Batches] = iter) -> Staged:
+    """Make the rows of the days and write them to files that no reader of the table sees; all of them, or none.
+
+    Args:
+        table: The Iceberg table.
+        work: What to make.
+        run: The run's id.
+        renewing: Wraps the rows as they come, to say that the run is at work.
+    """
+    writer = StageWriter(table, work.table, run)
+    try:
+        return _fill(table, writer, work, renewing)
+    except BaseException:
+        writer.discard()
+        raise
+
+
+def _fill(table: IcebergTable, writer: StageWriter, work: Work, renewing: Callable[[Batches], Batches]) -> Staged:
+    done: dict[Day, tuple[StagedFile, ...]] = {}
+    connected = cache(connect)
+    for window, days in _calls(work):
+        inputs = {name: reader.rows(window) for name, reader in work.readers.items()}
+        where = window_text(work.table, window)
+        made, whole = make(work.table, work.maker, window, inputs, connected, work.context)
+        rows = renewing(made)
+        if whole and work.merge is None and work.chain is None:
+            rows, same = without_unchanged(table, work.table, list(rows), {day: work.base[day] for day in days})
+            for day, files in same.items():
+                writer.leave(day, files)
+        after = rows if work.merge is None else work.merge.rows(table, rows, where)
+        writer.write(in_order(after, work.table, where), days)
+        if work.chain is not None:
+            staged = writer.close(days)
+            done |= staged.files
+            work.chain.build_on(table, replace(staged, files=done))
+    return writer.close(work.days)
+
+
+def window_text(table: Table, window: Window | None) -> str:
+    """Return a table and its days as a refusal names them."""
+    return f"{table.name} {window or ''}".strip()
+
+
+def make(
+    table: Table,
+    maker: Maker,
+    window: Window | None,
+    inputs: Mapping[str, Rows],
+    connected: Connected,
+    context: object,
+) -> tuple[Batches, bool]:
+    """Return the rows of a window as a table's maker makes them of its inputs, cast to the contract as they are read.
+
+    Returns:
+        The rows, and whether all of them are in memory already.
+
+    Raises:
+        MakeError: The function or SQL failed; now, or while the rows are read.
+        RowsError: The rows do not fit the contract; while they are read.
+    """
+    where = window_text(table, window)
+    with _named(where):
+        made = maker.make(window, inputs, connected, context)
+
+    def rows() -> Batches:
+        with _named(where):
+            yield from fit(made.rows, table, where)
+
+    return rows(), made.whole
+
+
+@contextmanager
+def _named(where: str) -> Iterator[None]:
+    """Let a maker's failure say of which table and days it is."""
+    try:
+        yield
+    except MakeError as error:
+        error.what = f"{where}: {error.what}"
+        raise
+
+
+def _calls(work: Work) -> Iterator[tuple[Window | None, list[Day]]]:
+    """Yield each call of the maker: one a stretch of days, or one a day."""
+    days = daily(work.days)
+    if days is None:
+        yield None, [None]
+    elif work.sequential or work.maker.one_day_at_a_time:
+        for day in days:
+            yield Window.of(day, timezone=work.table.timezone), [day]
+    else:
+        for first, last in runs_of_days(days):
+            window = Window.of(first, last, work.table.timezone)
+            yield window, list(window.days)

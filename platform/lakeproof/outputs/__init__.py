@@ -1,0 +1,1 @@
+"""Beside production: outputs, what differs from `main`, and how it becomes `main`."""

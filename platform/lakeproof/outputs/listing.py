@@ -1,0 +1,68 @@
+"""Which outputs a lake has, in which tables, and when each was last used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from lakeproof.lake.files import run_began
+from lakeproof.lake.output import MAIN, OutputTable, is_line, outputs_of
+from lakeproof.outputs.compared import last_compared
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lakeproof.lake.catalog import Lake
+
+
+@dataclass(frozen=True)
+class Line:
+    """An output in one table.
+
+    Args:
+        name: The table's name.
+        table: The table as the output has it.
+        used: When a run last wrote to it, or someone compared it.
+    """
+
+    name: str
+    table: OutputTable
+    used: datetime
+
+
+def lines_in(lake: Lake, output: str | None = None) -> Iterator[Line]:
+    """Yield the lines of an output, or of all, table by table.
+
+    Args:
+        lake: The lake.
+        output: The output; None for every one.
+
+    Raises:
+        LakeError: The catalog cannot be used, or a ledger is gone.
+    """
+    on_main = lake.on(MAIN)
+    for name in on_main.tables():
+        main = on_main.find(name)
+        if main is None or is_line(main):
+            continue
+        for found in outputs_of(main):
+            if output in {None, found}:
+                table = OutputTable.of(main, found)
+                yield Line(name, table, _used(table))
+
+
+def outputs_in(lake: Lake) -> dict[str, datetime]:
+    """Return the outputs of a lake, each with when it was last used."""
+    used: dict[str, datetime] = {}
+    for line in lines_in(lake):
+        used[line.table.output] = max(line.used, used.get(line.table.output, line.used))
+    return used
+
+
+def _used(table: OutputTable) -> datetime:
+    """Return when a line was last used."""
+    head = table.head
+    committed = datetime.fromtimestamp(head.timestamp_ms / 1000, UTC) if head else datetime.min.replace(tzinfo=UTC)
+    written = run_began(table.ledger.written) if table.ledger else committed
+    return max(written, committed, last_compared(table) or written)
