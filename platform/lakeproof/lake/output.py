@@ -41,6 +41,9 @@ LEDGER_KEY = "lakeproof.output-ledger"
 TABLE_KEY = "lakeproof.output-table."
 """Before an output's name, in the properties of a table: the name of the table that is the output's line."""
 
+COMPARED = ".compared.json"
+"""How the name of a file ends that says what was compared, in the folder of an output's ledgers."""
+
 FORKED_KEY = "lakeproof.output-forked-at-column"
 """In the properties of a table that is a line: the last column's id of `main` as it was forked."""
 

@@ -9,6 +9,7 @@ from pyiceberg.table import StaticTable
 
 from lakeproof.lake.files import key_of
 from lakeproof.lake.manifests import listed_manifests, live_files
+from lakeproof.lake.output import LEDGER_KEY, line_table, outputs_of, summary_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,6 +50,10 @@ class Reach:
                 self._add(listed.manifest.manifest_path, LIVE)
             for location in (location for day in live.values() for location in day.locations):
                 self._add(location, LIVE)
+        for output in outputs_of(table):
+            line = line_table(table, output)
+            if line is not None:
+                self._add_line(line, f"output {output}")
         named = {ref.snapshot_id: f"{ref.snapshot_ref_type} {name}" for name, ref in metadata.refs.items()}
         for snapshot in sorted(metadata.snapshots, key=lambda snapshot: snapshot.snapshot_id not in named):
             self._add_snapshot(snapshot, named.get(snapshot.snapshot_id, EARLIER))
@@ -59,6 +64,14 @@ class Reach:
     def reason(self, location: str) -> str | None:
         """Return why a file is needed; None when nothing leads to it."""
         return self.reasons.get(key_of(location))
+
+    def _add_line(self, line: IcebergTable, reason: str) -> None:
+        """Add what an output's own table leads to: its files lie in this table's folders."""
+        metadata = line.metadata
+        for location in (line.metadata_location, *(entry.metadata_file for entry in metadata.metadata_log)):
+            self._add(location, reason)
+        for snapshot in metadata.snapshots:
+            self._add_snapshot(snapshot, reason)
 
     def add_candidate(self, location: str) -> None:
         """Add what a candidate leads to, as far as it still can be read: it is no part of the table."""
@@ -81,6 +94,8 @@ class Reach:
 
     def _add_snapshot(self, snapshot: Snapshot, reason: str) -> None:
         self._add(snapshot.manifest_list, reason)
+        if (ledger := summary_of(snapshot).get(LEDGER_KEY)) is not None:
+            self._add(ledger, reason)
         for listed in listed_manifests(self._table.io, snapshot):
             if self._add(listed.manifest.manifest_path, reason):
                 for file in live_files(self._table.io, listed.manifest):

@@ -18,12 +18,15 @@ from lakeproof.lake.faults import is_conflict, lake_faults
 from lakeproof.lake.files import StoredFile, key_of, list_files, records_of, run_began, run_of
 from lakeproof.lake.held import CANDIDATE, Ledger, read_ledgers, waiting_days
 from lakeproof.lake.live import View
+from lakeproof.lake.output import COMPARED, MAIN, OutputTable, outputs_of
 from lakeproof.lake.reach import Reach
 from lakeproof.lake.replace import expire_snapshots
 from lakeproof.lake.retention import Retention
 from lakeproof.lake.running import SUFFIX, RunningStage, running_stages
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from pyiceberg.table import Table as IcebergTable
 
 GRACE = timedelta(hours=1)
@@ -139,6 +142,7 @@ class _Pass:
             for location in day.locations
         }
         self._remaining: set[str] = set()
+        self._lines = set(outputs_of(table))
         self._ledgers = read_ledgers(table)
         self._superseded = self._find_superseded()
         kept = [ledger for ledger in self._ledgers if ledger not in self._superseded]
@@ -161,6 +165,7 @@ class _Pass:
             (f"{data}/metadata", self._sweep_metadata),
             (f"{records}/staging", self._sweep_staging),
             (f"{records}/evidence", self._sweep_evidence),
+            (f"{records}/outputs", self._sweep_outputs),
         ):
             for file in list_files(self._table.io, folder):
                 if file.modified > self._began:
@@ -183,24 +188,36 @@ class _Pass:
                 self._report.expired = 0  # a publish came first, and lets them go as well
 
     def _find_superseded(self) -> list[Ledger]:
-        """Return the ledgers that no longer say anything, and have not for the declared time; oldest first.
+        """Return the ledgers that no longer say anything, and have not for the declared time; oldest first."""
+        gone = [
+            ledger
+            for output in {ledger.output for ledger in self._ledgers}
+            for ledger in self._superseded_of([held for held in self._ledgers if held.output == output], output)
+        ]
+        return sorted(gone, key=lambda ledger: ledger.run)
 
-        One that a remaining older ledger still needs, to be made good, stays with it.
-        """
-        waiting = {stage.run for stage in waiting_days(self._ledgers, self._live).values()}
-        newest = {day: ledger.run for ledger in self._ledgers for day in ledger.days}
+    def _superseded_of(self, ledgers: Sequence[Ledger], output: str) -> Iterator[Ledger]:
+        """Yield those of one output; one that a remaining older ledger still needs, to be made good, stays with it."""
+        if output == MAIN:
+            live = self._live
+        elif output in self._lines:
+            at = OutputTable.of(self._table, output)
+            live = {day: of_day for day, of_day in View.of(at).days.items() if day in at.owned}
+        else:
+            yield from (ledger for ledger in ledgers if self._is_over(ledger.file.modified))
+            return
+        waiting = {stage.run for stage in waiting_days(ledgers, live).values()}
+        newest = {day: ledger.run for ledger in ledgers for day in ledger.days}
         needed: set[object] = set()
-        gone = []
-        for ledger in self._ledgers:
+        for ledger in ledgers:
             runs = {newest[day] for day in ledger.days}
-            runs |= {live.run for day in ledger.days if (live := self._live.get(day)) and live.run}
+            runs |= {found.run for day in ledger.days if (found := live.get(day)) and found.run}
             since = max(ledger.file.modified, *map(run_began, runs)) if runs else ledger.file.modified
             keep = ledger.run in waiting | self._alive or ledger.days & needed
             if keep or not self._is_over(since):
                 needed |= ledger.days
             else:
-                gone.append(ledger)
-        return gone
+                yield ledger
 
     def _remove_superseded(self) -> None:
         """Remove held stages that were made good: their files first, so that the ledger leads to what remains."""
@@ -262,6 +279,18 @@ class _Pass:
             self._keep(file, NEW)
         else:
             self._remove(file, SUPERSEDED if file.name.endswith(CANDIDATE) else ORPHAN)
+
+    def _sweep_outputs(self, file: StoredFile) -> None:
+        """Keep the ledgers that lead to days, and what was compared of an output that is there."""
+        output = _folder(file).rpartition("/")[2]
+        if file.location in self._reach:
+            self._keep(file, f"output {output}")
+        elif file.modified >= self._oldest_commit:
+            self._keep(file, NEW)
+        elif file.name.endswith(COMPARED) and output in self._lines:
+            self._keep(file, f"output {output}")
+        else:
+            self._remove(file, ORPHAN)
 
     def _sweep_evidence(self, file: StoredFile) -> None:
         run = run_of(file.location)

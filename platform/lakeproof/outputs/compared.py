@@ -12,6 +12,7 @@ from lakeproof.lake.days import day_key, key_day
 from lakeproof.lake.faults import lake_faults
 from lakeproof.lake.files import list_files, read_file, records_of
 from lakeproof.lake.live import View
+from lakeproof.lake.output import COMPARED
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from lakeproof.lake.days import Day
     from lakeproof.lake.live import LiveDay
     from lakeproof.lake.output import OutputTable
-
-SUFFIX = ".compared.json"
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ def remember(table: OutputTable, days: Mapping[Day, Compared]) -> None:
     """
     now = datetime.now(UTC)
     told = {day_key(day): [sides.old, sides.new] for day, sides in days.items()}
-    location = f"{_folder(table)}/{now:%Y%m%dT%H%M%S%f}{SUFFIX}"
+    location = f"{_folder(table)}/{now:%Y%m%dT%H%M%S%f}{COMPARED}"
     with lake_faults(f"writing {location}"), table.io.new_output(location).create() as out:
         out.write(json.dumps({"format": 1, "compared": now.isoformat(), "days": told}, indent=1).encode())
 
@@ -60,7 +59,7 @@ def compared(table: OutputTable) -> dict[Day, Compared]:
     found: dict[Day, Compared] = {}
     with lake_faults(f"reading what was compared of {'.'.join(table.name())}"):
         for file in sorted(list_files(table.io, _folder(table)), key=lambda file: file.name):
-            if file.name.endswith(SUFFIX) and (data := read_file(table.io, file.location)):
+            if file.name.endswith(COMPARED) and (data := read_file(table.io, file.location)):
                 found |= {key_day(day): Compared(*sides) for day, sides in json.loads(data)["days"].items()}
     return found
 
@@ -68,7 +67,7 @@ def compared(table: OutputTable) -> dict[Day, Compared]:
 def last_compared(table: OutputTable) -> datetime | None:
     """Return when an output was last compared in a table."""
     with lake_faults(f"reading what was compared of {'.'.join(table.name())}"):
-        files = [f for f in list_files(table.io, _folder(table)) if f.name.endswith(SUFFIX)]
+        files = [f for f in list_files(table.io, _folder(table)) if f.name.endswith(COMPARED)]
     return max((file.modified for file in files), default=None)
 
 

@@ -14,6 +14,7 @@ from lakeproof import Column, Lakehouse, audit
 from lakeproof.engine.duck import connect
 from lakeproof.errors import LakeError, UsageError
 from lakeproof.lake.beside import discard_line
+from lakeproof.lake.files import list_files
 from lakeproof.lake.held import held_days
 from lakeproof.lake.live import View, files_at, live_days
 from lakeproof.lake.output import OutputTable, outputs_of
@@ -25,31 +26,29 @@ from lakeproof.work import beside_of
 if TYPE_CHECKING:
     from lakeproof.contract import Table
 
-    from ..conftest import Lab
-
 OUTPUT = "fix-units"
 
 
 @pytest.fixture
-def beside(lab: Lab) -> Lab:
+def beside(lab: Any) -> Any:
     """The same lake, as an output has it."""
     return replace(lab, lakehouse=Lakehouse(home=lab.lakehouse.home, output=OUTPUT))
 
 
-def values(lab: Lab, table: Table) -> list[int]:
+def values(lab: Any, table: Table) -> list[int]:
     """Return the values that a lake shows of a table, day by day."""
     rows = read_table(lab.lakehouse.lake, table).relation(connect())
     return [value for _, value in sorted(rows.project("reading_date, value").fetchall())]
 
 
-def handle(lab: Lab, table: Table) -> OutputTable:
+def handle(lab: Any, table: Table) -> OutputTable:
     """Return a table as the output has it."""
     found = lab.lakehouse.lake.find(table.name)
     assert isinstance(found, OutputTable)
     return found
 
 
-def test_a_day_of_an_output_is_its_own_and_main_is_as_it_was(lab: Lab, beside: Lab) -> None:
+def test_a_day_of_an_output_is_its_own_and_main_is_as_it_was(lab: Any, beside: Any) -> None:
     """A run to an output changes what the output shows, and not a byte of what `main` does."""
     table = lab.table()
     lab.run(table, lab.days(3, 1), 1, 2, 3)
@@ -68,7 +67,7 @@ def test_a_day_of_an_output_is_its_own_and_main_is_as_it_was(lab: Lab, beside: L
     assert set(handle(beside, table).owned) == {lab.day(2)}
 
 
-def test_the_branch_has_main_as_of_the_fork_and_the_platform_todays_main(lab: Lab, beside: Lab) -> None:
+def test_the_branch_has_main_as_of_the_fork_and_the_platform_todays_main(lab: Any, beside: Any) -> None:
     """Any engine reads the branch by name; where `main` moves on, the platform's own reads follow it."""
     table = lab.table()
     lab.run(table, lab.days(2, 1), 1, 2)
@@ -86,7 +85,7 @@ def test_the_branch_has_main_as_of_the_fork_and_the_platform_todays_main(lab: La
     assert values(lab, table) == [5, 1]
 
 
-def test_a_day_with_the_rows_of_main_copies_no_byte_and_is_owned(lab: Lab, beside: Lab) -> None:
+def test_a_day_with_the_rows_of_main_copies_no_byte_and_is_owned(lab: Any, beside: Any) -> None:
     """Equal rows keep the files of `main`, also when it moved since the fork."""
     table = lab.table()
     lab.run(table, lab.days(3, 1), 1, 2, 3)
@@ -102,7 +101,7 @@ def test_a_day_with_the_rows_of_main_copies_no_byte_and_is_owned(lab: Lab, besid
     assert live_days(files_at(at.io, at.head, None))[lab.day(1)].locations == files[lab.day(1)].locations
 
 
-def test_a_rerun_to_an_output_with_equal_rows_makes_no_snapshot(lab: Lab, beside: Lab) -> None:
+def test_a_rerun_to_an_output_with_equal_rows_makes_no_snapshot(lab: Any, beside: Any) -> None:
     """An output is idempotent, too."""
     table = lab.table()
     lab.run(table, lab.days(2, 1), 1, 2)
@@ -115,7 +114,7 @@ def test_a_rerun_to_an_output_with_equal_rows_makes_no_snapshot(lab: Lab, beside
     assert handle(beside, table).head == head
 
 
-def test_an_output_of_a_table_that_never_published_leaves_main_without_a_day(lab: Lab, beside: Lab) -> None:
+def test_an_output_of_a_table_that_never_published_leaves_main_without_a_day(lab: Any, beside: Any) -> None:
     """The branch begins at an empty snapshot."""
     table = lab.table()
 
@@ -126,7 +125,7 @@ def test_an_output_of_a_table_that_never_published_leaves_main_without_a_day(lab
     assert View.open(lab.lakehouse.lake, table).days == {}
 
 
-def test_a_day_that_an_audit_refuses_is_held_on_the_output_alone(lab: Lab, beside: Lab) -> None:
+def test_a_day_that_an_audit_refuses_is_held_on_the_output_alone(lab: Any, beside: Any) -> None:
     """What is held beside `main` is nothing that waits there, and the other way round."""
     table = lab.table()
     lab.run(table, lab.days(2, 1), 1, 2)
@@ -145,7 +144,7 @@ def test_a_day_that_an_audit_refuses_is_held_on_the_output_alone(lab: Lab, besid
     assert held_days(at, View.of(at).days) == {}
 
 
-def test_a_run_on_an_output_is_no_run_that_main_waits_for(lab: Lab, beside: Lab) -> None:
+def test_a_run_on_an_output_is_no_run_that_main_waits_for(lab: Any, beside: Any) -> None:
     """A claim says for which output its run is."""
     table = lab.table()
     lab.run(table, lab.rows(1), 1)
@@ -157,7 +156,7 @@ def test_a_run_on_an_output_is_no_run_that_main_waits_for(lab: Lab, beside: Lab)
         assert runs_at_work(main) == {}
 
 
-def test_volume_on_an_output_is_judged_by_what_the_output_shows(lab: Lab, beside: Lab) -> None:
+def test_volume_on_an_output_is_judged_by_what_the_output_shows(lab: Any, beside: Any) -> None:
     """History is the output's own days, and those of `main` where it has none."""
     table = lab.table(audits=[audit.between("value", 0, 100), audit.volume(within=0.5, days=2, min_history=2)])
     lab.run(table, lab.days(3, 1), 1, 2, 3)
@@ -169,8 +168,8 @@ def test_volume_on_an_output_is_judged_by_what_the_output_shows(lab: Lab, beside
     assert [day.state for day in (*first.days, *last.days)] == ["published"] * 3
 
 
-def test_other_columns_go_to_a_table_of_the_outputs_own(lab: Lab, beside: Lab) -> None:
-    """A branch shares its table's columns, so a new one is on a table beside it; its days are `main`'s as of the fork."""
+def test_other_columns_go_to_a_table_of_the_outputs_own(lab: Any, beside: Any) -> None:
+    """A branch shares its table's columns, so a new one is on a table beside it, with `main` as of the fork."""
     table = lab.table()
     lab.run(table, lab.days(2, 1), 1, 2)
     wider = lab.table(columns=[*table.columns, Column("unit", "string")])
@@ -188,7 +187,7 @@ def test_other_columns_go_to_a_table_of_the_outputs_own(lab: Lab, beside: Lab) -
     assert values(lab, table) == [1, 1]
 
 
-def test_an_output_can_be_a_table_under_a_name_of_ones_own(lab: Lab, beside: Lab) -> None:
+def test_an_output_can_be_a_table_under_a_name_of_ones_own(lab: Any, beside: Any) -> None:
     """For people and engines that want a table."""
     table = lab.table()
     lab.run(table, lab.days(2, 1), 1, 2)
@@ -201,7 +200,7 @@ def test_an_output_can_be_a_table_under_a_name_of_ones_own(lab: Lab, beside: Lab
         beside.run(table, lab.rows(8, day=2), 2, beside=beside_of(lake, table, (lab.day(2),), "lab.another"))
 
 
-def test_a_branch_of_another_tool_is_no_output(lab: Lab, beside: Lab) -> None:
+def test_a_branch_of_another_tool_is_no_output(lab: Any, beside: Any) -> None:
     """A name that someone gave a branch of their own is refused."""
     table = lab.table()
     lab.run(table, lab.rows(1), 1)
@@ -213,7 +212,7 @@ def test_a_branch_of_another_tool_is_no_output(lab: Lab, beside: Lab) -> None:
         beside.run(table, lab.rows(7), 1)
 
 
-def test_discarding_leaves_main_and_upkeep_removes_the_files(lab: Lab, beside: Lab) -> None:
+def test_discarding_leaves_main_and_upkeep_removes_the_files(lab: Any, beside: Any) -> None:
     """Nothing of an output is left but what its runs leave as evidence for a time."""
     table = lab.table(properties={"lakeproof.keep-replaced-days": "0"})
     lab.run(table, lab.days(2, 1), 1, 2)
@@ -234,15 +233,13 @@ def test_discarding_leaves_main_and_upkeep_removes_the_files(lab: Lab, beside: L
     assert list(outputs_of(main.refresh())) == []
 
 
-@pytest.mark.parametrize("number", range(2))
-def test_days_of_one_output_at_once_are_all_there(lab: Lab, beside: Lab, number: int) -> None:
+def test_days_of_one_output_at_once_are_all_there(lab: Any, beside: Any) -> None:
     """Runs to an output, and to `main`, from several threads at once lose nothing of each other."""
-    del number
     table = lab.table()
     lab.run(table, lab.days(8, 1), *range(1, 9))
     failures: list[BaseException] = []
 
-    def one(where: Lab, day: int, value: int) -> None:
+    def one(where: Any, day: int, value: int) -> None:
         try:
             done = where.run(table, lab.rows(value, day=day), day)
             assert [d.state for d in done.days] == ["published"], done
@@ -262,7 +259,7 @@ def test_days_of_one_output_at_once_are_all_there(lab: Lab, beside: Lab, number:
     assert set(handle(beside, table).owned) == {lab.day(n) for n in range(1, 5)}
 
 
-def test_a_run_whose_output_was_discarded_meanwhile_publishes_nothing(lab: Lab, beside: Lab) -> None:
+def test_a_run_whose_output_was_discarded_meanwhile_publishes_nothing(lab: Any, beside: Any) -> None:
     """It does not bring the output back."""
     table = lab.table()
     lab.run(table, lab.days(2, 1), 1, 2)
@@ -280,7 +277,7 @@ def test_a_run_whose_output_was_discarded_meanwhile_publishes_nothing(lab: Lab, 
     assert list(outputs_of(main.refresh())) == []
 
 
-def test_a_branch_that_was_superseded_leaves_no_snapshots(lab: Lab, beside: Lab) -> None:
+def test_a_branch_that_was_superseded_leaves_no_snapshots(lab: Any, beside: Any) -> None:
     """However often an output is written to, the table's metadata keeps one snapshot of it."""
     table = lab.table()
     lab.run(table, lab.days(2, 1), 1, 2)
@@ -290,3 +287,25 @@ def test_a_branch_that_was_superseded_leaves_no_snapshots(lab: Lab, beside: Lab)
     main = lab.lakehouse.lake.find(table.name)
     assert main is not None
     assert len(main.metadata.snapshots) <= 3
+
+
+def test_upkeep_keeps_what_an_output_needs_whichever_form_its_line_has(lab: Any, beside: Any) -> None:
+    """Ledgers, a table of its own, and days that are held stay; what is superseded goes."""
+    table = lab.table(properties={"lakeproof.keep-replaced-days": "0"})
+    lab.run(table, lab.days(2, 1), 1, 2)
+    wider = lab.table(columns=[*table.columns, Column("unit", "string")], properties=table.properties)
+    for value in (6, 7, 8):
+        beside.run(wider, lab.rows(value, day=2).with_columns(unit=pl.lit("mm")), 2)
+    beside.run(wider, lab.rows(900, day=1).with_columns(unit=pl.lit("mm")), 1)
+    main = lab.lakehouse.lake.find(table.name)
+    assert main is not None
+
+    later = datetime(2100, 1, 1, tzinfo=UTC)
+    upkeep(main, now=later)
+    upkeep(main.refresh(), now=later)
+
+    assert values(beside, wider) == [1, 8]
+    at = handle(beside, wider)
+    assert all(main.io.new_input(file).exists() for file in held_days(at, View.of(at).days)[lab.day(1)].locations)
+    ledgers = [f.name for f in list_files(main.io, f"{main.location()}/outputs")]
+    assert len(ledgers) == 2  # of the head, and of the one before it, which goes with the next commit
