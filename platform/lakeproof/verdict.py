@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import InitVar, asdict, dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from lakeproof.errors import AuditError
 
 if TYPE_CHECKING:
-    from datetime import date
+    from collections.abc import Mapping
 
     from lakeproof.parts import Severity
 
@@ -84,7 +85,7 @@ class AuditResult:
 class Verdict:
     """All audits of one staged day; what `publish` asks for.
 
-    Only `lakeproof.audit.judge` makes one: it holds the seal.
+    Only `lakeproof.audit.judge` makes one: it holds the seal. `recorded_verdict` reads one back.
 
     Args:
         day: The day; None for an unpartitioned table.
@@ -132,3 +133,27 @@ class Verdict:
             "content": asdict(self.content),
             "audits": [asdict(r) | {"holds": r.holds, "finding": r.finding} for r in self.results],
         }
+
+
+def recorded_verdict(record: Mapping[str, Any]) -> Verdict:
+    """Return a verdict as the evidence has it, from `Verdict.as_record`; of the same files, and no others.
+
+    Args:
+        record: What the evidence says of a day; it is for the caller to see that the evidence is sound.
+    """
+    results = tuple(
+        AuditResult(
+            audit=told["audit"],
+            severity=told["severity"],
+            passed=told["passed"],
+            failed=told["failed"],
+            total=told["total"],
+            describe=told["describe"],
+            measured=told["measured"],
+            error=told["error"],
+            said=told["said"],
+        )
+        for told in record["audits"]
+    )
+    day = record["day"] and date.fromisoformat(record["day"])
+    return Verdict(day, record["stage"], Content(**record["content"]), results, seal=SEAL)

@@ -121,8 +121,8 @@ def publish_beside(
             return done
         at = _with_line(at, staged, beside.as_table)
         live = View.of(at, [day for day in staged.days if day is not None] or None).days
-        runs = dict.fromkeys(rest.days, staged.run) | {day: live[day].run or staged.run for day in same}
-        ledger = _ledger(at, staged.run, runs, verdicts, beside.main)
+        contents = {day: verdicts[day].content for day in (*rest.days, *same)}
+        ledger = _ledger(at, staged.run, evidence[SHA256_KEY], contents, beside)
         files = _to_add(at, rest, same, live)
         if not files and at.ledger is not None and ledger.days == at.ledger.days:
             return done
@@ -158,19 +158,15 @@ def _sort_out(
     return done, rest, [day for day in staged.days if day in same]
 
 
-def _ledger(
-    at: OutputTable,
-    run: str,
-    runs: Mapping[Day, str],
-    verdicts: Mapping[Day, Verdict],
-    beside: Mapping[Day, LiveDay],
-) -> OutputLedger:
-    """Return the output's ledger with the days of a run added, each with the run in the names of its files."""
+def _ledger(at: OutputTable, run: str, evidence: str, contents: Mapping[Day, Content], beside: Beside) -> OutputLedger:
+    """Return the output's ledger with the days of a run added; one that it owns just so is left as it is."""
     owned = dict(at.owned)
-    for day, made_by in runs.items():
-        base = beside.get(day)
-        files = files_digest(base.locations) if base else None
-        owned[day] = OwnedDay(day, made_by, verdicts[day].content, files, base.run if base else None)
+    for day, content in contents.items():
+        main = beside.main.get(day)
+        base, base_run = (files_digest(main.locations), main.run) if main else (None, None)
+        known = owned.get(day)
+        if known is None or (known.content, known.base) != (content, base):
+            owned[day] = OwnedDay(day, run, evidence, content, base, base_run)
     began = at.ledger.began if at.ledger else run
     return OutputLedger(began, run, dict(sorted(owned.items(), key=lambda item: str(item[0]))))
 

@@ -66,6 +66,12 @@ def sound_evidence(table: IcebergTable, run: str) -> dict[str, Any] | None:
     return _parsed(data)
 
 
+def evidence_of(table: IcebergTable, run: str, sha256: str) -> dict[str, Any] | None:
+    """Return a run's evidence; None when it is gone, or not the file of that SHA-256."""
+    data = evidence_bytes(table, run) or b""
+    return _parsed(data) if hashlib.sha256(data).hexdigest() == sha256 else None
+
+
 def sha256_if_there(table: IcebergTable, location: str) -> str | None:
     """Return the SHA-256 of a file's bytes, or None when there is no such file."""
     with lake_faults(f"reading {location}"):

@@ -54,7 +54,8 @@ class OwnedDay:
 
     Args:
         day: The day.
-        run: The run that made it.
+        run: The run that judged its files, and made them unless the output showed these rows already.
+        evidence: The SHA-256 of that run's evidence.
         content: The digest of its rows.
         base: The digest of the files that `main` had for the day when that run began; None when it had none.
         base_run: The run that had published those.
@@ -62,6 +63,7 @@ class OwnedDay:
 
     day: Day
     run: str
+    evidence: str
     content: Content
     base: str | None
     base_run: str | None

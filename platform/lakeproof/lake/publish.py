@@ -79,7 +79,7 @@ def publish(
         at = table.refresh()
         if number and (snapshot := landed(at, evidence)) is not None:
             return replace(done, snapshot=snapshot)
-        done, rest, expected = _sort_out(at, staged, verdicts, base, content_of, chained=chained)
+        done, rest, expected = sort_out(at, staged, verdicts, base, content_of, chained=chained)
         if not rest.days:
             if done.unchanged:
                 _follow_contract(at, staged)
@@ -89,7 +89,7 @@ def publish(
     return committed(f"publishing {staged.table}", attempt)
 
 
-def _sort_out(
+def sort_out(
     table: IcebergTable,
     staged: Staged,
     verdicts: Mapping[Day, Verdict],
@@ -98,7 +98,16 @@ def _sort_out(
     *,
     chained: bool,
 ) -> tuple[Published, Staged, dict[Day, frozenset[str]]]:
-    """Return what a commit on this head makes of each day, what it is to publish, and the files it may find."""
+    """Return what a commit on this head makes of each day, what it is to publish, and the files it may find.
+
+    Args:
+        table: The table at the head.
+        staged: The staged days.
+        verdicts: A verdict for each of them.
+        base: The files each day is to have until then.
+        content_of: Digests a published day as the verdicts digest theirs.
+        chained: Whether each day builds on the one before.
+    """
     live = View.of(table, None if None in base else [day for day in base if day is not None]).days
     same = {day for day in staged.days if day in live and content_of(live[day]) == verdicts[day].content}
     moved = {day for day, paths in base.items() if day not in same and paths_of(live, day) != paths}

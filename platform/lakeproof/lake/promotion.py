@@ -1,0 +1,198 @@
+"""Days of an output made those of `main`, and taken back: each by one commit of metadata, all of the days or none.
+
+The commit that promotes leaves a tag at the snapshot before it, so that what it replaced stays and can be restored. The
+tag is there if and only if the promotion landed in the table, which is how one that was killed is taken up.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from pyiceberg.table.refs import SnapshotRefType
+from pyiceberg.table.update import RemoveSnapshotRefUpdate, SetSnapshotRefUpdate
+
+from lakeproof.errors import LakeError
+from lakeproof.lake.attempts import committed
+from lakeproof.lake.catalog import columns_of
+from lakeproof.lake.evidence import day_evidence, evidence_of
+from lakeproof.lake.files import RUN, run_began
+from lakeproof.lake.live import View, data_files, files_at
+from lakeproof.lake.publish import Published, demand_verdicts, paths_of, replacement, sort_out
+from lakeproof.lake.replace import MemoizedTransaction, ReplaceDays
+from lakeproof.lake.stage import Staged, StagedFile
+from lakeproof.lake.turn import turn
+from lakeproof.verdict import recorded_verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+    from datetime import datetime
+
+    from pyiceberg.manifest import DataFile
+    from pyiceberg.table import Table as IcebergTable
+    from pyiceberg.table.metadata import TableMetadata
+
+    from lakeproof.contract import Table
+    from lakeproof.lake.days import Day
+    from lakeproof.lake.live import LiveDay
+    from lakeproof.lake.output import OutputTable
+    from lakeproof.verdict import Content, Verdict
+
+TAG = "before-"
+"""How the name of a tag begins at the snapshot before a promotion; the promotion's id follows."""
+
+
+def audited_days(
+    table: OutputTable, contract: Table, days: Collection[Day], promotion: str
+) -> tuple[Staged, dict[Day, Verdict]]:
+    """Return days of an output as the stage that was audited, and what the audits said.
+
+    A day whose evidence is gone, is not the one that the ledger names, or is of other files is left out: nobody can say
+    any more that it passed.
+
+    Args:
+        table: The table as the output has it.
+        contract: Its contract.
+        days: The days.
+        promotion: The promotion's id, which stands for the runs that made them.
+    """
+    files: dict[Day, list[DataFile]] = defaultdict(list)
+    for day, file in data_files(table, days):
+        files[day].append(file)
+    staged: dict[Day, tuple[StagedFile, ...]] = {}
+    verdicts: dict[Day, Verdict] = {}
+    records: dict[str, dict[str, Any] | None] = {}
+    for day, of_day in sorted(files.items(), key=lambda item: str(item[0])):
+        owned = table.owned[day]
+        if owned.run not in records:
+            records[owned.run] = evidence_of(table, owned.run, owned.evidence)
+        entry = day_evidence(records[owned.run], day)
+        digests = {file["location"]: file["sha256"] for file in entry["files"]} if entry else {}
+        if entry and set(digests) == {file.file_path for file in of_day}:
+            staged[day] = tuple(StagedFile(file, digests[file.file_path]) for file in of_day)
+            verdicts[day] = recorded_verdict(entry)
+    return Staged(contract, columns_of(table), promotion, staged), verdicts
+
+
+def promote_days(
+    main: IcebergTable,
+    staged: Staged,
+    verdicts: Mapping[Day, Verdict],
+    *,
+    base: Mapping[Day, frozenset[str]],
+    content_of: Callable[[LiveDay], Content],
+    evidence: dict[str, str],
+    promotion: str,
+) -> Published:
+    """Make audited days of an output those of `main`, in one commit that leaves a tag at what was before.
+
+    Not a byte of a file is read: that they are those which were audited was seen when they became the output's.
+
+    Args:
+        main: The table as readers have it.
+        staged: The days, from `audited_days`.
+        verdicts: A verdict for each of them.
+        base: The files that `main` is to have for each of them until then.
+        content_of: Digests a day of `main` as the verdicts digest theirs.
+        evidence: What the snapshot's summary shall hold.
+        promotion: The promotion's id.
+
+    Returns:
+        What became of the days. If any moved, nothing was committed.
+
+    Raises:
+        AuditError: A day has no verdict of these files that passed.
+        LakeError: The catalog or the storage refused; `main` is as it was.
+    """
+    demand_verdicts(staged, verdicts)
+
+    def attempt(_: int) -> Published:
+        at = main.catalog.load_table(main.name())
+        if (tagged := tag_of(at, promotion)) is not None:
+            return Published(frozenset(staged.days), snapshot=tagged)
+        done, rest, expected = sort_out(at, staged, verdicts, base, content_of, chained=False)
+        if done.moved or not rest.days:
+            return done
+        with turn(at):
+            transaction, producer = replacement(at, rest, expected, evidence)
+            transaction.replans = False  # PyIceberg would forget the tag
+            if (before := at.metadata.current_snapshot_id) is not None:
+                _tag(transaction, promotion, before)
+            producer.commit()
+            transaction.commit_transaction()
+        return replace(done, snapshot=producer.snapshot_id)
+
+    return committed(f"promoting days of {staged.table}", attempt)
+
+
+def restore_days(
+    main: IcebergTable, days: Mapping[Day, frozenset[str]], evidence: dict[str, str], promotion: str
+) -> frozenset[Day]:
+    """Give `main` the days back that it had before a promotion, in one commit, and let the promotion's tag go.
+
+    A day that it did not have then is no day of it any more.
+
+    Args:
+        main: The table as readers have it.
+        days: The days, each with the files that the promotion gave it.
+        evidence: What the snapshot's summary shall hold.
+        promotion: The promotion's id.
+
+    Returns:
+        The days that were published again since; if there are any, nothing was committed.
+
+    Raises:
+        LakeError: What was before is no longer kept, or the catalog or the storage refused; `main` is as it was.
+    """
+
+    def attempt(_: int) -> frozenset[Day]:
+        at = main.catalog.load_table(main.name())
+        if (before := tag_of(at, promotion)) is None:
+            if landed_undo(at, evidence):
+                return frozenset()
+            msg = f"{'.'.join(main.name())}: what promotion {promotion} replaced is no longer kept."
+            raise LakeError(msg, readers="see what was promoted", next_step="run the days again")
+        live = View.of(at, None if None in days else [day for day in days if day is not None]).days
+        if moved := frozenset(day for day, files in days.items() if paths_of(live, day) != files):
+            return moved
+        files: dict[Day, list[DataFile]] = {day: [] for day in days}
+        for day, file in files_at(at.io, at.metadata.snapshot_by_id(before), set(days)):
+            files[day].append(file)
+        with turn(at):
+            transaction = MemoizedTransaction(at)
+            transaction.replans = False
+            producer = ReplaceDays(transaction, at.io, files=files, base=dict(days), properties=evidence)
+            producer.commit()
+            transaction._stage((_removed(promotion),))  # noqa: SLF001 - PyIceberg drops tags in commits of their own only
+            transaction.commit_transaction()
+        return frozenset()
+
+    return committed(f"restoring days of {'.'.join(main.name())}", attempt)
+
+
+def tag_of(main: IcebergTable, promotion: str) -> int | None:
+    """Return the snapshot before a promotion; None when it did not land in the table, or was taken back."""
+    ref = main.metadata.refs.get(TAG + promotion)
+    return None if ref is None else ref.snapshot_id
+
+
+def landed_undo(main: IcebergTable, evidence: Mapping[str, str]) -> bool:
+    """Whether a snapshot of the table says that it is the one which this evidence is of."""
+    summaries = (snapshot.summary for snapshot in main.metadata.snapshots)
+    return any(s is not None and evidence.items() <= s.additional_properties.items() for s in summaries)
+
+
+def spent_tags(metadata: TableMetadata, before: datetime) -> list[str]:
+    """Return the tags of promotions that began before an instant: what they replaced is kept no longer."""
+    names = [name.removeprefix(TAG) for name in metadata.refs if name.startswith(TAG)]
+    return [TAG + name for name in names if RUN.fullmatch(name) and run_began(name) < before]
+
+
+def _tag(transaction: MemoizedTransaction, promotion: str, snapshot: int) -> None:
+    update = {"ref-name": TAG + promotion, "type": SnapshotRefType.TAG, "snapshot-id": snapshot}
+    transaction._stage((SetSnapshotRefUpdate.model_validate(update),))  # noqa: SLF001 - as below
+
+
+def _removed(promotion: str) -> RemoveSnapshotRefUpdate:
+    return RemoveSnapshotRefUpdate.model_validate({"ref-name": TAG + promotion})
