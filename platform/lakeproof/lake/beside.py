@@ -18,6 +18,7 @@ from pyiceberg.table.update import (
 
 from lakeproof.errors import LakeError, UsageError
 from lakeproof.lake.attempts import committed
+from lakeproof.lake.evidence import SHA256_KEY
 from lakeproof.lake.faults import lake_faults
 from lakeproof.lake.live import View, files_at, live_days
 from lakeproof.lake.output import (
