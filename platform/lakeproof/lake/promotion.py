@@ -31,13 +31,15 @@ if TYPE_CHECKING:
 
     from pyiceberg.manifest import DataFile
     from pyiceberg.table import Table as IcebergTable
-    from pyiceberg.table.metadata import TableMetadata
 
     from lakeproof.contract import Table
     from lakeproof.lake.days import Day
     from lakeproof.lake.live import LiveDay
     from lakeproof.lake.output import OutputTable
     from lakeproof.verdict import Content, Verdict
+
+PROMOTIONS = "promotions"
+"""The folder of a table's records in which the plans of its promotions lie."""
 
 TAG = "before-"
 """How the name of a tag begins at the snapshot before a promotion; the promotion's id follows."""
@@ -117,8 +119,7 @@ def promote_days(
         with turn(at):
             transaction, producer = replacement(at, rest, expected, evidence)
             transaction.replans = False  # PyIceberg would forget the tag
-            if (before := at.metadata.current_snapshot_id) is not None:
-                _tag(transaction, promotion, before)
+            _tag(transaction, promotion, at)
             producer.commit()
             transaction.commit_transaction()
         return replace(done, snapshot=producer.snapshot_id)
@@ -183,14 +184,32 @@ def landed_undo(main: IcebergTable, evidence: Mapping[str, str]) -> bool:
     return any(s is not None and evidence.items() <= s.additional_properties.items() for s in summaries)
 
 
-def spent_tags(metadata: TableMetadata, before: datetime) -> list[str]:
-    """Return the tags of promotions that began before an instant: what they replaced is kept no longer."""
-    names = [name.removeprefix(TAG) for name in metadata.refs if name.startswith(TAG)]
-    return [TAG + name for name in names if RUN.fullmatch(name) and run_began(name) < before]
+def forget_promotions(main: IcebergTable, before: datetime, *, dry_run: bool = False) -> list[str]:
+    """Let the tags of promotions go that began before an instant: what they replaced is kept no longer.
+
+    Returns:
+        The promotions' ids.
+    """
+
+    def spent(at: IcebergTable) -> list[str]:
+        names = [name.removeprefix(TAG) for name in at.metadata.refs if name.startswith(TAG)]
+        return [name for name in names if RUN.fullmatch(name) and run_began(name) < before]
+
+    def attempt(_: int) -> None:
+        at = main.catalog.load_table(main.name())
+        transaction = MemoizedTransaction(at)
+        transaction._stage(tuple(map(_removed, spent(at))))  # noqa: SLF001 - as above
+        transaction.commit_transaction()
+
+    found = spent(main)
+    if found and not dry_run:
+        committed(f"forgetting old promotions of {'.'.join(main.name())}", attempt)
+    return found
 
 
-def _tag(transaction: MemoizedTransaction, promotion: str, snapshot: int) -> None:
-    update = {"ref-name": TAG + promotion, "type": SnapshotRefType.TAG, "snapshot-id": snapshot}
+def _tag(transaction: MemoizedTransaction, promotion: str, main: IcebergTable) -> None:
+    head = main.metadata.current_snapshot_id  # there is one: an output's line began at it
+    update = {"ref-name": TAG + promotion, "type": SnapshotRefType.TAG, "snapshot-id": head}
     transaction._stage((SetSnapshotRefUpdate.model_validate(update),))  # noqa: SLF001 - as below
 
 

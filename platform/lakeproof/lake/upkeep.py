@@ -19,6 +19,7 @@ from lakeproof.lake.files import StoredFile, key_of, list_files, records_of, run
 from lakeproof.lake.held import CANDIDATE, Ledger, read_ledgers, waiting_days
 from lakeproof.lake.live import View
 from lakeproof.lake.output import COMPARED, MAIN, OutputTable, outputs_of
+from lakeproof.lake.promotion import PROMOTIONS, forget_promotions
 from lakeproof.lake.reach import Reach
 from lakeproof.lake.replace import expire_snapshots
 from lakeproof.lake.retention import Retention
@@ -166,6 +167,7 @@ class _Pass:
             (f"{records}/staging", self._sweep_staging),
             (f"{records}/evidence", self._sweep_evidence),
             (f"{records}/outputs", self._sweep_outputs),
+            (f"{records}/{PROMOTIONS}", self._sweep_promotions),
         ):
             for file in list_files(self._table.io, folder):
                 if file.modified > self._began:
@@ -178,6 +180,7 @@ class _Pass:
 
     def _expire(self) -> None:
         """Let snapshots go; their files stay until the next pass, which no longer finds them reachable."""
+        forget_promotions(self._table, self._now - max(self._retention.replaced, GRACE), dry_run=self._dry_run)
         self._report.expired = len(self._retention.expired(self._table.metadata, self._now))
         if self._report.expired and not self._dry_run:
             try:
@@ -291,6 +294,13 @@ class _Pass:
             self._keep(file, f"output {output}")
         else:
             self._remove(file, ORPHAN)
+
+    def _sweep_promotions(self, file: StoredFile) -> None:
+        """Keep the plans of promotions for as long as what they replaced is kept."""
+        if self._is_over(file.modified):
+            self._remove(file, SPENT)
+        else:
+            self._keep(file, "a promotion")
 
     def _sweep_evidence(self, file: StoredFile) -> None:
         run = run_of(file.location)
