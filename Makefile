@@ -72,11 +72,13 @@ run: .venv/run.stamp  ## Publish January 2013 of the flights example through all
 	@echo "  python -m flights.outside lakeproof run --all --from 2013-01-01 --to 2013-12-31"
 	@echo "                                                               the whole year, with its sources beside it"
 
+# LAKEPROOF_OUTPUT=ada: all that is materialized goes to output ada, and Dagster's record of it is ada's own.
+UI_HOME := $(LAKEPROOF_HOME)/dagster$(if $(LAKEPROOF_OUTPUT),-$(LAKEPROOF_OUTPUT))
 .PHONY: ui
 ui: .venv/run.stamp  ## Open the Dagster UI on http://127.0.0.1:3000 (PORT=... for another port)
-	@mkdir -p "$(LAKEPROOF_HOME)/dagster"
-	@cp -n platform/lakeproof/dagster.yaml "$(LAKEPROOF_HOME)/dagster/"
-	@DAGSTER_HOME="$(LAKEPROOF_HOME)/dagster" PATH="$(abspath $(BIN)):$$PATH" \
+	@mkdir -p "$(UI_HOME)"
+	@cp -n platform/lakeproof/dagster.yaml "$(UI_HOME)/"
+	@DAGSTER_HOME="$(UI_HOME)" PATH="$(abspath $(BIN)):$$PATH" \
 		$(OUTSIDE) $(BIN)/dagster dev -h 127.0.0.1 -p $(PORT)
 
 # Nothing is to be seen where nothing changes: it begins a week behind the clock, and a day takes a minute until it is there.

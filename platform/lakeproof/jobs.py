@@ -8,8 +8,10 @@ import dagster as dg
 
 from lakeproof.alive import close_killed
 from lakeproof.asset import tables_among
+from lakeproof.lake.output import MAIN
 from lakeproof.lake.upkeep import upkeep
 from lakeproof.lakehouse import KEY
+from lakeproof.outputs.discarding import discard_unused
 from lakeproof.repair import record_published
 
 if TYPE_CHECKING:
@@ -37,8 +39,9 @@ def maintenance(
 
     def keep(context: dg.OpExecutionContext) -> None:
         """Settle killed runs, let old snapshots go, remove what nobody needs, and record what was published."""
-        lake: Lake = getattr(context.resources, KEY).lake
+        lake: Lake = getattr(context.resources, KEY).lake.on(MAIN)
         totals: dict[str, Any] = {"tables": 0, "files removed": 0, "bytes removed": 0, "days recorded": 0}
+        totals["outputs discarded"] = len(discard_unused(lake))
         for table_asset in made:
             table = lake.find(table_asset.table.name)
             if table is None:

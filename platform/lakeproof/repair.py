@@ -13,14 +13,16 @@ import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData as Target,
 )
+from dagster._core.instance import RUNLESS_RUN_ID
 
 from lakeproof.lake.evidence import day_evidence, evidence_location, live_content, read_evidence
 from lakeproof.lake.files import run_began
 from lakeproof.lake.live import View
+from lakeproof.recording import one_transaction
 from lakeproof.spec import DATA_VERSION_TAG
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from pyiceberg.table import Table as IcebergTable
 
@@ -50,10 +52,48 @@ def record_published(
     view = View.open(lake, made.table)
     if view.table is None or not view.days:
         return ()
-    missing = _unrecorded(instance, made.asset.key, view)
-    for day in () if dry_run else missing:
-        _record(instance, made, view.table, day)
-    return tuple(day.day for day in missing)
+    missing = tuple(day.day for day in _unrecorded(instance, made.asset.key, view))
+    if not dry_run:
+        record_days(instance, made, view, missing, {"outcome": "recorded by maintain"})
+    return missing
+
+
+def record_days(
+    instance: dg.DagsterInstance, made: TableAsset, view: View, days: Collection[Day], cause: Mapping[str, str]
+) -> None:
+    """Record published days without a run: each with its materialization and what its audits found.
+
+    Args:
+        instance: Dagster's record.
+        made: The table.
+        view: What is published of it.
+        days: The days.
+        cause: Why they are recorded, for the materialization's metadata.
+    """
+    if view.table is None or not days:
+        return
+    with one_transaction(instance, RUNLESS_RUN_ID):
+        for day in days:
+            _record(instance, made, view.table, view.days[day], cause)
+
+
+def note_absent(
+    instance: dg.DagsterInstance, made: TableAsset, days: Collection[Day], cause: Mapping[str, str]
+) -> None:
+    """Note on the asset that days are not published any more: Dagster cannot forget that they once were.
+
+    Args:
+        instance: Dagster's record.
+        made: The table.
+        days: The days.
+        cause: Why.
+    """
+    for day in days:
+        partition = None if day is None else day.isoformat()
+        note = dg.AssetObservation(
+            asset_key=made.asset.key, partition=partition, description="No longer published.", metadata=dict(cause)
+        )
+        instance.report_runless_asset_event(note)
 
 
 def _unrecorded(instance: dg.DagsterInstance, asset: dg.AssetKey, view: View) -> list[LiveDay]:
@@ -98,11 +138,13 @@ def _tags(record: dg.EventLogRecord) -> Mapping[str, str]:
     return materialization.tags or {} if materialization else {}
 
 
-def _record(instance: dg.DagsterInstance, made: TableAsset, table: IcebergTable, live: LiveDay) -> None:
+def _record(
+    instance: dg.DagsterInstance, made: TableAsset, table: IcebergTable, live: LiveDay, cause: Mapping[str, str]
+) -> None:
     """Record a day's materialization, then what its audits found, as the run would have."""
     key, partition = made.asset.key, None if live.day is None else live.day.isoformat()
     content = live_content(table, live)
-    metadata: dict[str, Any] = {"dagster/row_count": live.rows, "bytes": live.bytes, "outcome": "recorded by maintain"}
+    metadata: dict[str, Any] = {"dagster/row_count": live.rows, "bytes": live.bytes, **cause}
     if live.run is not None:
         metadata |= {"run": live.run, "evidence": evidence_location(table, live.run)}
     if content is not None:

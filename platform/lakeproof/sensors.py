@@ -17,6 +17,7 @@ import dagster as dg
 from lakeproof.asset import tables_among
 from lakeproof.errors import LakeproofError
 from lakeproof.lake.days import day_key, key_day
+from lakeproof.lake.output import MAIN
 from lakeproof.lakehouse import KEY
 from lakeproof.order import upstream_first
 from lakeproof.outside import SeenComplete, ask_source, source_specs
@@ -108,7 +109,7 @@ class _Looks:
     def now(self, context: dg.SensorEvaluationContext) -> Look:
         """Look at the lake and at what is known of sources."""
         lake: Lake = getattr(context.resources, KEY).lake
-        watch = self._watches.setdefault(lake.where, Watch(lake, self.tables))
+        watch = self._watches.setdefault(f"{lake.where} {lake.output}", Watch(lake, self.tables))
         return watch.look(datetime.now(UTC), SeenComplete(context.instance, self.tables, self._known))
 
     def in_turn(self) -> Iterator[TableAsset]:
@@ -134,6 +135,10 @@ class _Looks:
 def _ask_for_days(context: dg.SensorEvaluationContext, looks: _Looks) -> dg.SensorResult:
     looks.bound_pools(context.instance)
     look = looks.now(context)
+    if (output := look.watch.lake.output) != MAIN:
+        return dg.SensorResult(
+            skip_reason=f"This Dagster works on output {output}: its days are for people to ask for."
+        )
     memories = _remembered(context.cursor)
     requests: list[dg.RunRequest] = []
     waits: list[str] = []

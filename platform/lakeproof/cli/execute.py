@@ -20,9 +20,11 @@ from lakeproof.asset import IGNORE_READINESS_TAG
 from lakeproof.errors import LakeproofError
 from lakeproof.lake.catalog import default_home
 from lakeproof.lake.faults import READERS
+from lakeproof.lake.output import MAIN
 from lakeproof.outcome import Outcome
 from lakeproof.output_job import NAME as OUTPUT_JOB
 from lakeproof.output_job import OP, output_jobs
+from lakeproof.outputs.naming import default_output
 from lakeproof.progress import listening
 from lakeproof.recording import one_transaction
 from lakeproof.spec import partition_tags
@@ -61,8 +63,10 @@ class Beside:
 
 
 def dagster_home() -> Path:
-    """Return the Dagster home, made ready: `DAGSTER_HOME`, else `dagster` under Lakeproof's home."""
-    home = Path(os.environ.get("DAGSTER_HOME") or default_home() / "dagster").resolve()
+    """Return the Dagster home, made ready: `DAGSTER_HOME`, else one under Lakeproof's home, another for each output."""
+    output = default_output()
+    folder = "dagster" if output == MAIN else f"dagster-{output}"
+    home = Path(os.environ.get("DAGSTER_HOME") or default_home() / folder).resolve()
     home.mkdir(parents=True, exist_ok=True)
     settings = home / "dagster.yaml"
     if not settings.exists():

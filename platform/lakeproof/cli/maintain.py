@@ -12,7 +12,9 @@ from lakeproof.cli.lake import open_workspace, table_named
 from lakeproof.cli.options import as_json, console, grid, print_json, workspace
 from lakeproof.errors import LakeproofError, UsageError
 from lakeproof.lake.catalog import is_declared
+from lakeproof.lake.output import OUTPUT_KEY, is_line
 from lakeproof.lake.upkeep import Upkeep, upkeep
+from lakeproof.outputs.discarding import discard_unused
 from lakeproof.window import days_text
 
 if TYPE_CHECKING:
@@ -36,9 +38,13 @@ def maintain(tables: Sequence[str], *, dry_run: bool, workspace: str, as_json: b
     lake, locations = open_workspace(workspace)
     names = list(tables) or [name for name in lake.tables() if is_declared(table_named(lake, name))]
     for name in names:
-        if not is_declared(table_named(lake, name)):
+        if is_line(table := table_named(lake, name)):
+            msg = f"{name} is output {table.properties[OUTPUT_KEY]}'s, and is kept with the table that it is beside."
+            raise UsageError(msg, next_step="name that table")
+        if not is_declared(table):
             msg = f"{name} was not made by Lakeproof, which does not know what its files are for."
             raise UsageError(msg, next_step="use the upkeep of the engine that writes it")
+    spent = [] if tables else discard_unused(lake, dry_run=dry_run)
     reports, errors = [], []
     for name in names:
         try:
@@ -51,6 +57,9 @@ def maintain(tables: Sequence[str], *, dry_run: bool, workspace: str, as_json: b
         print_json([_document(report, recorded.get(report.table, ())) for report in reports])
     else:
         _print(reports, recorded, closed, dry_run=dry_run)
+        for output in spent:
+            out = console()
+            out.print(f"Output {output} {'would be' if dry_run else 'is'} discarded: nobody used it.", markup=False)
     if errors:
         raise errors[0].with_traceback(None)
     return 0

@@ -85,8 +85,22 @@ def parse_target(target: str) -> tuple[str, date | None]:
     Raises:
         UsageError: Something else follows the day.
     """
-    name, _, day = target.partition("@")
-    if "@" in day:
+    name, day, output = parse_target_on(target)
+    if output is not None:
         msg = f"{target!r} is not TABLE or TABLE@DAY."
         raise UsageError(msg, next_step="for example: lakeproof show flights.departures@2013-01-05")
-    return name, as_day(day) if day else None
+    return name, day
+
+
+def parse_target_on(target: str) -> tuple[str, date | None, str | None]:
+    """Return the table, the day and the output of `TABLE`, `TABLE@DAY`, `TABLE@OUTPUT` or `TABLE@DAY@OUTPUT`.
+
+    Raises:
+        UsageError: Something else follows.
+    """
+    name, *rest = target.split("@")
+    day = as_day(rest.pop(0)) if rest and rest[0][:1].isdigit() else None
+    if len(rest) > 1:
+        msg = f"{target!r} is not TABLE, TABLE@DAY or TABLE@DAY@OUTPUT."
+        raise UsageError(msg, next_step="for example: lakeproof show flights.departures@2013-01-05")
+    return name, day, rest[0] if rest else None

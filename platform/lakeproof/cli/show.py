@@ -8,13 +8,14 @@ import click
 
 from lakeproof.cli.evidence import Shown, show_evidence
 from lakeproof.cli.lake import open_workspace, table_named
-from lakeproof.cli.options import as_json, console, grid, parse_target, print_json, workspace
+from lakeproof.cli.options import as_json, console, grid, parse_target_on, print_json, workspace
 from lakeproof.cli.rejected import contract_named, rejected_rows
 from lakeproof.engine.duck import connect, files_relation, quoted
 from lakeproof.errors import UnknownDayError, UsageError, did_you_mean
 from lakeproof.lake.catalog import columns_of
 from lakeproof.lake.held import HeldDay, as_held, audits_of, held_days
 from lakeproof.lake.live import LiveDay, View
+from lakeproof.outputs.naming import existing
 from lakeproof.window import days_text
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ WARNED_ROWS = 3
 
 
 @click.command()
-@click.argument("target", metavar="TABLE[@DAY]")
+@click.argument("target", metavar="TABLE[@DAY][@OUTPUT]")
 @click.option("--held", "which", flag_value="held", help="The stage that audits refused, which no reader sees.")
 @click.option("--rejected", "which", flag_value="rejected", help="The rows that audits refused, each with why.")
 @click.option("--evidence", is_flag=True, help="What was read, made and judged, checked against the files.")
@@ -58,9 +59,10 @@ def show(
     workspace: str,
     as_json: bool,
 ) -> int:
-    """Show rows and audits of a day that is published, or held."""
-    name, day = parse_target(target)
+    """Show rows and audits of a day that is published, or held; on an output, as that has it."""
+    name, day, output = parse_target_on(target)
     lake, locations = open_workspace(workspace)
+    lake = lake if output is None else existing(lake, output)
     table = table_named(lake, name)
     view = View.of(table)
     stages = held_days(table, view.days)

@@ -9,8 +9,10 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from lakeproof.cli.lake import open_lake
 from lakeproof.cli.locations import find_tables, load_locations
 from lakeproof.cli.options import as_json, console, grid, print_json, workspace
+from lakeproof.cli.outputs import show_outputs
 from lakeproof.lake.held import held_days
 from lakeproof.lake.live import View
 from lakeproof.window import ONE_DAY, days_text
@@ -81,10 +83,19 @@ def _due(table: Table, now: datetime) -> list[date | None]:
 
 @click.command()
 @click.argument("tables", nargs=-1)
+@click.option(
+    "--output",
+    is_flag=False,
+    flag_value="",
+    metavar="[NAME]",
+    help="What outputs have; NAME for one.",
+)
 @workspace
 @as_json
-def status(tables: Sequence[str], *, workspace: str, as_json: bool) -> int:
+def status(tables: Sequence[str], *, output: str | None, workspace: str, as_json: bool) -> int:
     """Show which days of TABLES (all by default) are published, held or missing."""
+    if output is not None:
+        return show_outputs(open_lake(workspace), output or None, tables, as_json=as_json)
     now = datetime.now(UTC)
     chosen = find_tables(load_locations(workspace), tables)
     found = [TableStatus.read(location.lake, made.table, now) for location, made in chosen]

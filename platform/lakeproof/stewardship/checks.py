@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 
 from lakeproof.asset import tables_among
+from lakeproof.lake.output import MAIN
 from lakeproof.lakehouse import KEY
 from lakeproof.parts import SLA_CHECK, Sla
 from lakeproof.stewardship.attainment import WINDOWS
@@ -56,13 +57,13 @@ def slas(assets: Iterable[object], *, every_seconds: int = 60, name: str = NAME)
         return dg.Definitions()
 
     def check(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        lake, now = getattr(context.resources, KEY).lake, datetime.now(UTC)
+        lake, now = getattr(context.resources, KEY).lake.on(MAIN), datetime.now(UTC)
         for key in sorted(selected.asset_key for selected in context.selected_asset_check_keys):
             found = _found(lake, _report(lake, promised[key].table, now), known)
             yield dg.AssetCheckResult(asset_key=key, check_name=SLA_CHECK, **found)
 
     def look(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        lake, now = getattr(context.resources, KEY).lake, datetime.now(UTC)
+        lake, now = getattr(context.resources, KEY).lake.on(MAIN), datetime.now(UTC)
         events = list(_evaluations(context.instance, lake, known, now))
         at, table = min(
             (next_deadline(one.table, sla, now), one.table.name)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
 from lakeproof.lake.live import View
+from lakeproof.lake.output import is_line
 from lakeproof.lake.promise import Declared
 from lakeproof.lake.published import first_published
 from lakeproof.lake.schema import stored_days
@@ -30,14 +31,14 @@ def promised_days(table: IcebergTable | None, now: datetime) -> tuple[SlaDay, ..
     """Return the days of a table that were due since its SLA was declared, and those just before, judged; in order.
 
     Args:
-        table: The table; None has no day.
+        table: The table; None has no day, and an output's line none that anyone was promised.
         now: The instant of the report.
 
     Raises:
         LakeError: The storage refused.
     """
     declared = Declared.of(table.properties) if table is not None else None
-    if table is None or declared is None or declared.instant > now:
+    if table is None or declared is None or declared.instant > now or is_line(table):
         return ()
     start, end, gaps = stored_days(table.properties)
     first = declared.sla.first_promised or declared.instant.date() - BEFORE

@@ -1,0 +1,78 @@
+"""Letting outputs go: on request, or when nobody used them for a time. Readers of `main` notice nothing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from lakeproof.errors import LakeError, UsageError
+from lakeproof.lake.beside import discard_line
+from lakeproof.lake.running import runs_at_work
+from lakeproof.outputs.listing import lines_in, outputs_in
+from lakeproof.outputs.naming import checked_name
+
+if TYPE_CHECKING:
+    from lakeproof.lake.catalog import Lake
+    from lakeproof.outputs.listing import Line
+
+KEPT_KEY = "lakeproof.output-days"
+"""Property of a catalog: for how many days an output is kept that nobody wrote to or compared."""
+
+KEPT_DAYS = 14
+"""For how many, where the catalog does not say: two working weeks."""
+
+
+def discard(lake: Lake, output: str) -> list[Line]:
+    """Let an output go in every table, and return what it had there. One that is half gone is finished.
+
+    Its files stay as long as replaced ones do, for whoever reads them just now.
+
+    Args:
+        lake: The lake.
+        output: The output.
+
+    Raises:
+        UsageError: There is no such output.
+        LakeError: A run is writing to it.
+    """
+    lines = list(lines_in(lake, checked_name(output)))
+    if not lines:
+        known = ", ".join(sorted(outputs_in(lake))) or "none"
+        msg = f"There is no output {output!r}. Outputs: {known}."
+        raise UsageError(msg)
+    for line in lines:
+        if at_work := sorted(set(runs_at_work(line.table).values())):
+            msg = f"{line.name}: run {at_work[0]} is writing to output {output}; nothing was discarded."
+            remedy = "wait for the run, or stop it, then discard again"
+            raise LakeError(msg, readers="see what they saw before", next_step=remedy)
+    for line in lines:
+        discard_line(line.table.main, output)
+    return lines
+
+
+def expires(lake: Lake, used: datetime) -> datetime:
+    """Return when an output goes that was last used at an instant."""
+    return used + timedelta(days=float(lake.catalog.properties.get(KEPT_KEY, KEPT_DAYS)))
+
+
+def discard_unused(lake: Lake, now: datetime | None = None, *, dry_run: bool = False) -> list[str]:
+    """Let the outputs go that nobody wrote to or compared for as long as outputs are kept, and return their names.
+
+    Args:
+        lake: The lake.
+        now: The instant to judge by; by default the clock's.
+        dry_run: Whether to only say which they are.
+
+    Raises:
+        LakeError: The catalog or the storage refused.
+    """
+    instant = now or datetime.now(UTC)
+    spent = []
+    for output, used in outputs_in(lake).items():
+        lines = list(lines_in(lake, output))
+        if expires(lake, used) > instant or any(runs_at_work(line.table) for line in lines):
+            continue
+        spent.append(output)
+        for line in () if dry_run else lines:
+            discard_line(line.table.main, output)
+    return spent
