@@ -1,0 +1,178 @@
+"""`lakeproof compare`: what differs between an output and `main`, or any two sides."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lakeproof.cli.lake import open_lake
+from lakeproof.cli.options import as_json, asked_days, console, grid, print_json, workspace
+from lakeproof.errors import UsageError
+from lakeproof.lake.held import held_days, holding
+from lakeproof.lake.output import MAIN, OutputTable
+from lakeproof.outputs import text
+from lakeproof.outputs.compare import How
+from lakeproof.outputs.compare import compare as compare_sides
+from lakeproof.outputs.compared import Compared, remember
+from lakeproof.outputs.naming import existing
+from lakeproof.outputs.page import page
+from lakeproof.outputs.sides import Opened, open_side, own_days
+from lakeproof.outputs.statement import ENGINES, union_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from lakeproof.lake.catalog import Lake
+    from lakeproof.outputs.comparison import Comparison
+
+SHOWN_DAYS = 20
+DIFFERENT = 1
+"""How the command ends with --exit-code where something differs."""
+
+
+@click.command()
+@click.argument("old")
+@click.argument("new", required=False)
+@click.option("--base", default=MAIN, show_default=True, metavar="OUTPUT", help="The old side of a table.")
+@click.option("--to", "ends", multiple=True, metavar="OUTPUT|DAY", help="The new side's output; or the last day.")
+@click.option("--from", "first", metavar="YYYY-MM-DD", help="The first day to compare.")
+@click.option("--day", metavar="YYYY-MM-DD", help="The only day to compare.")
+@click.option("--key", help="Columns that identify a row, separated by commas, in place of the table's.")
+@click.option("--ignore", "ignored", multiple=True, metavar="COLUMN", help="A column to leave out.")
+@click.option("--tolerance", default=0.0, show_default=True, help="By how much numbers may differ and be equal.")
+@click.option("--where", metavar="CONDITION", help="Only rows of which this holds, on both sides.")
+@click.option("--samples", default=5, show_default=True, help="How many rows of each kind to show.")
+@click.option("--html", metavar="FILE", help="Write the comparison as a page that needs nothing else.")
+@click.option("--markdown", is_flag=True, help="Print Markdown.")
+@click.option("--sql", type=click.Choice(ENGINES), help="Print a query over both sides instead, with table_type.")
+@click.option("--exit-code", is_flag=True, help="End with 1 where something differs, as git diff does.")
+@workspace
+@as_json
+def compare(old: str, new: str | None, *, workspace: str, **options: object) -> int:
+    """Show what differs between OLD and NEW: rows by day, by key, by column, and the days that only one has.
+
+    `compare TABLE --to OUTPUT` compares an output with main, and leaves on record that it did, for promote. Either side
+    can be TABLE, TABLE@DAY, TABLE@DAY#SNAPSHOT, or Parquet or CSV files. Ends with 0 also where something differs.
+    """
+    given = _Given(options)
+    lake = open_lake(workspace)
+    if new is None and given.output is None and "#" not in old:
+        msg = "There is one side only."
+        raise UsageError(msg, next_step=f"lakeproof compare {old} --to OUTPUT, or name another table, snapshot or file")
+    sides = _sides(lake, old, new, given)
+    if given.sql:
+        click.echo(union_of(sides, given.sql))
+        return 0
+    found = compare_sides(old.partition("#")[0] if new is None else f"{old} and {new}", *sides, given.how)
+    found = replace(found, notes=(*found.notes, *_held(sides[1])))
+    if given.is_whole:
+        _remember(sides)
+    if given.html:
+        Path(given.html).write_text(page(found), encoding="utf-8")
+    if given.json:
+        print_json(found.record())
+    elif given.markdown:
+        click.echo(text.markdown(found))
+    else:
+        _print(found, given)
+    return DIFFERENT if given.exit_code and not found.identical else 0
+
+
+class _Given:
+    """The options, as they are meant."""
+
+    def __init__(self, options: dict[str, object]) -> None:
+        ends = [str(end) for end in _listed(options["ends"])]
+        outputs, days = [end for end in ends if not end[:1].isdigit()], [end for end in ends if end[:1].isdigit()]
+        if len(outputs) > 1 or len(days) > 1:
+            msg = f"--to is given too often: {', '.join(ends)}."
+            raise UsageError(msg, next_step="--to OUTPUT once, and --to DAY once with --from DAY")
+        self.output = outputs[0] if outputs else None
+        self.base = str(options["base"])
+        self.days = asked_days(_text(options["day"]), _text(options["first"]), days[0] if days else None)
+        self.sql, self.html = _text(options["sql"]), _text(options["html"])
+        self.json, self.markdown = bool(options["as_json"]), bool(options["markdown"])
+        self.exit_code = bool(options["exit_code"])
+        key = tuple(name.strip() for name in str(options["key"] or "").split(",") if name.strip())
+        ignored, where = tuple(map(str, _listed(options["ignored"]))), _text(options["where"])
+        tolerance, samples = float(str(options["tolerance"])), int(str(options["samples"]))
+        if not tolerance >= 0:
+            msg = f"--tolerance {tolerance:g} is less than nothing."
+            raise UsageError(msg)
+        self.how = How(key, ignored, tolerance, where, samples)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all there is of the days is compared, so that it says what a promotion would do."""
+        return not (self.how.ignored or self.how.where or self.how.tolerance)
+
+
+def _listed(value: object) -> Sequence[object]:
+    return value if isinstance(value, tuple) else ()
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _sides(lake: Lake, old: str, new: str | None, given: _Given) -> tuple[Opened, Opened]:
+    base = lake.on(MAIN) if given.base == MAIN else existing(lake, given.base)
+    to = base if given.output is None or given.output == MAIN else existing(lake, given.output)
+    if new is not None or given.output is None:
+        names: tuple[str | None, str | None] = (None, None)
+    else:
+        names = (given.base, given.output)
+    right = old.partition("#")[0] if new is None else new
+    left, right_side = open_side(base, old, names[0]), open_side(to, right, names[1])
+    span = given.days and (given.days.first, given.days.last)
+    if names[1] not in {None, MAIN}:
+        right_side = own_days(right_side)
+        # A day between its own that the output does not have is one that failed, and is missing.
+        own = sorted(day for day in right_side.days if day is not None)
+        span = span or ((own[0], own[-1]) if own else None)
+    if span:
+        left, right_side = left.only(*span), right_side.only(*span)
+    return left, right_side
+
+
+def _held(side: Opened) -> Iterator[str]:
+    """Yield why days that an output lacks are not there, where an audit refused them."""
+    if isinstance(side.table, OutputTable):
+        for day, stage in held_days(side.table, side.days).items():
+            reasons = "; ".join(holding(side.table, stage)) or "refused"
+            yield f"{day or 'It'} is held on output {side.table.output}: {reasons}"
+
+
+def _remember(sides: tuple[Opened, Opened]) -> None:
+    """Leave on record what was compared, where it is an output with `main`: only that is promoted."""
+    old, new = sides
+    at = new.table
+    if not isinstance(at, OutputTable) or isinstance(old.table, OutputTable) or old.pinned or new.pinned:
+        return
+    days = {day: Compared.now(old.days.get(day), new.days.get(day)) for day in at.owned if day in new.days}
+    if days and old.lineage == new.lineage:
+        remember(at, days)
+
+
+def _print(found: Comparison, given: _Given) -> None:
+    out = console()
+    out.print(f"{found.table}: {text.verdict(found)}", markup=False, soft_wrap=True)
+    for change in found.schema:
+        out.print(f"  column {change}", markup=False, soft_wrap=True)
+    if rows := text.day_rows(found):
+        out.print(grid("", text.DAY_COLUMNS, rows[:SHOWN_DAYS], right=text.DAY_COLUMNS[1:7]))
+        if len(rows) > SHOWN_DAYS:
+            out.print(f"… and {len(rows) - SHOWN_DAYS} more days; --json has them all.", markup=False)
+    if rows := text.column_rows(found):
+        out.print(grid("", text.COLUMN_COLUMNS, rows, right=text.COLUMN_COLUMNS[2:5]))
+    for row in found.samples:
+        out.print(text.sample_text(row), markup=False, soft_wrap=True)
+    for line in text.how_lines(found):
+        out.print(line, markup=False, style="dim", soft_wrap=True)
+    if given.html:
+        out.print(f"Written: {given.html}", markup=False)
+    if given.output and not found.identical:
+        out.print(f"Next: lakeproof promote {given.output}", markup=False)
