@@ -139,8 +139,9 @@ def _sides(lake: Lake, old: str, new: str | None, given: _Given) -> tuple[Opened
 
 
 def _held(side: Opened) -> Iterator[str]:
-    """Yield why days that an output lacks are not there, where an audit refused them."""
+    """Yield why days that an output lacks are not there, where an audit refused them, and what becomes of them."""
     if isinstance(side.table, OutputTable):
+        yield "Days that the output lacks stay as main has them when it is promoted."
         for day, stage in held_days(side.table, side.days).items():
             reasons = "; ".join(holding(side.table, stage)) or "refused"
             yield f"{day or 'It'} is held on output {side.table.output}: {reasons}"

@@ -62,6 +62,7 @@ def compare(table: str, old: Opened, new: Opened, how: How) -> Comparison:
         UsageError: A column is not there, or the condition is none.
         LakeError: A side cannot be read.
     """
+    old, new, how = _aligned(old, new, how)
     columns, schema = _columns(old, new, how)
     key = _key(old, new, how, columns)
     where = _condition(how.where, [name for name, _, _ in columns]) if how.where else None
@@ -111,6 +112,20 @@ def compare(table: str, old: Opened, new: Opened, how: How) -> Comparison:
         notes=(*comparison.notes, *found.notes),
         read_rows=sum(found.rows),
     )
+
+
+def _aligned(old: Opened, new: Opened, how: How) -> tuple[Opened, Opened, How]:
+    """Return two different days as what they hold, without the column that tells them apart."""
+    column = new.partition or old.partition
+    days = (*old.days, *new.days)
+    if column is None or None in days or len(old.days) != 1 or len(new.days) != 1 or len(set(days)) == 1:
+        return old, new, how
+    return _undated(old, column), _undated(new, column), replace(how, ignored=(*how.ignored, column))
+
+
+def _undated(side: Opened, column: str) -> Opened:
+    live = next(iter(side.days.values()))
+    return replace(side, days={None: live}, partition=None, key=tuple(name for name in side.key if name != column))
 
 
 def _equal(day: Day, old: Opened, new: Opened, *, proven: bool = False) -> DayChange:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 SHOWN_DAYS = 14
 SHOWN_COLUMNS = 20
+SHOWN_VALUES = 6
 
 
 def verdict(found: Comparison) -> str:
@@ -126,9 +127,10 @@ def sample_text(row: SampleRow) -> str:
     where = f"{row.kind} {at}".strip()
     if row.old is not None and row.new is not None:
         return f"{where}: " + ", ".join(f"{name} {row.old[name]!s} → {row.new[name]!s}" for name in row.old)
-    values = row.old if row.old is not None else row.new
+    values = list((row.old if row.old is not None else row.new or {}).items())
     side = " only in the old" if row.new is None and row.kind == "repeated" else ""
-    return f"{where}{side}: " + ", ".join(f"{name} {value!s}" for name, value in (values or {}).items())
+    more = ", …" if len(values) > SHOWN_VALUES else ""
+    return f"{where}{side}: " + ", ".join(f"{name} {value!s}" for name, value in values[:SHOWN_VALUES]) + more
 
 
 def how_lines(found: Comparison) -> Iterator[str]:
