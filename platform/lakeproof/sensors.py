@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from lakeproof.asked import Memory
 from lakeproof.asset import tables_among
 from lakeproof.errors import LakeproofError
 from lakeproof.lake.days import day_key, key_day
@@ -23,7 +24,7 @@ from lakeproof.order import upstream_first
 from lakeproof.outside import SeenComplete, ask_source, source_specs
 from lakeproof.reads import awaited_by
 from lakeproof.spec import asset_key, partition_tags
-from lakeproof.wanted import Memory, Watch, digest
+from lakeproof.wanted import Watch, digest
 from lakeproof.window import runs_of_days
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
 
 from lakeproof import gate
+from lakeproof.asked import Memory, Wanted
 from lakeproof.contract import Input, in_order
 from lakeproof.lake.days import day_key, key_day
 from lakeproof.lake.evidence import read_evidence, recorded_content
@@ -50,34 +51,6 @@ class Outside(Protocol):
 
     def complete(self, made: Reads, name: str) -> Mapping[Day, str | None]:
         """Return the days of an input that are complete, each with its version where that is known."""
-
-
-@dataclass(frozen=True)
-class Memory:
-    """What is remembered of a table from one look to the next.
-
-    Args:
-        mark: What it and its inputs were at when it was last looked at closely; empty to look again.
-        asked: The days that were asked for and are not settled, by their key, each with its causes so far.
-        waits: What it waits for, in one line.
-    """
-
-    mark: str = ""
-    asked: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    waits: str = ""
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What to ask for of a table.
-
-    Args:
-        days: The days, in order, each with the cause; `None` is an unpartitioned table.
-        memory: What to remember.
-    """
-
-    days: Mapping[Day, str]
-    memory: Memory
 
 
 class Watch:

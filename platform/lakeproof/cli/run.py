@@ -14,6 +14,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from lakeproof.cli.downstream import Restatement
 from lakeproof.cli.execute import Beside, dagster_instance, execute
 from lakeproof.cli.locations import find_tables, load_locations
 from lakeproof.cli.options import as_json, asked_days, console, grid, print_json, workspace
@@ -21,14 +22,16 @@ from lakeproof.errors import LakeproofError, UsageError
 from lakeproof.lake.faults import READERS
 from lakeproof.outputs.naming import admitted
 from lakeproof.progress import Step
+from lakeproof.window import days_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import date
 
     from lakeproof.asset import TableAsset
     from lakeproof.cli.locations import Location
     from lakeproof.contract import Table
+    from lakeproof.lake.days import Day
     from lakeproof.outcome import DayOutcome, Outcome, State
     from lakeproof.window import Window
 
@@ -97,40 +100,76 @@ def how_to_run(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--day", metavar="YYYY-MM-DD", help="The day to make.")
 @click.option("--from", "first", metavar="YYYY-MM-DD", help="The first day to make.")
 @click.option("--to", "last", metavar="YYYY-MM-DD", help="The last day to make, included.")
+@click.option("--downstream", "spread", flag_value="run", help="And what follows from it; shown before it runs.")
+@click.option("--plan", "spread", flag_value="plan", help="Only show what would run, and what would follow from it.")
 @how_to_run
 @workspace
 @as_json
 def run(
-    tables: Sequence[str],
-    *,
-    every: bool,
-    day: str | None,
-    first: str | None,
-    last: str | None,
-    how: str | Beside | None,
-    workspace: str,
-    as_json: bool,
+    tables: Sequence[str], *, every: bool, how: str | Beside | None, workspace: str, as_json: bool, **given: Any
 ) -> int:
     """Make days of TABLES: gate, stage, audit, publish what passed.
 
     Each table is one Dagster run, whatever the number of days, and shows in the UI. Days that an audit refuses are held
     and the rest are published; the exit code is the smallest of 3 (held), 4 (not ready) and 5 (moved) that occurred.
+
+    With --downstream, all published days that are made from these are made again, table by table, as far as something
+    changes: windows and cumulative tables make more days than one.
     """
     if bool(tables) == every:
         msg = "Name the tables to run, or --all."
         raise UsageError(msg, next_step="lakeproof run --all --from 2013-01-01 --to 2013-01-31")
-    asked = asked_days(day, first, last)
-    chosen = find_tables(load_locations(workspace), tables)
+    asked = asked_days(given["day"], given["first"], given["last"])
+    locations = load_locations(workspace)
+    chosen = find_tables(locations, tables)
     plan = [(location, made, _days_of(made, asked, strict=not every)) for location, made in chosen]
     plan = [(location, made, days) for location, made, days in plan if days or made.table.partition is None]
     if asked is not None and not any(days for _, _, days in plan):
         msg = f"No table has any day of {asked}."
         raise UsageError(msg, next_step="lakeproof status shows which days there are")
     _admit(how, [location for location, _, _ in plan])
-    runs: list[TableRun] = []
+    outcomes: dict[str, list[Outcome]] = {}
+    work: Iterable[tuple[Location, TableAsset, list[Any]]] = plan
+    if given["spread"]:
+        asked_of: dict[str, list[Day]] = {made.table.name: [*days] or [None] for _, made, days in plan}
+        lake = plan[0][0].lake if not isinstance(how, Beside) else plan[0][0].lake.on(how.output)
+        restatement = Restatement(lake, find_tables(locations, ()), asked_of)
+        if given["spread"] == "plan":
+            return _show_plan(restatement, as_json=as_json)
+        if not as_json:
+            console().print(restatement.shown())
+        work = restatement.work(outcomes)
     begun = time.monotonic()
-    with _progress(len(plan), hide=as_json) as (show, advance), dagster_instance() as instance:
-        for location, made, days in plan:
+    runs = _run_all(work, outcomes, how, hide=as_json, expected=len(plan))
+    _print(runs, time.monotonic() - begun, as_json=as_json)
+    return _exit_code(runs)
+
+
+def _show_plan(restatement: Restatement, *, as_json: bool) -> int:
+    if as_json:
+        asked = [{"table": name, "days": list(days)} for name, days in restatement.asked.items()]
+        print_json({"asked": asked, "downstream": restatement.record()})
+        return 0
+    out = console()
+    for name, days in restatement.asked.items():
+        out.print(f"{name}: {days_text([day for day in days if day is not None]) or 'all of it'}", markup=False)
+    out.print(restatement.shown())
+    out.print("Nothing was run. What comes out as it is spreads no further.", markup=False)
+    return 0
+
+
+def _run_all(
+    work: Iterable[tuple[Location, TableAsset, list[Any]]],
+    outcomes: dict[str, list[Outcome]],
+    how: str | Beside | None,
+    *,
+    hide: bool,
+    expected: int,
+) -> list[TableRun]:
+    """Run each table's days, one Dagster run each, and note what became of them before the next table is asked for."""
+    runs: list[TableRun] = []
+    with _progress(expected, hide=hide) as (show, advance), dagster_instance() as instance:
+        for location, made, days in work:
             started, outcome, refusal = time.monotonic(), None, None
             show(made.table.name, "start")
             try:
@@ -143,9 +182,9 @@ def run(
                 remedy = "run the same command again: what is published is found unchanged"
                 raise InterruptedRunError(msg, readers=READERS, next_step=remedy) from None
             runs.append(TableRun(made.table, outcome, refusal, time.monotonic() - started))
+            outcomes.setdefault(made.table.name, []).extend([outcome] if outcome else [])
             advance(runs[-1])
-    _print(runs, time.monotonic() - begun, as_json=as_json)
-    return _exit_code(runs)
+    return runs
 
 
 def _days_of(made: TableAsset, asked: Window | None, *, strict: bool) -> list[date]:

@@ -113,7 +113,8 @@ def test_every_part_is_there_with_its_numbers() -> None:
     text = re.sub(r"\s+", " ", Parsed(page(comparison())).text)
 
     for part in (
-        "300 rows changed", "2,700 rows unchanged", "delay int", "Total 3,100 → 3,400, +300 (+9.68%).", "late on time 10",
+        "300 rows changed", "2,700 rows unchanged", "delay int", "Total 3,100 → 3,400, +300 (+9.68%).",
+        "late on time 10",
         "Nulls: 3 → 4.", "gate (string) is only in the new", "1 columns did not change: carrier.", "31 days",
         "fix-delays: 5 rows have a null in their key.", "fix-delays: 4 rows share their key with another.",
         "Key: flight_date, carrier.", "snapshot 2",
