@@ -13,16 +13,15 @@ import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData as Target,
 )
-from dagster._core.instance import RUNLESS_RUN_ID
 
 from lakeproof.lake.evidence import day_evidence, evidence_location, live_content, read_evidence
 from lakeproof.lake.files import run_began
 from lakeproof.lake.live import View
-from lakeproof.recording import one_transaction
+from lakeproof.noting import noted
 from lakeproof.spec import DATA_VERSION_TAG
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from pyiceberg.table import Table as IcebergTable
 
@@ -54,46 +53,39 @@ def record_published(
         return ()
     missing = tuple(day.day for day in _unrecorded(instance, made.asset.key, view))
     if not dry_run:
-        record_days(instance, made, view, missing, {"outcome": "recorded by maintain"})
+        record_days(instance, made, view, missing, {"outcome": "recorded by maintain"}, "lakeproof_repair")
     return missing
 
 
 def record_days(
-    instance: dg.DagsterInstance, made: TableAsset, view: View, days: Collection[Day], cause: Mapping[str, str]
+    instance: dg.DagsterInstance,
+    made: TableAsset,
+    view: View,
+    days: Collection[Day],
+    cause: Mapping[str, str],
+    run: str,
 ) -> None:
-    """Record published days without a run: each with its materialization and what its audits found.
+    """Record published days that no run of their table has told of: each with what its audits found.
 
     Args:
         instance: Dagster's record.
         made: The table.
         view: What is published of it.
         days: The days.
-        cause: Why they are recorded, for the materialization's metadata.
+        cause: Why they are recorded, for the materialization's metadata. A day that is not published any more is noted
+            as that: Dagster cannot forget that it was.
+        run: What Dagster shall call the run that tells of them.
     """
     if view.table is None or not days:
         return
-    with one_transaction(instance, RUNLESS_RUN_ID):
+    with noted(instance, run, {}) as tell:
         for day in days:
-            _record(instance, made, view.table, view.days[day], cause)
-
-
-def note_absent(
-    instance: dg.DagsterInstance, made: TableAsset, days: Collection[Day], cause: Mapping[str, str]
-) -> None:
-    """Note on the asset that days are not published any more: Dagster cannot forget that they once were.
-
-    Args:
-        instance: Dagster's record.
-        made: The table.
-        days: The days.
-        cause: Why.
-    """
-    for day in days:
-        partition = None if day is None else day.isoformat()
-        note = dg.AssetObservation(
-            asset_key=made.asset.key, partition=partition, description="No longer published.", metadata=dict(cause)
-        )
-        instance.report_runless_asset_event(note)
+            if day in view.days:
+                _record(instance, tell, made, view.table, view.days[day], cause)
+            else:
+                told, partition = dict(cause), None if day is None else day.isoformat()
+                gone = "No longer published."
+                tell(dg.AssetObservation(made.asset.key, gone, metadata=told, partition=partition))
 
 
 def _unrecorded(instance: dg.DagsterInstance, asset: dg.AssetKey, view: View) -> list[LiveDay]:
@@ -139,7 +131,12 @@ def _tags(record: dg.EventLogRecord) -> Mapping[str, str]:
 
 
 def _record(
-    instance: dg.DagsterInstance, made: TableAsset, table: IcebergTable, live: LiveDay, cause: Mapping[str, str]
+    instance: dg.DagsterInstance,
+    tell: Callable[[Any], None],
+    made: TableAsset,
+    table: IcebergTable,
+    live: LiveDay,
+    cause: Mapping[str, str],
 ) -> None:
     """Record a day's materialization, then what its audits found, as the run would have."""
     key, partition = made.asset.key, None if live.day is None else live.day.isoformat()
@@ -150,9 +147,7 @@ def _record(
     if content is not None:
         metadata["content"] = content.digest
     tags = {} if content is None else {DATA_VERSION_TAG: content.digest}
-    instance.report_runless_asset_event(
-        dg.AssetMaterialization(asset_key=key, partition=partition, metadata=metadata, tags=tags)
-    )
+    tell(dg.AssetMaterialization(asset_key=key, partition=partition, metadata=metadata, tags=tags))
     latest = _latest(instance, key, live.day)
     entry = day_evidence(read_evidence(table, live.run), live.day) if live.run is not None else None
     if latest is None or entry is None:
@@ -161,7 +156,7 @@ def _record(
     declared = {spec.name for spec in made.asset.check_specs}
     for result in entry["audits"]:
         if result["audit"] in declared:
-            instance.report_runless_asset_event(_evaluation(key, partition, result, target))
+            tell(_evaluation(key, partition, result, target))
 
 
 def _evaluation(

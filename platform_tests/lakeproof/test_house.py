@@ -35,7 +35,7 @@ FLOORS = [
     ["gate", "precheck", "reads", "asked", "wanted", "restate", "journey"],
     ["outputs"],
     ["lakehouse"],
-    ["alive", "record", "recording", "spec", "asset"],
+    ["alive", "record", "recording", "noting", "spec", "asset"],
     ["order", "outside", "output_job", "sensors", "verify", "repair", "jobs"],
     ["stewardship"],
     ["testing", "idempotence"],

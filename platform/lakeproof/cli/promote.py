@@ -15,7 +15,7 @@ from lakeproof.lake.live import View
 from lakeproof.outputs.naming import checked_name
 from lakeproof.outputs.plan import plan
 from lakeproof.outputs.promoting import begin, go_on, promotions, undo
-from lakeproof.repair import note_absent, record_days
+from lakeproof.repair import record_days
 from lakeproof.window import days_text
 
 if TYPE_CHECKING:
@@ -194,13 +194,9 @@ class _Run:
         with dagster_instance() as instance:
             for name, days in tables.items():
                 view = View.open(self._lake, self._made[name].table)
-                there = [day for day in days if day in view.days]
-                record_days(instance, self._made[name], view, there, cause)
+                record_days(instance, self._made[name], view, list(days), cause, "lakeproof_promotion")
                 if gone := [day for day in days if day not in view.days]:
-                    note_absent(instance, self._made[name], gone, cause)
-                    self._say(
-                        f"{name}: {_text(gone)} is not published any more, but Dagster cannot forget that it was."
-                    )
+                    self._say(f"{name}: {_text(gone)} is no longer published; Dagster cannot forget that it was.")
 
     def _say(self, text: str, *, err: bool = False) -> None:
         if err or not self._as_json:
