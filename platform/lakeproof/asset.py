@@ -187,7 +187,7 @@ def _asset(table: Table, maker: Maker, given: _Given, deps: Sequence[Any]) -> dg
     deps = [*deps, *given.deps, *(source_key(table, name) for name in waits)]
 
     def body(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        yield from record(context, table, lambda: run(_MADE[asset.key], context))
+        yield from record(context, table, lambda: run(made, context))
 
     with without_preview_warnings():
         asset: dg.AssetsDefinition = dg.asset(
@@ -197,7 +197,7 @@ def _asset(table: Table, maker: Maker, given: _Given, deps: Sequence[Any]) -> dg
             required_resource_keys={KEY},
             output_required=False,  # a declared gap is neither a failure nor a materialization
         )(_named(body, table))
-    _MADE[asset.key] = TableAsset(table, maker, inputs, waits, asset)
+    made = _MADE[asset.key] = TableAsset(table, maker, inputs, waits, asset)
     return asset
 
 
