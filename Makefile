@@ -35,7 +35,7 @@ SPARK_LACKS = $(shell $(JAVA) -version 2>&1 | grep -qE 'version "(1[7-9]|2[0-3])
 SPARK_ICEBERG := org.apache.iceberg:iceberg-spark-runtime-4.1_2.13:1.11.0
 
 PEERS := platform_tests/benchmarks/peers
-PEER_NAMES := dagster-iceberg sqlmesh local-data-platform
+PEER_NAMES := dagster-iceberg sqlmesh local-data-platform datacompy
 # One of the peers needs a newer Python than ours, and all run on the same.
 PEER_PYTHON ?= $(shell for p in python3.12 python3.13 $${PYENV_ROOT:-$$HOME/.pyenv}/versions/3.1[23].*/bin/python; do \
 	"$$p" -c 'import sys, venv; sys.exit(not (3, 12) <= sys.version_info[:2] < (3, 14))' 2>/dev/null \

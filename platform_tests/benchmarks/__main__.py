@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import audits
+import beside
 import collection
 import growth
 import landing
@@ -36,6 +37,10 @@ BENCHMARKS: dict[str, Callable[[Setting], Iterator[Line]]] = {
     "B7": collection.run,
     "B8": landing.run,
     "B9": sensing.run,
+    "C1": beside.compare,
+    "C2": beside.year,
+    "C3": beside.promote,
+    "C4": beside.runs,
 }
 PIPE_WIDTH = 200
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from measure import ROOT, JobError, Sample, run_job
+from measure import JobError, Sample, run_job
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-PEERS = ROOT / ".venv" / "peers"
+from setting import PEERS
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from measure import Sample
 
 BUILD = ROOT / "build" / "benchmarks"
+PEERS = ROOT / ".venv" / "peers"
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,9 @@ class Setting:
         aged_tables: Tables of which some are so many years older than others.
         aged_years: How many years that is.
         loaded_tables: Tables of a code location.
+        compared: Line items of two versions that are compared.
+        promoted: Files that are promoted at once: few, many, most.
+        promoted_rows: Rows of a large one of them.
         peers: Whether the peers take part.
         data: Where the data is kept from one run to the next.
         run_job: How our own jobs are run.
@@ -60,6 +64,9 @@ class Setting:
     aged_tables: int = 20
     aged_years: int = 10
     loaded_tables: int = 1_000
+    compared: int = 10_000_000
+    promoted: tuple[int, int, int] = (365, 3_650, 36_500)
+    promoted_rows: int = 20_000
     peers: bool = True
     data: Path = BUILD / "data"
     run_job: Callable[..., Sample] = run_job
@@ -84,6 +91,9 @@ class Setting:
             aged_tables=1,
             aged_years=2,
             loaded_tables=2,
+            compared=3_000,
+            promoted=(3, 4, 5),
+            promoted_rows=20,
             peers=False,
             data=work / "data",
             run_job=run_here,
@@ -96,6 +106,10 @@ class Setting:
     def flights(self) -> str:
         """Return where the flights are."""
         return str(self.data / f"flights-{self.year_days}")
+
+    def peer_python(self, name: str) -> str:
+        """Return the Python of a peer's own environment."""
+        return str(PEERS / name / "bin" / "python")
 
     def new_home(self) -> str:
         """Return a folder for one more lake."""

@@ -21,7 +21,7 @@ def test_each_benchmark_runs_and_gives_well_formed_lines(tmp_path: Path, flights
     for line in record["lines"]:
         assert line["what"] != "could not be measured", line["note"]
         lines[line["benchmark"]].append(line)
-    assert set(lines) == {"B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B9"}
+    assert set(lines) == {"B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B9", "C1", "C2", "C3", "C4"}
     assert {name: [line["bound"] for line in found if line["bound"]] for name, found in lines.items()} == {
         "B1": [1.0, 1.3, 2, 1.0],
         "B2": [],
@@ -32,6 +32,10 @@ def test_each_benchmark_runs_and_gives_well_formed_lines(tmp_path: Path, flights
         "B7": [0.5],
         "B8": [1.5],
         "B9": [1.0, 1.5, 1.0],
+        "C1": [2.0, 1.0],
+        "C2": [1.5],
+        "C3": [1.25, 1.25, 1.25],
+        "C4": [1.1],
     }
     assert all(line["ratio"] is not None for found in lines.values() for line in found if line["bound"])
     assert [line["met"] for line in lines["B3"]] == [True, True, None]

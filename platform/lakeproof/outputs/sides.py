@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,11 @@ if TYPE_CHECKING:
 FILE_ENDINGS = (".parquet", ".csv", ".csv.gz")
 TYPES = {
     "BOOLEAN": "boolean",
+    "TINYINT": "int",
+    "SMALLINT": "int",
+    "UTINYINT": "int",
+    "USMALLINT": "int",
+    "UINTEGER": "long",
     "INTEGER": "int",
     "BIGINT": "long",
     "FLOAT": "float",
@@ -44,7 +50,7 @@ TYPES = {
     "UUID": "uuid",
     "BLOB": "binary",
 }
-"""What DuckDB calls the types of files, in Iceberg's names; others are called as DuckDB does."""
+"""What DuckDB calls the types of files, in Iceberg's names; decimals keep their digits, others are compared as text."""
 
 
 @dataclass(frozen=True)
@@ -209,7 +215,7 @@ def open_files(text: str) -> Opened:
         msg = f"{text} cannot be read: {str(error).splitlines()[0]}"
         raise UsageError(msg) from error
     told: list[tuple[str, Any]] = list(zip(relation.columns, relation.types, strict=True))
-    columns = {number: Column(name, TYPES.get(str(kind), str(kind))) for number, (name, kind) in enumerate(told, 1)}
+    columns = {number: Column(name, _type(str(kind)) or "string") for number, (name, kind) in enumerate(told, 1)}
     size = sum(Path(path).stat().st_size for path in paths)
     return Opened(text, columns, {None: LiveDay(None, paths, rows, size)}, files=paths)
 
@@ -217,4 +223,17 @@ def open_files(text: str) -> Opened:
 def _files(connection: duckdb.DuckDBPyConnection, paths: Collection[str]) -> duckdb.DuckDBPyRelation:
     listed = ", ".join(quoted(path, text=True) for path in paths)
     reader = "read_parquet" if next(iter(paths)).lower().endswith(".parquet") else "read_csv"
-    return connection.sql(f"SELECT * FROM {reader}([{listed}], union_by_name = true)")  # noqa: S608 - quoted
+    rows = connection.sql(f"SELECT * FROM {reader}([{listed}], union_by_name = true)")  # noqa: S608 - quoted
+    return rows.project(
+        ", ".join(
+            f"CAST({quoted(name)} AS VARCHAR) AS {quoted(name)}" if _type(str(kind)) is None else quoted(name)
+            for name, kind in zip(rows.columns, rows.types, strict=True)
+        )
+    )
+
+
+def _type(kind: str) -> str | None:
+    """Return Iceberg's name of a type of DuckDB's; None where there is none."""
+    if decimal := re.fullmatch(r"DECIMAL\((\d+),(\d+)\)", kind):
+        return f"decimal({decimal[1]}, {decimal[2]})"
+    return TYPES.get(kind)
