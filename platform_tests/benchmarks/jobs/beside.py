@@ -70,7 +70,7 @@ def ours(folder: str) -> dict[str, Any]:
 def bare(folder: str) -> dict[str, Any]:
     """Join the two versions in DuckDB as one would by hand, and count what differs in any column."""
     began = time.monotonic()
-    connection = connect("1GiB")
+    connection = connect()
     rest = [column.name for column in lineitem.COLUMNS if column.name not in KEY]
     differs = " OR ".join(f"o.{name} IS DISTINCT FROM n.{name}" for name in rest)
     old, new = (quoted(f"{folder}/{name}.parquet", text=True) for name in ("old", "new"))
