@@ -17,7 +17,9 @@ from lakeproof.journey import Asked, take
 from lakeproof.lakehouse import KEY
 from lakeproof.order import upstream_first
 from lakeproof.outcome import Outcome, worst
-from lakeproof.outputs.naming import admitted
+from lakeproof.outputs.beside import compare_output_of, owns_days
+from lakeproof.outputs.naming import admitted, existing
+from lakeproof.outputs.text import markdown, verdict
 from lakeproof.progress import report
 from lakeproof.record import OUTCOME_TAG
 from lakeproof.recording import one_transaction
@@ -54,9 +56,9 @@ CONFIG = {
 
 
 def output_jobs(assets: Iterable[object], *, name: str = NAME) -> dg.Definitions:
-    """Return the job that runs tables of a code location to an output beside `main`.
+    """Return the jobs that run tables of a code location to an output beside `main`, and compare it with `main`.
 
-    From the launchpad it takes what `lakeproof run --output` takes; as a backfill in the UI, the tags
+    From the launchpad the first takes what `lakeproof run --output` takes; as a backfill in the UI, the tags
     `lakeproof/output` and `lakeproof/tables` say which. To merge into a code location's definitions.
 
     Args:
@@ -78,7 +80,37 @@ def output_jobs(assets: Iterable[object], *, name: str = NAME) -> dg.Definitions
     def job() -> None:
         op()
 
-    return dg.Definitions(jobs=[job])
+    return dg.Definitions(jobs=[job, _compare_job(made, f"{name}_compare")])
+
+
+def _compare_job(made: Sequence[TableAsset], name: str) -> dg.JobDefinition:
+    """Return the job that compares an output with `main`, and shows it on the assets of the tables."""
+
+    def compare_output(context: dg.OpExecutionContext) -> None:
+        """Compare an output's days with main's, table by table; what was compared may be promoted."""
+        config: dict[str, Any] = context.op_config
+        lake: Lake = getattr(context.resources, KEY).lake
+        try:
+            chosen = _chosen(made, config["tables"])
+            beside = existing(lake, config["output"])
+            lines = [one for one in chosen if owns_days(beside, one.table.name)]
+            for one in lines:
+                found = compare_output_of(lake, config["output"], one.table.name)
+                told = {"output": config["output"], "comparison": dg.MetadataValue.md(markdown(found))}
+                context.log_event(dg.AssetObservation(asset_key(one.table), description=verdict(found), metadata=told))
+        except LakeproofError as error:
+            raise _failure(context, "error", str(error)) from error
+        context.log.info("%d tables compared", len(lines))
+
+    compare_output.__annotations__.clear()  # Dagster reads them as they stand, and they stand as text
+    config = {"output": dg.Field(str, description="The output's name."), "tables": CONFIG["tables"]}
+    op = dg.op(required_resource_keys={KEY}, config_schema=config, out=dg.Out(dg.Nothing))(compare_output)
+
+    @dg.job(name=name, description="Compares an output with main: lakeproof compare --to.")
+    def job() -> None:
+        op()
+
+    return job
 
 
 def _run(context: dg.OpExecutionContext, made: Sequence[TableAsset]) -> None:

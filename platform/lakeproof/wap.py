@@ -94,7 +94,8 @@ def write_audit_publish(lake: Lake, work: Work) -> Outcome:
             table = table.refresh()
             live = View.of(table, daily(work.days)).days
             keep = {file for day in live.values() for file in day.locations}
-            discard(table, staged.only([day for day in work.days if day not in {*done.published, *held.days}]), keep)
+            needed = {*done.published, *held.days}
+            discard(table, staged.only([day for day in work.days if day not in needed]), keep)
             finish_held(table, held, done.unchanged)
             if isinstance(table, OutputTable):
                 live = View.of(table.main, daily(work.days)).days

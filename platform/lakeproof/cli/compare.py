@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,22 +10,23 @@ import click
 from lakeproof.cli.lake import open_lake
 from lakeproof.cli.options import as_json, asked_days, console, grid, print_json, workspace
 from lakeproof.errors import UsageError
-from lakeproof.lake.held import held_days, holding
-from lakeproof.lake.output import MAIN, OutputTable
+from lakeproof.lake.output import MAIN
 from lakeproof.outputs import text
+from lakeproof.outputs.beside import compare_output_of, sides_of
 from lakeproof.outputs.compare import How
 from lakeproof.outputs.compare import compare as compare_sides
-from lakeproof.outputs.compared import Compared, remember
 from lakeproof.outputs.naming import existing
 from lakeproof.outputs.page import page
-from lakeproof.outputs.sides import Opened, open_side, own_days
+from lakeproof.outputs.sides import open_side
 from lakeproof.outputs.statement import ENGINES, union_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
+    from datetime import date
 
     from lakeproof.lake.catalog import Lake
     from lakeproof.outputs.comparison import Comparison
+    from lakeproof.outputs.sides import Opened
 
 SHOWN_DAYS = 20
 DIFFERENT = 1
@@ -62,14 +62,18 @@ def compare(old: str, new: str | None, *, workspace: str, **options: object) -> 
     if new is None and given.output is None and "#" not in old:
         msg = "There is one side only."
         raise UsageError(msg, next_step=f"lakeproof compare {old} --to OUTPUT, or name another table, snapshot or file")
-    sides = _sides(lake, old, new, given)
-    if given.sql:
-        click.echo(union_of(sides, given.sql))
-        return 0
-    found = compare_sides(old.partition("#")[0] if new is None else f"{old} and {new}", *sides, given.how)
-    found = replace(found, notes=(*found.notes, *_held(sides[1])))
-    if given.is_whole:
-        _remember(sides)
+    if new is None and given.output not in {None, MAIN} and given.base == MAIN:
+        lake_of, output = lake.on(MAIN), existing(lake, str(given.output)).output
+        if given.sql:
+            click.echo(union_of(sides_of(lake_of, output, old, given.span), given.sql))
+            return 0
+        found = compare_output_of(lake_of, output, old, given.how, given.span)
+    else:
+        sides = _sides(lake, old, new, given)
+        if given.sql:
+            click.echo(union_of(sides, given.sql))
+            return 0
+        found = compare_sides(old.partition("#")[0] if new is None else f"{old} and {new}", *sides, given.how)
     if given.html:
         Path(given.html).write_text(page(found), encoding="utf-8")
     if given.json:
@@ -105,9 +109,9 @@ class _Given:
         self.how = How(key, ignored, tolerance, where, samples)
 
     @property
-    def is_whole(self) -> bool:
-        """Whether all there is of the days is compared, so that it says what a promotion would do."""
-        return not (self.how.ignored or self.how.where or self.how.tolerance)
+    def span(self) -> tuple[date, date] | None:
+        """The first and the last day that were asked for."""
+        return (self.days.first, self.days.last) if self.days else None
 
 
 def _listed(value: object) -> Sequence[object]:
@@ -119,43 +123,13 @@ def _text(value: object) -> str | None:
 
 
 def _sides(lake: Lake, old: str, new: str | None, given: _Given) -> tuple[Opened, Opened]:
+    """Open any two sides as they are named."""
     base = lake.on(MAIN) if given.base == MAIN else existing(lake, given.base)
-    to = base if given.output is None or given.output == MAIN else existing(lake, given.output)
-    if new is not None or given.output is None:
-        names: tuple[str | None, str | None] = (None, None)
-    else:
-        names = (given.base, given.output)
+    to = base if given.output is None else existing(lake, given.output) if given.output != MAIN else lake.on(MAIN)
+    names = (given.base, given.output) if new is None and given.output is not None else (None, None)
     right = old.partition("#")[0] if new is None else new
-    left, right_side = open_side(base, old, names[0]), open_side(to, right, names[1])
-    span = given.days and (given.days.first, given.days.last)
-    if names[1] not in {None, MAIN}:
-        right_side = own_days(right_side)
-        # A day between its own that the output does not have is one that failed, and is missing.
-        own = sorted(day for day in right_side.days if day is not None)
-        span = span or ((own[0], own[-1]) if own else None)
-    if span:
-        left, right_side = left.only(*span), right_side.only(*span)
-    return left, right_side
-
-
-def _held(side: Opened) -> Iterator[str]:
-    """Yield why days that an output lacks are not there, where an audit refused them, and what becomes of them."""
-    if isinstance(side.table, OutputTable):
-        yield "Days that the output lacks stay as main has them when it is promoted."
-        for day, stage in held_days(side.table, side.days).items():
-            reasons = "; ".join(holding(side.table, stage)) or "refused"
-            yield f"{day or 'It'} is held on output {side.table.output}: {reasons}"
-
-
-def _remember(sides: tuple[Opened, Opened]) -> None:
-    """Leave on record what was compared, where it is an output with `main`: only that is promoted."""
-    old, new = sides
-    at = new.table
-    if not isinstance(at, OutputTable) or isinstance(old.table, OutputTable) or old.pinned or new.pinned:
-        return
-    days = {day: Compared.now(old.days.get(day), new.days.get(day)) for day in at.owned if day in new.days}
-    if days and old.lineage == new.lineage:
-        remember(at, days)
+    sides = (open_side(base, old, names[0]), open_side(to, right, names[1]))
+    return (sides[0].only(*given.span), sides[1].only(*given.span)) if given.span else sides
 
 
 def _print(found: Comparison, given: _Given) -> None:

@@ -280,13 +280,23 @@ def _fork(at: OutputTable, name: str) -> OutputTable:
         with lake_faults(f"registering {name}"):
             ToOutputFile.table_metadata(metadata, main.io.new_output(location))
             try:
-                catalog.register_table(name, location)
+                _demand_registered(catalog.register_table(name, location), head.snapshot_id)
             except TableAlreadyExistsError:
                 return _fork(at, name)
     transaction = MemoizedTransaction(main)
     transaction.set_properties({TABLE_KEY + at.output: name})
     transaction.commit_transaction()
     return at.refresh()
+
+
+def _demand_registered(line: IcebergTable, head: int) -> None:
+    """Refuse a catalog that takes a table's metadata and does not keep it, as a REST server was seen to."""
+    if line.metadata.current_snapshot_id != head or OUTPUT_KEY not in line.properties:
+        name = ".".join(line.name())
+        line.catalog.drop_table(name)
+        msg = f"The catalog registered {name} without its days and columns, so an output cannot be a table there."
+        remedy = "leave --as-table out, and change columns on main; branches work"
+        raise LakeError(msg, readers="see what they saw before", next_step=remedy)
 
 
 def _table_if_there(catalog: Catalog, name: str) -> IcebergTable | None:

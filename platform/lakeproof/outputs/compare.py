@@ -48,6 +48,11 @@ class How:
     where: str | None = None
     samples: int = 5
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all there is of the rows is compared, so that it says what a promotion would do."""
+        return not (self.ignored or self.where or self.tolerance)
+
 
 def compare(table: str, old: Opened, new: Opened, how: How) -> Comparison:
     """Compare two sides.
