@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pyiceberg.exceptions import NoSuchTableError, TableAlreadyExistsError
+from pyiceberg.exceptions import NoSuchTableError, RESTError, TableAlreadyExistsError
 from pyiceberg.serializers import ToOutputFile
 from pyiceberg.table.refs import SnapshotRef, SnapshotRefType
 from pyiceberg.table.update import (
@@ -293,7 +294,8 @@ def _demand_registered(line: IcebergTable, head: int) -> None:
     """Refuse a catalog that takes a table's metadata and does not keep it, as a REST server was seen to."""
     if line.metadata.current_snapshot_id != head or OUTPUT_KEY not in line.properties:
         name = ".".join(line.name())
-        line.catalog.drop_table(name)
+        with suppress(RESTError):  # nor does that server drop what it so registered
+            line.catalog.drop_table(name)
         msg = f"The catalog registered {name} without its days and columns, so an output cannot be a table there."
         remedy = "leave --as-table out, and change columns on main; branches work"
         raise LakeError(msg, readers="see what they saw before", next_step=remedy)
