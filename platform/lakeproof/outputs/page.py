@@ -78,12 +78,11 @@ def _counts(found: Comparison) -> str:
     return f'<section><div class="four">{cells}</div>{svg}</section>\n'
 
 
-def _legend(found: Comparison) -> str:
-    return (
-        f'<p class="legend"><i style="background:var(--old)"></i>{_text(found.old.name)}'
-        f'<i style="background:var(--new)"></i>{_text(found.new.name)}'
-        '<i style="background:var(--gone)"></i>a day that one side lacks</p>'
-    )
+def _legend(found: Comparison, *, holes: bool = False) -> str:
+    sides = ((found.old.name, "--old"), (found.new.name, "--new"))
+    marks = [(name, colour) for name, colour in (*sides, *([("a day that one side lacks", "--gone")] if holes else []))]
+    told = "".join(f'<i style="background:var({colour})"></i>{_text(name)}' for name, colour in marks)
+    return f'<p class="legend">{told}</p>'
 
 
 def _rows(found: Comparison) -> str:
@@ -91,7 +90,8 @@ def _rows(found: Comparison) -> str:
     if not points:
         return ""
     plot = by_day("Rows by day, old and new", points, zero=True)
-    return f"<section><h2>Rows by day</h2><figure>{plot}<figcaption>{_legend(found)}</figcaption></figure></section>\n"
+    legend = _legend(found, holes=bool(found.missing or found.extra))
+    return f"<section><h2>Rows by day</h2><figure>{plot}<figcaption>{legend}</figcaption></figure></section>\n"
 
 
 def _float(value: int | None) -> float | None:
