@@ -116,8 +116,9 @@ def _publish(
     table: IcebergTable, work: Work, staged: Staged, verdicts: Mapping[Day, Verdict], evidence: dict[str, str]
 ) -> Published:
     """Publish the days that passed, to `main` or to the output that the table was opened for."""
+    days = set(work.days)
     options: dict[str, Any] = {
-        "base": {day: paths for day, paths in work.base.items() if day in staged.days or day not in work.days},
+        "base": {day: paths for day, paths in work.base.items() if day in staged.files or day not in days},
         "content_of": lambda live: content_of(View(table, None), live, staged.columns),
         "evidence": evidence,
         "chained": work.chain is not None,

@@ -149,13 +149,13 @@ def _sort_out(
     moved = {
         day
         for day, paths in base.items()
-        if day not in same and (day in at.owned or day not in staged.days) and paths_of(live, day) != paths
+        if day not in same and (day in at.owned or day not in staged.files) and paths_of(live, day) != paths
     }
     if chained and moved:
         first = min(str(day) for day in moved)
         moved |= {day for day in staged.days if str(day) >= first and day not in same}
     moved &= set(staged.days)
-    rest = staged.only([day for day in staged.days if day not in same | moved])
+    rest = staged.only(staged.files.keys() - same - moved)
     done = Published(frozenset(rest.days), frozenset(same), frozenset(moved))
     return done, rest, [day for day in staged.days if day in same]
 

@@ -115,8 +115,8 @@ def sort_out(
         first = min(str(day) for day in moved)
         moved |= {day for day in staged.days if str(day) >= first and day not in same}
     moved &= set(staged.days)
-    rest = staged.only([day for day in staged.days if day not in same | moved])
-    expected = {day: paths for day, paths in base.items() if day in rest.days or day not in staged.days}
+    rest = staged.only(staged.files.keys() - same - moved)
+    expected = {day: paths for day, paths in base.items() if day in rest.files or day not in staged.files}
     expected |= {day: paths_of(live, day) for day in same}
     return Published(frozenset(rest.days), frozenset(same), frozenset(moved)), rest, expected
 

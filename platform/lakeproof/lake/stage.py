@@ -123,7 +123,8 @@ class Staged:
 
     def only(self, days: Collection[Day]) -> Staged:
         """Return the same stage with only these days."""
-        return replace(self, files={day: files for day, files in self.files.items() if day in days})
+        wanted = frozenset(days)
+        return replace(self, files={day: files for day, files in self.files.items() if day in wanted})
 
 
 def digest_of(files: Mapping[str, str]) -> str:
