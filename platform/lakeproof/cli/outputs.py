@@ -45,8 +45,11 @@ def show_outputs(lake: Lake, output: str | None, tables: Sequence[str], *, as_js
         return 0
     columns = ["output", "table", "days", "held", "as main", "main moved", "compared", "rows", "in", "goes", "which"]
     out.print(grid("", columns, [_row(told) for told in found], right=columns[2:8]))
-    name = found[0]["output"]
-    out.print(f"Next: lakeproof compare {found[0]['table']} --to {name}, then lakeproof promote {name}", markup=False)
+    if open_ := [told for told in found if len(told["as_main"]) < len(told["days"])]:
+        name = open_[0]["output"]
+        out.print(
+            f"Next: lakeproof compare {open_[0]['table']} --to {name}, then lakeproof promote {name}", markup=False
+        )
     return 0
 
 

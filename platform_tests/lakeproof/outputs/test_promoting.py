@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
+import polars as pl
 import pytest
 
-from lakeproof import Lakehouse
+from lakeproof import Column, Lakehouse, Table, Window, audit, daily_table
+from lakeproof.asked import Memory
+from lakeproof.asset import table_assets
+from lakeproof.contract import Table
 from lakeproof.engine.duck import connect
 from lakeproof.errors import LakeError, UsageError
+from lakeproof.journey import Asked, take
 from lakeproof.lake.evidence import evidence_location
 from lakeproof.lake.live import View
 from lakeproof.lake.output import OutputTable
 from lakeproof.lake.promotion import tag_of
 from lakeproof.lake.published import first_published
+from lakeproof.lake.running import claimed
 from lakeproof.outputs import promoting
 from lakeproof.outputs.compared import remember, sides
+from lakeproof.outputs.discarding import discard, discard_unused, expires
+from lakeproof.outputs.listing import outputs_in
 from lakeproof.outputs.plan import plan
 from lakeproof.outputs.promoting import begin, go_on, promotions, undo
 from lakeproof.reading import read_table
-
-if TYPE_CHECKING:
-    from lakeproof.contract import Table
+from lakeproof.wanted import Watch
 
 OUTPUT = "fix-units"
 
@@ -313,3 +321,79 @@ def test_undo_beyond_the_retention_says_so(lab: Any, beside: Any) -> None:
 
     with pytest.raises(LakeError, match="no longer kept"):
         list(undo(lab.lakehouse.lake, promotion))
+
+
+def test_an_output_is_not_discarded_under_a_run_and_not_while_people_compare_it(lab: Any, beside: Any) -> None:
+    """A run at work refuses it; who wrote to it or compared it keeps it for a time."""
+    table = lab.table()
+    lab.run(table, lab.rows(1), 1)
+    beside.run(table, lab.rows(7), 1)
+    lake = lab.lakehouse.lake
+    at = OutputTable.of(lake.find(table.name), OUTPUT)
+    with claimed(at, "20240101T000000000000-00000000", [lab.day(1)]), pytest.raises(LakeError, match="is writing"):
+        discard(lake, OUTPUT)
+    used = outputs_in(lake)[OUTPUT]
+    soon = expires(lake, used) + timedelta(seconds=0.05)
+
+    assert discard_unused(lake, soon, dry_run=True) == [OUTPUT]
+    time.sleep(0.1)
+    remember(at, sides(at))
+    assert outputs_in(lake)[OUTPUT] > used
+    assert discard_unused(lake, soon) == []
+    assert discard_unused(lake, soon + timedelta(days=1)) == [OUTPUT]
+    assert outputs_in(lake) == {}
+
+
+def test_what_was_not_promoted_with_its_upstream_becomes_due(lakehouse: Lakehouse) -> None:
+    """The sensor asks for the day of a table whose input is another now, and for none that was promoted with it."""
+    columns = [Column("day", "date"), Column("value", "int")]
+    fields: dict[str, Any] = {
+        "columns": columns,
+        "partition": "day",
+        "start": "2024-01-01",
+        "end": "2024-01-02",
+        "layer": "analysis",
+        "owner": "team:lab",
+        "audits": [audit.not_null("value")],
+    }
+    raw, total = Table("lab.raw_of_due", **fields), Table("lab.total_of_due", **fields)
+    made_of = {"value": 1}
+
+    @daily_table(raw)
+    def make_raw(window: Window) -> pl.DataFrame:
+        return pl.DataFrame({"day": [window.day], "value": [made_of["value"]]}, {"day": pl.Date, "value": pl.Int32})
+
+    @daily_table(total, raw=raw)
+    def make_total(raw: pl.DataFrame) -> pl.DataFrame:
+        return raw
+
+    made = table_assets([make_raw.key, make_total.key])
+    lake, day = lakehouse.lake, (date(2024, 1, 1),)
+
+    class Nothing:
+        """No source is known of."""
+
+        def mark(self, *_: object) -> str:
+            """Return nothing."""
+            return ""
+
+        def complete(self, *_: object) -> dict[Any, Any]:
+            """Return nothing."""
+            return {}
+
+    def due() -> list[str]:
+        look = Watch(lake, made).look(datetime.now(UTC), Nothing())
+        return [one.table.name for one in made if look.wanted(one, Memory()).days]
+
+    for one in made:
+        take(lake, one, day, Asked())
+    assert due() == []
+    made_of["value"] = 2
+    for one in made:
+        take(lake.on(OUTPUT), one, day, Asked())
+    assert due() == []
+
+    list(go_on(lake, begin(lake, plan(lake, OUTPUT, [raw, total], names=[raw.name])), [raw, total]))
+    assert due() == [total.name]
+    list(go_on(lake, begin(lake, plan(lake, OUTPUT, [raw, total], names=[total.name])), [raw, total]))
+    assert due() == []
