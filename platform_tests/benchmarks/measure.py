@@ -141,8 +141,9 @@ def _busy_seconds() -> float:
     return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
 
 
-def run_here(job: str, **arguments: Any) -> Sample:
-    """Run a job in this process: to see that its code works, where nothing is measured."""
+def run_here(job: str, limit: float = LIMIT_SECONDS, **arguments: Any) -> Sample:
+    """Run a job in this process: to see that its code works, where nothing is measured or stopped."""
+    del limit
     module, function = job.split(":")
     began = time.monotonic()
     answer = getattr(importlib.import_module(module), function)(**json.loads(json.dumps(arguments, default=str)))

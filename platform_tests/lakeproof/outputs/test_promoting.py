@@ -13,7 +13,6 @@ import pytest
 from lakeproof import Column, Lakehouse, Table, Window, audit, daily_table
 from lakeproof.asked import Memory
 from lakeproof.asset import table_assets
-from lakeproof.contract import Table
 from lakeproof.engine.duck import connect
 from lakeproof.errors import LakeError, UsageError
 from lakeproof.journey import Asked, take
