@@ -19,5 +19,8 @@ LIVE = bool(_SHIFT)
 START = max(date(2013, 1, 1) + _SHIFT, date.fromisoformat(_FIRST) if _FIRST else date.min)
 """The first day of every daily table."""
 
+SINCE = START if LIVE else None
+"""The first day that SLAs promise: in a replay, all of them, late as the first ones come."""
+
 END = date(2014, 1, 1) + _SHIFT
 """The day after the last one."""

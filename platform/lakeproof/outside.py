@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from lakeproof.errors import LakeproofError
 from lakeproof.lake.days import day_key, key_day
 from lakeproof.reads import awaited_by
-from lakeproof.source.protocol import Source
+from lakeproof.source.protocol import Completeness, Source
 from lakeproof.spec import DATA_VERSION_TAG, partitions_of, source_key
 from lakeproof.window import Window, runs_of_days
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from lakeproof.lake.days import Day
     from lakeproof.reads import Reads
-    from lakeproof.source.protocol import Awaited, Completeness
+    from lakeproof.source.protocol import Awaited
     from lakeproof.wanted import Look
 
 UNKNOWN = "complete"
@@ -158,10 +159,43 @@ def _answers(source: Awaited, made: Reads, days: Sequence[Day]) -> dict[Day, Com
     windows: list[Window | None] = [Window.of(a, b, made.table.timezone) for a, b in runs_of_days(listed)]
     answers: dict[Day, Completeness] = {}
     for window in windows or ([None] if days else []):
-        found = source.complete(window)
         asked: Sequence[Day] = (None,) if window is None else window.days
+        found = _answer(source, window)
         answers |= {day: found[day] if day in found else found[None] for day in asked if day in days}
     return answers
+
+
+def _answer(source: Awaited, window: Window | None) -> Mapping[Day, Completeness]:
+    """Ask a source about a window; where some day of it cannot be asked about, about the others.
+
+    Raises:
+        Exception: Neither its first nor its last day can be asked about, so that the source is thought to be down.
+    """
+    try:
+        return source.complete(window)
+    except Exception as error:
+        if window is None or len(window.days) == 1:
+            raise
+        first, last = (_alone(source, Window.of(day, timezone=window.timezone)) for day in (window.first, window.last))
+        if isinstance(first, Exception) and isinstance(last, Exception):
+            raise first from error
+    found: dict[Day, Completeness] = {}
+    for day in window.days:
+        told = _alone(source, Window.of(day, timezone=window.timezone))
+        if isinstance(told, Exception):
+            reason = told.what if isinstance(told, LakeproofError) else f"{type(told).__name__}: {told}"
+            found[day] = Completeness(complete=False, reason=f"{day} cannot be asked about: {reason}")
+        else:
+            found |= told
+    return found
+
+
+def _alone(source: Awaited, window: Window) -> Mapping[Day, Completeness] | Exception:
+    """Ask a source about one day, and return what it raises."""
+    try:
+        return source.complete(window)
+    except Exception as error:  # noqa: BLE001 - one day that breaks must not keep the others from being asked about
+        return error
 
 
 def _event(key: dg.AssetKey, day: Day, version: str | None, reason: str) -> dg.AssetMaterialization:

@@ -125,6 +125,14 @@ class Pipeline:
         """
         if self.schedule is None:
             return now.astimezone(ZoneInfo(timezone)).date()
+        return self.fired(now).astimezone(ZoneInfo(timezone)).date()
+
+    def fired(self, now: datetime) -> datetime:
+        """Return when the schedule last fired; of a pipeline that has one.
+
+        Args:
+            now: The instant, with its zone.
+        """
         from cronsim import CronSim  # noqa: PLC0415 - only who has a schedule needs it
 
         # Walked backwards it gives what lies before; a schedule fires on the minute, and now may be on it.
@@ -132,4 +140,4 @@ class Pipeline:
         fired: datetime = next(CronSim(self._cron, before, reverse=True))
         # Where the clocks go back it then skips the first of two equal times, which is the one that fires.
         skipped: datetime = next(CronSim(self._cron, fired))
-        return (skipped if skipped.astimezone(UTC) <= now else fired).astimezone(ZoneInfo(timezone)).date()
+        return skipped if skipped.astimezone(UTC) <= now else fired

@@ -145,7 +145,7 @@ class Look:
     def _mark(self, made: Reads) -> str:
         """Return what changes whenever another look could find something else."""
         told = [
-            str(self._until(made.table)),
+            [str(self._until(made.table)), self._fired(made.table)],
             [[name, self.heads.get(name)] for name in sorted({made.table.name, *upstream_of(made)})],
             [[name, self.outside.mark(made, name)] for name in sorted(awaited_by(made))],
             [[name, how.kind, how.days, *declared_days(how.table)] for name, how in tables_read(made)],
@@ -160,6 +160,11 @@ class Look:
         else:
             until = table.pipeline.asked_until(self.now, table.timezone)
         return min(until, table.until_day or until)
+
+    def _fired(self, table: Table) -> str:
+        """Return when the schedule of an unpartitioned table last fired: it may, several times a day."""
+        scheduled = table.partition is None and table.pipeline is not None and is_scheduled(table)
+        return str(table.pipeline.fired(self.now)) if scheduled and table.pipeline else ""
 
     def published(self, made: Reads) -> Runs:
         """Return the published days of a table, each with its run."""
@@ -262,7 +267,7 @@ class Look:
         if day is not None and in_order(made.table, made.inputs.values()):
             told.append(["past", None if judged else self._past(made.table, day)])
         if day is None and is_scheduled(made.table):
-            told.append(["schedule", str(self._until(made.table))])
+            told.append(["schedule", self._fired(made.table)])
         return digest(told)
 
     def _past(self, table: Table, day: date) -> str | None:

@@ -107,7 +107,7 @@ def promote(setting: Setting) -> Iterator[Line]:
         times["large"],
         times["few"],
         bound=1.25,
-        note=f"{megabytes[0]:,.0f} MiB and {megabytes[1]:,.1f} MiB",
+        note=f"{megabytes[0]:,.1f} MiB and {megabytes[1]:,.1f} MiB",
     )
     yield Line.compare(
         "C3", f"promote {many:,} files: a file / of {few:,} files", times["many"], times["few"], bound=1.25

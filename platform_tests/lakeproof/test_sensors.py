@@ -55,6 +55,7 @@ class Shelf:
 
     values: dict[date, int] = field(default_factory=dict)
     broken: bool = False
+    torn: date | None = None
     name: str = "a shelf"
     fields: tuple[Column, ...] = FIELDS
 
@@ -65,9 +66,9 @@ class Shelf:
 
     def complete(self, window: Window | None) -> dict[date | None, Completeness]:
         """Say which days lie there; their value tells one state from another."""
-        if self.broken:
-            raise ConnectionError
         assert window is not None
+        if self.broken or self.torn in window.days:
+            raise ConnectionError
         return {
             day: Completeness(complete=True, reason="it lies there", version=str(self.values[day]))
             if day in self.values
@@ -468,6 +469,62 @@ def test_a_source_that_breaks_is_told_and_keeps_no_other_from_being_asked(world_
 
     assert world.settle() == [("other", str(FIRST))]
     assert "sensed.raw: a shelf cannot be asked: ConnectionError" in (world.said["sources"] or "")
+
+
+def test_a_day_that_a_source_breaks_at_keeps_no_other_day_from_being_asked_about(
+    world_of: Worlds, shelf: Shelf
+) -> None:
+    """One day of a stretch cannot be asked about: it is told, and the others arrive."""
+    _, collect = collected(shelf)
+    world = world_of(collect)
+    shelf.values |= {FIRST + timedelta(days=n): 1 for n in range(4)}
+    shelf.torn = FIRST + timedelta(days=2)
+    world.until(FIRST + timedelta(days=4))
+
+    assert world.settle() == [("raw", f"{FIRST}..{FIRST + timedelta(days=1)}"), ("raw", str(FIRST + timedelta(days=3)))]
+    world.tick("sources")
+    assert f"{shelf.torn} cannot be asked about: ConnectionError" in (world.said["sources"] or "")
+
+
+def test_a_table_without_days_is_asked_for_each_time_its_schedule_fires(world_of: Worlds) -> None:
+    """Twice a day, if that is the schedule."""
+    twice = Pipeline("lab", schedule="0 6,18 * * *", timezone=NEW_YORK)
+    listed = Table(
+        "sensed.listed",
+        columns=[Column("name", "string")],
+        layer="collection",
+        owner="team:lab",
+        pipeline=twice,
+        audits=[audit.not_null("name")],
+    )
+
+    @daily_table(listed)
+    def make_list() -> pl.DataFrame:
+        return pl.DataFrame({"name": ["a"]})
+
+    world = world_of(make_list)
+    asked = []
+    for hour in (7, 8, 19, 20):
+        world.until(FIRST, hour)
+        asked.append(len(world.tick("readiness")))
+
+    assert asked == [1, 0, 1, 0]
+
+
+def test_two_pipelines_of_one_name_are_refused() -> None:
+    """They would share one pool, and each have another bound on it."""
+    made = []
+    for name, bound in (("sensed.one", 1), ("sensed.two", 2)):
+        contract = table(name, pipeline=Pipeline("twice", max_active_runs=bound))
+
+        @daily_table(contract)
+        def make(window: Window) -> pl.DataFrame:
+            raise NotImplementedError(window)
+
+        made.append(make)
+
+    with pytest.raises(ContractError, match=r"Two pipelines are called twice; sensed\.two"):
+        readiness(made)
 
 
 def test_a_source_day_turns_green_when_it_is_complete(
