@@ -39,14 +39,15 @@ def maintenance(
 
     def keep(context: dg.OpExecutionContext) -> None:
         """Settle killed runs, let old snapshots go, remove what nobody needs, and record what was published."""
-        lake: Lake = getattr(context.resources, KEY).lake.on(MAIN)
+        opened: Lake = getattr(context.resources, KEY).lake
+        lake = opened.on(MAIN)  # upkeep is of tables, with all their outputs
         totals: dict[str, Any] = {"tables": 0, "files removed": 0, "bytes removed": 0, "days recorded": 0}
         totals["outputs discarded"] = len(discard_unused(lake))
         for table_asset in made:
             table = lake.find(table_asset.table.name)
             if table is None:
                 continue
-            done, recorded = upkeep(table), record_published(context.instance, lake, table_asset)
+            done, recorded = upkeep(table), record_published(context.instance, opened, table_asset)
             totals["tables"] += 1
             totals["files removed"] += len(done.removed)
             totals["bytes removed"] += sum(gone.bytes for gone in done.removed)

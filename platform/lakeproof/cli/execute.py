@@ -62,9 +62,13 @@ class Beside:
     ignore_readiness: str | None = None
 
 
-def dagster_home() -> Path:
-    """Return the Dagster home, made ready: `DAGSTER_HOME`, else one under Lakeproof's home, another for each output."""
-    output = default_output()
+def dagster_home(output: str | None = None) -> Path:
+    """Return the Dagster home, made ready: `DAGSTER_HOME`, else one under Lakeproof's home, another for each output.
+
+    Args:
+        output: The output; by default that of this process.
+    """
+    output = output or default_output()
     folder = "dagster" if output == MAIN else f"dagster-{output}"
     home = Path(os.environ.get("DAGSTER_HOME") or default_home() / folder).resolve()
     home.mkdir(parents=True, exist_ok=True)
@@ -76,9 +80,13 @@ def dagster_home() -> Path:
 
 
 @contextmanager
-def dagster_instance() -> Iterator[dg.DagsterInstance]:
-    """Open Dagster's record."""
-    home = dagster_home()
+def dagster_instance(output: str | None = None) -> Iterator[dg.DagsterInstance]:
+    """Open Dagster's record.
+
+    Args:
+        output: Of which output; by default of that of this process.
+    """
+    home = dagster_home(output)
     with _record_faults():
         # Two commands that make Dagster's databases at once get in each other's way.
         with (home / ".lock").open("w") as lock:

@@ -12,7 +12,7 @@ from lakeproof.cli.lake import open_workspace, table_named
 from lakeproof.cli.options import as_json, console, grid, print_json, workspace
 from lakeproof.errors import LakeproofError, UsageError
 from lakeproof.lake.catalog import is_declared
-from lakeproof.lake.output import OUTPUT_KEY, is_line
+from lakeproof.lake.output import MAIN, OUTPUT_KEY, is_line
 from lakeproof.lake.upkeep import Upkeep, upkeep
 from lakeproof.outputs.discarding import discard_unused
 from lakeproof.window import days_text
@@ -35,7 +35,8 @@ def maintain(tables: Sequence[str], *, dry_run: bool, workspace: str, as_json: b
     Whatever a snapshot, branch, tag, held day or running stage needs stays. Safe beside runs. Readers see what they saw
     before.
     """
-    lake, locations = open_workspace(workspace)
+    opened, locations = open_workspace(workspace)
+    lake = opened.on(MAIN)  # upkeep is of tables, with all their outputs; Dagster's record is of the one it works on
     names = list(tables) or [name for name in lake.tables() if is_declared(table_named(lake, name))]
     for name in names:
         if is_line(table := table_named(lake, name)):
@@ -52,7 +53,7 @@ def maintain(tables: Sequence[str], *, dry_run: bool, workspace: str, as_json: b
         except LakeproofError as error:
             error.readers = error.readers or "see what they saw before"
             errors.append(error)
-    recorded, closed = _record(lake, locations, names, dry_run=dry_run)
+    recorded, closed = _record(opened, locations, names, dry_run=dry_run)
     if as_json:
         print_json([_document(report, recorded.get(report.table, ())) for report in reports])
     else:

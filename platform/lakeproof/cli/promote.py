@@ -12,6 +12,7 @@ from lakeproof.cli.locations import find_tables, load_locations
 from lakeproof.cli.options import as_json, asked_days, console, grid, print_json, workspace
 from lakeproof.errors import LakeproofError, UsageError
 from lakeproof.lake.live import View
+from lakeproof.lake.output import MAIN
 from lakeproof.outputs.naming import checked_name
 from lakeproof.outputs.plan import plan
 from lakeproof.outputs.promoting import begin, go_on, promotions, undo
@@ -58,7 +59,9 @@ def promote(output: str, *, yes: bool, back: bool, workspace: str, as_json: bool
     if not chosen:
         msg = "The workspace has no table."
         raise UsageError(msg)
-    run = _Run(output, chosen[0][0].lake, {made.table.name: made for _, made in chosen}, yes=yes, as_json=as_json)
+    run = _Run(
+        output, chosen[0][0].lake.on(MAIN), {made.table.name: made for _, made in chosen}, yes=yes, as_json=as_json
+    )
     if back:
         return run.undo()
     asked = asked_days(selection["day"], selection["first"], selection["last"])
@@ -191,7 +194,7 @@ class _Run:
         if not tables:
             return
         cause = {"outcome": what, "promotion": promotion.id, "output": promotion.output}
-        with dagster_instance() as instance:
+        with dagster_instance(MAIN) as instance:
             for name, days in tables.items():
                 view = View.open(self._lake, self._made[name].table)
                 record_days(instance, self._made[name], view, list(days), cause, "lakeproof_promotion")

@@ -10,6 +10,7 @@ import click
 from lakeproof.cli.locations import find_tables, load_locations
 from lakeproof.cli.options import as_json, console, grid, print_json, workspace
 from lakeproof.errors import UsageError
+from lakeproof.lake.output import MAIN
 from lakeproof.stewardship.attainment import HISTORY, WINDOWS
 from lakeproof.stewardship.publishing import LakeLineage, report_of
 from lakeproof.stewardship.text import (
@@ -54,7 +55,9 @@ def sla(tables: Sequence[str], *, days: int, as_of: str | None, workspace: str, 
     now = _instant(as_of)
     locations = load_locations(workspace)
     chosen = find_tables(locations, tables)
-    found = [(location, report_of(location.lake, made.table, now, max(days, HISTORY))) for location, made in chosen]
+    found = [
+        (location, report_of(location.lake.on(MAIN), made.table, now, max(days, HISTORY))) for location, made in chosen
+    ]
     reports = [(location, report) for location, report in found if report is not None]
     paths: Paths = {}
     if len(tables) == 1:
@@ -63,7 +66,7 @@ def sla(tables: Sequence[str], *, days: int, as_of: str | None, workspace: str, 
             raise UsageError(msg, next_step="declare one in its contract: sla=Sla(due='06:00')")
         known = {made.table.name: made for location in locations for made in location.tables}
         location, report = reports[0]
-        lineage = LakeLineage(location.lake, known)
+        lineage = LakeLineage(location.lake.on(MAIN), known)
         paths = {day.day: lineage.path(report, day) for day in report.last(days) if day.missed}
     if as_json:
         print_json([_record(report, days, paths) for _, report in reports])
