@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 
 from lakeproof.lake.evidence import read_evidence
 from lakeproof.lake.live import View
+from lakeproof.outdated import reads_something_else
 from lakeproof.reads import tables_read
 from lakeproof.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+
+    from pyiceberg.table import Table as IcebergTable
 
     from lakeproof.lake.catalog import Lake
     from lakeproof.lake.days import Day
@@ -85,6 +88,44 @@ def downstream(lake: Lake, tables: Sequence[Reads], changed: Mapping[str, Collec
         if new := tuple(day for day in step.days if day not in changed.get(step.name, ())):
             found.append(Affected(step.name, new, step.because))
             reached.setdefault(step.name, set()).update(new)
+    return found
+
+
+def outdated(lake: Lake, made: Reads, days: Collection[Day]) -> set[Day]:
+    """Return those of some published days that were made from other content than their inputs have now.
+
+    So a restatement that was broken off is gone on with, although what was published before is found unchanged.
+
+    Args:
+        lake: The lake.
+        made: The table.
+        days: The days to look at.
+    """
+    found: dict[str, tuple[IcebergTable, Mapping[Day, str]] | None] = {}
+
+    def stored(name: str) -> tuple[IcebergTable, Mapping[Day, str]] | None:
+        if name not in found:
+            table = lake.find(name)
+            runs = {} if table is None else {day: live.run or "" for day, live in View.of(table).days.items()}
+            found[name] = None if table is None else (table, runs)
+        return found[name]
+
+    own = stored(made.table.name) if days else None
+    if own is None:
+        return set()
+    old: set[Day] = set()
+    for run, of_run in _by_run(own[1], days).items():
+        if record := read_evidence(own[0], run):
+            old |= {day for day in of_run if reads_something_else(made, day, record, stored)}
+    return old
+
+
+def _by_run(runs: Mapping[Day, str], days: Collection[Day]) -> dict[str, list[Day]]:
+    """Return days by the run that published them, so that the evidence of each is read once."""
+    found: dict[str, list[Day]] = {}
+    for day in days:
+        if run := runs.get(day):
+            found.setdefault(run, []).append(day)
     return found
 
 

@@ -20,11 +20,9 @@ from lakeproof.lake.days import day_key, key_day
 from lakeproof.lake.evidence import read_evidence, recorded_content
 from lakeproof.lake.heads import heads, published_runs
 from lakeproof.lake.held import HeldDay, held_days
-from lakeproof.lake.live import View
 from lakeproof.lake.running import runs_at_work
-from lakeproof.reading import columns_digested, content_of
+from lakeproof.outdated import days_read, reads_something_else
 from lakeproof.reads import awaited_by, declared_days, is_scheduled, tables_read, upstream_of
-from lakeproof.recorded import entries_read
 from lakeproof.source.protocol import Completeness
 from lakeproof.window import ONE_DAY, Window, days_text
 
@@ -221,29 +219,7 @@ class Look:
             now = self.outside.complete(made, name).get(day)
             if None not in {then, now} and then != now:
                 return True
-        for name, how in tables_read(made):
-            if (told := record["inputs"].get(name)) is None or "days" not in told:
-                continue
-            entries = entries_read(how, made.table, told, record, day)
-            if any(self._differs(how.table, of, entries.get(of)) for of in self._needed(made, how, day)):
-                return True
-        return False
-
-    def _differs(self, table: Table, day: Day, entry: Mapping[str, Any] | None) -> bool:
-        """Whether a published day is not what was read of it; a day that nobody published differs from nothing."""
-        stored = self._stored(table.name)
-        if stored is None or day not in stored[1]:
-            return False
-        if entry is None:
-            return True
-        run = stored[1][day]
-        if run == entry["run"]:
-            return False
-        content = recorded_content(stored[0], run, day)
-        if content is None or content.key != entry["key"]:
-            view = View.of(stored[0], None if day is None else [day])
-            content = content_of(view, view.days[day], columns_digested(stored[0], entry["key"]))
-        return content.digest != str(entry["digest"])
+        return reads_something_else(made, day, record, self._stored)
 
     def _cause(self, made: Reads, day: Day, *, judged: bool = False) -> str:
         """Return what tells a request from any other: the content of the day's inputs, as far as it is published.
@@ -258,7 +234,7 @@ class Look:
             # What was made from A, then B, is asked for once more when A is back.
             told.append(["made by", self._runs(made.table.name).get(day)])
         for name, how in tables_read(made):
-            days = self._needed(made, how, day) if how.kind != "previous" else ()
+            days = self._days_read(made, how, day) if how.kind != "previous" else ()
             told += [[name, day_key(of), self._content(how.table.name, of)] for of in days]
         if day not in self._runs(made.table.name):
             # What has no days, or is only referred to, makes no day out of date, but may be why one was held.
@@ -296,20 +272,11 @@ class Look:
         """Yield each day of each table that a day reads, and the run that published it; None where nobody did."""
         for name, how in tables_read(made):
             runs = self._runs(how.table.name)
-            for of in self._needed(made, how, day):
+            for of in self._days_read(made, how, day):
                 yield name, of, runs.get(of)
 
-    def _needed(self, made: Reads, how: Input, day: Day) -> Sequence[Day]:
-        """Return the days of an input whose content a day is made from.
-
-        What a daily table reads as it is now, such as a list of airports, has no day: it makes no day out of date.
-        """
-        if day is None:
-            return sorted(self._runs(how.table.name), key=str)
-        if how.kind == "latest":
-            return ()
-        window = how.window(Window.of(day, timezone=made.table.timezone))
-        return window.days if window else ()
+    def _days_read(self, made: Reads, how: Input, day: Day) -> Sequence[Day]:
+        return days_read(made, how, day, self._runs(how.table.name))
 
     def _ask(self, made: Reads) -> gate.Ask:
         """Let the gate know of sources what is known, in place of asking them."""

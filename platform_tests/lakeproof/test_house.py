@@ -32,7 +32,7 @@ FLOORS = [
     ["reading", "docket", "rejects", "unchanged", "merge", "outcome", "difference", "recorded"],
     ["runrecord", "work", "making", "wap"],
     ["source"],
-    ["gate", "precheck", "reads", "asked", "wanted", "restate", "journey"],
+    ["gate", "precheck", "reads", "asked", "outdated", "wanted", "restate", "journey"],
     ["outputs"],
     ["lakehouse"],
     ["alive", "record", "recording", "noting", "spec", "asset"],

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lakeproof.cli.options import grid
-from lakeproof.restate import affected, downstream, seconds_a_day
+from lakeproof.restate import Affected, affected, downstream, outdated, seconds_a_day
 from lakeproof.window import days_text, runs_of_days
 
 if TYPE_CHECKING:
@@ -19,10 +20,12 @@ if TYPE_CHECKING:
     from lakeproof.lake.catalog import Lake
     from lakeproof.lake.days import Day
     from lakeproof.outcome import Outcome
-    from lakeproof.restate import Affected
 
 Work = tuple["Location", "TableAsset", "list[Any]"]
 """A table of a code location, and consecutive days of it; none for an unpartitioned table."""
+
+MINUTES_FROM = 100
+"""From how many seconds on minutes are read better."""
 
 
 @dataclass(frozen=True)
@@ -33,37 +36,57 @@ class Restatement:
         lake: The lake, on the output that is run to.
         tables: All tables with their locations, upstream first.
         asked: The days that were asked for, by table.
+        ran: The days that were handed out to be run, by table.
     """
 
     lake: Lake
     tables: Sequence[tuple[Location, TableAsset]]
     asked: Mapping[str, Collection[Day]]
+    ran: dict[str, set[Day]] = field(default_factory=dict)
 
+    @cached_property
     def steps(self) -> list[Affected]:
-        """Return what follows if all days come out otherwise than they are."""
+        """What follows if all days come out otherwise than they are, as the lake was when this was first asked."""
         return downstream(self.lake, [made for _, made in self.tables], self.asked)
 
+    @property
+    def runs(self) -> int:
+        """How many runs it takes at most."""
+        listed = [*self.asked.values(), *(step.days for step in self.steps)]
+        return sum(_runs(days) for days in listed)
+
     def work(self, outcomes: Mapping[str, Sequence[Outcome]]) -> Iterator[Work]:
-        """Yield what to run, table by table; only what changed in the runs before spreads.
+        """Yield what to run, table by table; only what changed spreads, in the runs before or in one that broke off.
 
         Args:
             outcomes: What became of each table's runs; filled while this is read.
         """
+        may_follow = {step.name: step.days for step in self.steps}
         for location, made in self.tables:
             name = made.table.name
             changed = {other: _changed(of_table) for other, of_table in outcomes.items()}
-            if name in self.asked:
-                changed[name] = set(self.asked[name])
-            days = {*self.asked.get(name, ()), *affected(self.lake, made, changed).days}
+            begin = {*self.asked.get(name, ()), *outdated(self.lake, made, may_follow.get(name, ()))}
+            days = begin.union(affected(self.lake, made, changed | {name: begin}).days)
+            self.ran[name] = days
             if None in days:
                 yield location, made, []
-            for first, last in runs_of_days(sorted(day for day in days if day is not None)):
-                yield location, made, [day for day in sorted(d for d in days if d) if first <= day <= last]
+            listed = sorted(day for day in days if day is not None)
+            for first, last in runs_of_days(listed):
+                yield location, made, [day for day in listed if first <= day <= last]
+
+    def skipped(self) -> list[Affected]:
+        """Return what might have followed and was not run, because nothing that it reads changed."""
+        left = [
+            Affected(step.name, tuple(day for day in step.days if day not in self.ran[step.name]), step.because)
+            for step in self.steps
+            if step.name in self.ran
+        ]
+        return [step for step in left if step.days]
 
     def shown(self) -> Grid:
         """Return what follows, for the terminal."""
         columns = ["then again", "days", "runs", "about", "because of", "which"]
-        return grid("", columns, [self._row(step) for step in self.steps()], right=columns[1:4])
+        return grid("", columns, [self._row(step) for step in self.steps], right=columns[1:4])
 
     def record(self) -> list[dict[str, Any]]:
         """Return what follows as plain values."""
@@ -75,7 +98,7 @@ class Restatement:
                 "seconds": self.seconds(step),
                 "because": list(step.because),
             }
-            for step in self.steps()
+            for step in self.steps
         ]
 
     def seconds(self, step: Affected) -> float | None:
@@ -85,9 +108,17 @@ class Restatement:
 
     def _row(self, step: Affected) -> list[Any]:
         seconds = self.seconds(step)
-        about = "no history" if seconds is None else f"{seconds / 60:.0f} min" if seconds >= 100 else f"{seconds:.1f} s"  # noqa: PLR2004 - what is read better
-        which = days_text([day for day in step.days if day is not None]) or "all of it"
-        return [step.name, len(step.days), _runs(step.days), about, ", ".join(step.because) or "itself", which]
+        if seconds is None:
+            about = "no history"
+        else:
+            about = f"{seconds / 60:.0f} min" if seconds >= MINUTES_FROM else f"{seconds:.1f} s"
+        because = ", ".join(step.because) or "itself"
+        return [step.name, len(step.days), _runs(step.days), about, because, which(step.days)]
+
+
+def which(days: Collection[Day]) -> str:
+    """Return days as a person writes them; an unpartitioned table is all of it."""
+    return days_text([day for day in days if day is not None]) or "all of it"
 
 
 def _changed(outcomes: Sequence[Outcome]) -> set[Day]:

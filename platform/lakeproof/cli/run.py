@@ -14,7 +14,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from lakeproof.cli.downstream import Restatement
+from lakeproof.cli.downstream import Restatement, which
 from lakeproof.cli.execute import Beside, dagster_instance, execute
 from lakeproof.cli.locations import find_tables, load_locations
 from lakeproof.cli.options import as_json, asked_days, console, grid, print_json, workspace
@@ -22,7 +22,6 @@ from lakeproof.errors import LakeproofError, UsageError
 from lakeproof.lake.faults import READERS
 from lakeproof.outputs.naming import admitted
 from lakeproof.progress import Step
-from lakeproof.window import days_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from lakeproof.contract import Table
     from lakeproof.lake.days import Day
     from lakeproof.outcome import DayOutcome, Outcome, State
+    from lakeproof.restate import Affected
     from lakeproof.window import Window
 
 
@@ -78,8 +78,8 @@ def how_to_run(command: Callable[..., Any]) -> Callable[..., Any]:
         if ignore_readiness is not None and not ignore_readiness.strip():
             msg = "--ignore-readiness needs a reason; the evidence keeps it."
             raise UsageError(msg, next_step="--ignore-readiness 'the vendor confirmed that nothing more will come'")
-        if as_table is not None and (output is None or len(options["tables"]) != 1):
-            msg = "--as-table is for one table on an output."
+        if as_table is not None and (output is None or len(options["tables"]) != 1 or options["downstream"]):
+            msg = "--as-table is for one table on an output, without what follows from it."
             remedy = "name the output and the one table: lakeproof run TABLE --output NAME …"
             raise UsageError(msg, next_step=remedy)
         how = ignore_readiness if output is None else Beside(output, as_table, ignore_readiness)
@@ -100,8 +100,8 @@ def how_to_run(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--day", metavar="YYYY-MM-DD", help="The day to make.")
 @click.option("--from", "first", metavar="YYYY-MM-DD", help="The first day to make.")
 @click.option("--to", "last", metavar="YYYY-MM-DD", help="The last day to make, included.")
-@click.option("--downstream", "spread", flag_value="run", help="And what follows from it; shown before it runs.")
-@click.option("--plan", "spread", flag_value="plan", help="Only show what would run, and what would follow from it.")
+@click.option("--downstream", is_flag=True, help="And what follows from it; shown before it runs.")
+@click.option("--plan", is_flag=True, help="Only show what would run, and what would follow from it.")
 @how_to_run
 @workspace
 @as_json
@@ -130,18 +130,20 @@ def run(
     _admit(how, [location for location, _, _ in plan])
     outcomes: dict[str, list[Outcome]] = {}
     work: Iterable[tuple[Location, TableAsset, list[Any]]] = plan
-    if given["spread"]:
+    expected, restatement = len(plan), None
+    if given["downstream"] or given["plan"]:
         asked_of: dict[str, list[Day]] = {made.table.name: [*days] or [None] for _, made, days in plan}
         lake = plan[0][0].lake if not isinstance(how, Beside) else plan[0][0].lake.on(how.output)
         restatement = Restatement(lake, find_tables(locations, ()), asked_of)
-        if given["spread"] == "plan":
+        if given["plan"]:
             return _show_plan(restatement, as_json=as_json)
         if not as_json:
             console().print(restatement.shown())
-        work = restatement.work(outcomes)
+        work, expected = restatement.work(outcomes), restatement.runs
     begun = time.monotonic()
-    runs = _run_all(work, outcomes, how, hide=as_json, expected=len(plan))
-    _print(runs, time.monotonic() - begun, as_json=as_json)
+    runs = _run_all(work, outcomes, how, hide=as_json, expected=expected)
+    skipped = None if restatement is None else restatement.skipped()
+    _print(runs, time.monotonic() - begun, skipped, as_json=as_json)
     return _exit_code(runs)
 
 
@@ -152,7 +154,7 @@ def _show_plan(restatement: Restatement, *, as_json: bool) -> int:
         return 0
     out = console()
     for name, days in restatement.asked.items():
-        out.print(f"{name}: {days_text([day for day in days if day is not None]) or 'all of it'}", markup=False)
+        out.print(f"{name}: {which(days)}", markup=False)
     out.print(restatement.shown())
     out.print("Nothing was run. What comes out as it is spreads no further.", markup=False)
     return 0
@@ -271,9 +273,12 @@ def _by_state(outcome: Outcome) -> dict[str, list[DayOutcome]]:
     return found
 
 
-def _print(runs: Sequence[TableRun], seconds: float, *, as_json: bool) -> None:
+def _print(runs: Sequence[TableRun], seconds: float, skipped: Sequence[Affected] | None, *, as_json: bool) -> None:
     if as_json:
-        print_json({"exit_code": _exit_code(runs), "seconds": round(seconds, 2), "tables": [_record(r) for r in runs]})
+        told = {"exit_code": _exit_code(runs), "seconds": round(seconds, 2), "tables": [_record(r) for r in runs]}
+        if skipped is not None:
+            told["skipped"] = [{"table": step.name, "days": list(step.days)} for step in skipped]
+        print_json(told)
         return
     out = console()
     happened = {day.state for run in runs if run.outcome for day in run.outcome.days}
@@ -286,7 +291,10 @@ def _print(runs: Sequence[TableRun], seconds: float, *, as_json: bool) -> None:
     for run in runs:
         for line in _refusals(run):
             out.print(line, markup=False, soft_wrap=True)
-    out.print(f"{len(runs)} table{'s' if len(runs) != 1 else ''} in {seconds:.1f} s.", markup=False)
+    for step in skipped or ():
+        out.print(f"{step.name} {which(step.days)}: not run again, for nothing that it reads changed.", markup=False)
+    tables = len({run.table.name for run in runs})
+    out.print(f"{tables} table{'s' if tables != 1 else ''} in {seconds:.1f} s.", markup=False)
 
 
 def _row(run: TableRun, shown: Sequence[str]) -> list[Any]:
