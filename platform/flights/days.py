@@ -21,3 +21,7 @@ START = max(date(2013, 1, 1) + _SHIFT, date.fromisoformat(_FIRST) if _FIRST else
 
 END = date(2014, 1, 1) + _SHIFT
 """The day after the last one."""
+
+SINCE = START if LIVE else None
+"""Since when SLAs hold, where the days are those of the present: from the first of them, and not from the next deadline
+after a table was first stored, so that there is something to count at once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flights.days import SINCE
 from flights.pipeline import flights
 from flights.transformation.departures import departures
 from lakeproof import Column, Sla, Table, audit, sql_table
@@ -57,7 +58,7 @@ airport_hour = Table(
             "no_weather_unless_found", "weather_found or (temp is null and visib is null and wind_speed is null)"
         ),
     ],
-    sla=Sla(due="07:00", target=0.95, timezone="America/New_York"),
+    sla=Sla(due="07:00", target=0.95, timezone="America/New_York", since=SINCE),
 )
 
 build_airport_hour = sql_table(airport_hour, "airport_hour.sql", departures=departures)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flights.days import SINCE
 from flights.pipeline import flights
 from flights.transformation.departures import departures
 from lakeproof import Column, Sla, Table, audit, sql_table
@@ -49,7 +50,7 @@ carrier_day = Table(
         audit.sql("on_time_or_late", "flown = on_time + late"),
         audit.sql("no_median_of_nothing", "(flown = 0) = (median_arr_delay is null)"),
     ],
-    sla=Sla(due="07:00", target=0.95, timezone="America/New_York"),
+    sla=Sla(due="07:00", target=0.95, timezone="America/New_York", since=SINCE),
 )
 
 build_carrier_day = sql_table(carrier_day, "carrier_day.sql", departures=departures)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flights.analysis.carrier_day import carrier_day
-from flights.days import START
+from flights.days import SINCE, START
 from flights.pipeline import flights
 from lakeproof import Column, Sla, Table, audit, sql_table
 
@@ -46,7 +46,7 @@ carrier_to_date = Table(
             severity="warn",
         ),
     ],
-    sla=Sla(due="07:00", target=0.95, timezone="America/New_York"),
+    sla=Sla(due="07:00", target=0.95, timezone="America/New_York", since=SINCE),
 )
 
 build_carrier_to_date = sql_table(

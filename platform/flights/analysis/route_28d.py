@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flights.days import START
+from flights.days import SINCE, START
 from flights.pipeline import flights
 from flights.transformation.departures import departures
 from lakeproof import Column, Sla, Table, audit, sql_table
@@ -59,7 +59,7 @@ route_28d = Table(
             severity="warn",
         ),
     ],
-    sla=Sla(due="07:00", target=0.95, timezone="America/New_York"),
+    sla=Sla(due="07:00", target=0.95, timezone="America/New_York", since=SINCE),
 )
 
 build_route_28d = sql_table(route_28d, "route_28d.sql", departures=departures.last(days=28))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import duckdb
 
+from flights.days import SINCE
 from flights.pipeline import flights
 from lakeproof import Column, HttpSource, Sla, Table, audit, daily_table
 from lakeproof.source import DayIndex, NextLink, Rate, api_key
@@ -70,7 +71,7 @@ raw_departures = Table(
         audit.references("tailnum", "flights.planes", "tailnum", severity="warn"),
         audit.matches("tailnum", "N[0-9A-Z]+", severity="warn"),
     ],
-    sla=Sla(due="03:00", target=0.95, timezone="America/New_York"),
+    sla=Sla(due="03:00", target=0.95, timezone="America/New_York", since=SINCE),
 )
 
 

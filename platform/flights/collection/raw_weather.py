@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import duckdb
 
+from flights.days import SINCE
 from flights.pipeline import flights
 from lakeproof import Column, LandingSource, Sla, Table, audit, daily_table
 
@@ -68,7 +69,7 @@ raw_weather = Table(
             severity="warn",
         ),
     ],
-    sla=Sla(due="03:00", target=0.95, timezone="America/New_York"),
+    sla=Sla(due="03:00", target=0.95, timezone="America/New_York", since=SINCE),
 )
 
 

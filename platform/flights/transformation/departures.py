@@ -9,6 +9,7 @@ import polars as pl
 from flights.collection.airports import airports
 from flights.collection.raw_departures import raw_departures
 from flights.collection.raw_weather import raw_weather
+from flights.days import SINCE
 from flights.pipeline import flights
 from lakeproof import Column, Sla, Table, audit, daily_table
 
@@ -114,7 +115,7 @@ departures = Table(
         ),
         audit.sql_result("weather_is_known", "avg(weather_found::int)", at_least=0.8, severity="warn"),
     ],
-    sla=Sla(due="06:00", target=0.95, timezone=NEW_YORK),
+    sla=Sla(due="06:00", target=0.95, timezone=NEW_YORK, since=SINCE),
 )
 
 

@@ -13,6 +13,7 @@ from datetime import timedelta
 
 import polars as pl
 
+from flights.days import SINCE
 from flights.pipeline import flights
 from flights.transformation.departures import departures
 from flights.value import rates
@@ -80,7 +81,7 @@ padding_candidates = Table(
         audit.sql("padding_pays", "net_saving_usd > 0"),
         audit.sql("net_is_gross_less_cost", "net_saving_usd = gross_saving_usd - pad_cost_usd"),
     ],
-    sla=Sla(due="08:00", target=0.95, timezone="America/New_York"),
+    sla=Sla(due="08:00", target=0.95, timezone="America/New_York", since=SINCE),
     value=Value(
         consumer="schedule planning",
         usd_per_month=75_000,
