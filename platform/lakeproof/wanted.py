@@ -144,6 +144,7 @@ class Look:
         """Return what changes whenever another look could find something else."""
         told = [
             str(self._until(made.table)),
+            self._fired(made.table) if made.table.partition is None else None,
             [[name, self.heads.get(name)] for name in sorted({made.table.name, *upstream_of(made)})],
             [[name, self.outside.mark(made, name)] for name in sorted(awaited_by(made))],
             [[name, how.kind, how.days, *declared_days(how.table)] for name, how in tables_read(made)],
@@ -158,6 +159,11 @@ class Look:
         else:
             until = table.pipeline.asked_until(self.now, table.timezone)
         return min(until, table.until_day or until)
+
+    def _fired(self, table: Table) -> str | None:
+        """Return when the schedule of a table last fired; None without one."""
+        fired = table.pipeline and table.pipeline.fired(self.now)
+        return fired.isoformat() if fired else None
 
     def published(self, made: Reads) -> Runs:
         """Return the published days of a table, each with its run."""
@@ -238,7 +244,7 @@ class Look:
         if day is not None and in_order(made.table, made.inputs.values()):
             told.append(["past", None if judged else self._past(made.table, day)])
         if day is None and is_scheduled(made.table):
-            told.append(["schedule", str(self._until(made.table))])
+            told.append(["schedule", self._fired(made.table)])
         return digest(told)
 
     def _past(self, table: Table, day: date) -> str | None:
