@@ -19,8 +19,9 @@ LIVE = bool(_SHIFT)
 START = max(date(2013, 1, 1) + _SHIFT, date.fromisoformat(_FIRST) if _FIRST else date.min)
 """The first day of every daily table."""
 
-SINCE = START if LIVE else None
-"""The first day that SLAs promise: in a replay, all of them, late as the first ones come."""
-
 END = date(2014, 1, 1) + _SHIFT
 """The day after the last one."""
+
+SINCE = START if LIVE else None
+"""Since when SLAs hold, where the days are those of the present: from the first of them, and not from the next deadline
+after a table was first stored, so that there is something to count at once."""

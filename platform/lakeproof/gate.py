@@ -169,8 +169,9 @@ class _Gate:
                 if isinstance(source, Source):
                     self._has_source_rows.add(day)
             elif day is None or self._table.gap(day) is None:
-                remedy = "wait for the source, or declare the day in gaps= and say why it will never come"
-                self._missing[day].append(Lack(f"its source is not complete: {found.reason}", NextStep(remedy)))
+                wait = "wait for the source, or declare the day in gaps= and say why it will never come"
+                step = NextStep(found.next_step or wait)
+                self._missing[day].append(Lack(f"its source is not complete: {found.reason}", step))
 
     def ask_referred(self, audit: References, days: Sequence[Day]) -> None:
         """Look for what a reference audit refers to."""

@@ -1,4 +1,4 @@
-"""One name, one declaration: a second table of a name is refused, wherever it is declared."""
+"""One name, one declaration: a second table or pipeline of a name is refused, wherever it is declared."""
 
 from __future__ import annotations
 
@@ -13,23 +13,28 @@ _DECLARED: WeakValueDictionary[str, Any] = WeakValueDictionary()
 _PLACES: dict[str, str] = {}
 
 
-def take_name(name: str, table: object) -> None:
+def take_name(name: str, owner: object, kind: str = "tables") -> None:
     """Refuse a second table of the same name, unless it is the same line of code, loaded again.
 
     Args:
         name: The table's name.
-        table: The table; its name is free again when nobody has it any more.
+        owner: The table; its name is free again when nobody has it any more.
+        kind: What it is; the name of another kind may be the same.
+
+    Raises:
+        ContractError: The name is taken.
     """
     place = _declared_at()
-    if name in _DECLARED and _PLACES[name] != place:
-        msg = f"Two tables are called {name}: one declared at {_PLACES[name]}, one at {place}."
+    at = f"{kind} {name}"
+    if at in _DECLARED and _PLACES[at] != place:
+        msg = f"Two {kind} are called {name}: one declared at {_PLACES[at]}, one at {place}."
         raise ContractError(msg, next_step="rename one of them")
-    _DECLARED[name] = table
-    _PLACES[name] = place
+    _DECLARED[at] = owner
+    _PLACES[at] = place
 
 
 def _declared_at() -> str:
-    """Return the file and line, outside this package, that is declaring a table."""
+    """Return the file and line, outside this package, that is declaring."""
     here = str(Path(__file__).parent)
     frame = sys._getframe(1)  # noqa: SLF001 - the interpreter's documented way to see one's caller
     while frame.f_back is not None and (

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import time
+from collections import deque
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -10,9 +12,9 @@ import dagster as dg
 from lakeproof.errors import LakeproofError
 from lakeproof.lake.days import day_key, key_day
 from lakeproof.reads import awaited_by
-from lakeproof.source.protocol import Completeness, Source
+from lakeproof.source.protocol import Source
 from lakeproof.spec import DATA_VERSION_TAG, partitions_of, source_key
-from lakeproof.window import Window, runs_of_days
+from lakeproof.window import Window, days_text, runs_of_days
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     from lakeproof.lake.days import Day
     from lakeproof.reads import Reads
-    from lakeproof.source.protocol import Awaited
+    from lakeproof.source.protocol import Awaited, Completeness
     from lakeproof.wanted import Look
 
 UNKNOWN = "complete"
@@ -31,6 +33,14 @@ ASKED_AT_ONCE = 366
 
 LOOKED_AGAIN = 7
 """Days that were seen complete, the newest first, of which a source is asked whether they changed since."""
+
+
+FAILURES = 20
+"""How often a source may break in a tick before it is not asked about parts of what it broke over: to find one day of a
+year takes ten."""
+
+FAILING_SECONDS = 5
+"""For how long it may."""
 
 
 def source_specs(tables: Sequence[Reads]) -> list[dg.AssetSpec]:
@@ -143,7 +153,10 @@ def ask_source(look: Look, made: Reads, name: str, source: Awaited) -> Seen:
     again = [day for day in told if day is None or (made.table.has_day(day) and made.table.gap(day) is None)]
     events = [_event(key, day, None, f"{made.table.name} has it") for day in done]
     lacks: dict[str, None] = {}
-    answers = _answers(source, made, sorted({*unseen[-ASKED_AT_ONCE:], *again[-LOOKED_AGAIN:]}, key=str))
+    answers, refused = _answers(source, made, sorted({*unseen[-ASKED_AT_ONCE:], *again[-LOOKED_AGAIN:]}, key=str))
+    for reason, failed in refused.items():
+        about = days_text([day for day in failed if day is not None])
+        lacks[f"{source.name} cannot be asked{about and f' about {about}'}: {reason}"] = None
     for day, found in answers.items():
         if not found.complete:
             if day in unseen:
@@ -153,49 +166,36 @@ def ask_source(look: Look, made: Reads, name: str, source: Awaited) -> Seen:
     return Seen(tuple(events), tuple(lacks))
 
 
-def _answers(source: Awaited, made: Reads, days: Sequence[Day]) -> dict[Day, Completeness]:
-    """Ask a source about days; one that has no days says the same of all."""
-    listed: list[date] = [day for day in days if day is not None]
-    windows: list[Window | None] = [Window.of(a, b, made.table.timezone) for a, b in runs_of_days(listed)]
-    answers: dict[Day, Completeness] = {}
-    for window in windows or ([None] if days else []):
-        asked: Sequence[Day] = (None,) if window is None else window.days
-        found = _answer(source, window)
-        answers |= {day: found[day] if day in found else found[None] for day in asked if day in days}
-    return answers
+def _answers(source: Awaited, made: Reads, days: Sequence[Day]) -> tuple[dict[Day, Completeness], dict[str, list[Day]]]:
+    """Ask a source about days; one that has no days says the same of all.
 
+    Where it breaks over a stretch of days, each half is asked about, until it is known which days it breaks over.
 
-def _answer(source: Awaited, window: Window | None) -> Mapping[Day, Completeness]:
-    """Ask a source about a window; where some day of it cannot be asked about, about the others.
-
-    Raises:
-        Exception: Neither its first nor its last day can be asked about, so that the source is thought to be down.
+    Returns:
+        What it says of days, and of which it says nothing, by the reason.
     """
-    try:
-        return source.complete(window)
-    except Exception as error:
-        if window is None or len(window.days) == 1:
-            raise
-        first, last = (_alone(source, Window.of(day, timezone=window.timezone)) for day in (window.first, window.last))
-        if isinstance(first, Exception) and isinstance(last, Exception):
-            raise first from error
-    found: dict[Day, Completeness] = {}
-    for day in window.days:
-        told = _alone(source, Window.of(day, timezone=window.timezone))
-        if isinstance(told, Exception):
-            reason = told.what if isinstance(told, LakeproofError) else f"{type(told).__name__}: {told}"
-            found[day] = Completeness(complete=False, reason=f"{day} cannot be asked about: {reason}")
-        else:
-            found |= told
-    return found
-
-
-def _alone(source: Awaited, window: Window) -> Mapping[Day, Completeness] | Exception:
-    """Ask a source about one day, and return what it raises."""
-    try:
-        return source.complete(window)
-    except Exception as error:  # noqa: BLE001 - one day that breaks must not keep the others from being asked about
-        return error
+    listed: list[date] = [day for day in days if day is not None]
+    asked: deque[Window | None] = deque(Window.of(a, b, made.table.timezone) for a, b in reversed(runs_of_days(listed)))
+    if days and not listed:
+        asked.append(None)
+    answers: dict[Day, Completeness] = {}
+    refused: dict[str, list[Day]] = {}
+    failures, until = 0, time.monotonic() + FAILING_SECONDS
+    while asked:
+        window = asked.popleft()
+        of_window: Sequence[Day] = (None,) if window is None else window.days
+        try:
+            found = source.complete(window)
+            answers |= {day: found[day] if day in found else found[None] for day in of_window if day in days}
+        except Exception as error:  # noqa: BLE001 - whatever it breaks with, the other days must be asked about
+            failures += 1
+            if window is not None and len(of_window) > 1 and failures < FAILURES and time.monotonic() < until:
+                middle = window.days[len(of_window) // 2]
+                asked += [replace(window, first=middle), replace(window, until=middle)]
+                continue
+            reason = error.what if isinstance(error, LakeproofError) else f"{type(error).__name__}: {error}"
+            refused.setdefault(reason, []).extend(of_window)
+    return answers, refused
 
 
 def _event(key: dg.AssetKey, day: Day, version: str | None, reason: str) -> dg.AssetMaterialization:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from lakeproof.errors import ContractError, UsageError
+from lakeproof.names import take_name
 from lakeproof.parts import NAME, check_timezone
 from lakeproof.window import as_day
 
@@ -35,7 +36,8 @@ class Pipeline:
     """What many tables have in common. A table that names it says only what differs.
 
     Args:
-        name: Lower-case letters, digits and underscores; the name of the pool that its runs share.
+        name: Lower-case letters, digits and underscores; the name of the pool that its runs share, so that no two
+            pipelines have one.
         start: The first day of tables that say none themselves.
         end: The day after the last one of such tables; None when there is none yet.
         timezone: The zone of the schedule, and of the days of tables that say none themselves.
@@ -90,6 +92,7 @@ class Pipeline:
             self._refuse(f"retry_backoff={self.retry_backoff!r} is neither None, 'linear' nor 'exponential'")
         if self.schedule is not None:
             self._check_schedule()
+        take_name(self.name, self, "pipelines")
 
     def _check_schedule(self) -> None:
         """Refuse a schedule that is none, or that no calendar ever reaches."""
@@ -123,16 +126,17 @@ class Pipeline:
             now: The instant, with its zone.
             timezone: The zone in which the table's days end.
         """
-        if self.schedule is None:
-            return now.astimezone(ZoneInfo(timezone)).date()
-        return self.fired(now).astimezone(ZoneInfo(timezone)).date()
+        fired = self.fired(now)
+        return (now if fired is None else fired).astimezone(ZoneInfo(timezone)).date()
 
-    def fired(self, now: datetime) -> datetime:
-        """Return when the schedule last fired; of a pipeline that has one.
+    def fired(self, now: datetime) -> datetime | None:
+        """Return the instant at which the schedule last fired; None without one.
 
         Args:
             now: The instant, with its zone.
         """
+        if self.schedule is None:
+            return None
         from cronsim import CronSim  # noqa: PLC0415 - only who has a schedule needs it
 
         # Walked backwards it gives what lies before; a schedule fires on the minute, and now may be on it.
@@ -140,4 +144,4 @@ class Pipeline:
         fired: datetime = next(CronSim(self._cron, before, reverse=True))
         # Where the clocks go back it then skips the first of two equal times, which is the one that fires.
         skipped: datetime = next(CronSim(self._cron, fired))
-        return skipped if skipped.astimezone(UTC) <= now else fired
+        return (skipped if skipped.astimezone(UTC) <= now else fired).astimezone(UTC)

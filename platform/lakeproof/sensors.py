@@ -16,7 +16,7 @@ import dagster as dg
 
 from lakeproof.asked import Memory
 from lakeproof.asset import tables_among
-from lakeproof.errors import ContractError, LakeproofError
+from lakeproof.errors import LakeproofError
 from lakeproof.lake.days import day_key, key_day
 from lakeproof.lake.output import MAIN
 from lakeproof.lakehouse import KEY
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from lakeproof.asset import TableAsset
     from lakeproof.lake.catalog import Lake
     from lakeproof.lake.days import Day
-    from lakeproof.pipeline import Pipeline
     from lakeproof.wanted import Look
 
 CAUSE_TAG = "lakeproof/cause"
@@ -68,10 +67,9 @@ def readiness(
         name: What the sensors' names begin with.
 
     Raises:
-        ContractError: Tables read each other in a circle, or two pipelines have one name, and so one bound on runs.
+        ContractError: Tables read each other in a circle.
     """
     tables = upstream_first(tables_among(assets))
-    _demand_one_pipeline_a_name(tables)
     looks = _Looks(tables)
     common: dict[str, Any] = {
         "minimum_interval_seconds": every_seconds,
@@ -97,15 +95,6 @@ def readiness(
             )
         )
     return dg.Definitions(assets=source_specs(tables), sensors=sensors)
-
-
-def _demand_one_pipeline_a_name(tables: Sequence[TableAsset]) -> None:
-    known: dict[str, Pipeline] = {}
-    for made in tables:
-        pipeline = made.table.pipeline
-        if pipeline is not None and known.setdefault(pipeline.name, pipeline) != pipeline:
-            msg = f"Two pipelines are called {pipeline.name}; {made.table.name} is of the second."
-            raise ContractError(msg, next_step="rename one: a pipeline's name is that of the pool its runs share")
 
 
 class _Looks:

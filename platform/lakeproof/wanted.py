@@ -143,7 +143,8 @@ class Look:
     def _mark(self, made: Reads) -> str:
         """Return what changes whenever another look could find something else."""
         told = [
-            [str(self._until(made.table)), self._fired(made.table)],
+            str(self._until(made.table)),
+            self._fired(made.table) if made.table.partition is None else None,
             [[name, self.heads.get(name)] for name in sorted({made.table.name, *upstream_of(made)})],
             [[name, self.outside.mark(made, name)] for name in sorted(awaited_by(made))],
             [[name, how.kind, how.days, *declared_days(how.table)] for name, how in tables_read(made)],
@@ -159,10 +160,10 @@ class Look:
             until = table.pipeline.asked_until(self.now, table.timezone)
         return min(until, table.until_day or until)
 
-    def _fired(self, table: Table) -> str:
-        """Return when the schedule of an unpartitioned table last fired: it may, several times a day."""
-        scheduled = table.partition is None and table.pipeline is not None and is_scheduled(table)
-        return str(table.pipeline.fired(self.now)) if scheduled and table.pipeline else ""
+    def _fired(self, table: Table) -> str | None:
+        """Return when the schedule of a table last fired; None without one."""
+        fired = table.pipeline and table.pipeline.fired(self.now)
+        return fired.isoformat() if fired else None
 
     def published(self, made: Reads) -> Runs:
         """Return the published days of a table, each with its run."""

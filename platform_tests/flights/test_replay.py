@@ -174,7 +174,7 @@ def test_days_arrive_at_feed_and_folder_alike(tmp_path: Path, monkeypatch: pytes
 
 
 def test_the_tables_move_along(tmp_path: Path) -> None:
-    """Told of the shift, the tables have and publish the days that are served, from the first that was asked for."""
+    """Told of the shift, the tables have and publish the days that are served, from the first, and SLAs count them."""
     day = date(2025, 3, 9)
     land(tmp_path / "landing", day, day, ONTO_2025)
     told = {"FLIGHTS_SHIFT_WEEKS": str(ONTO_2025), "FLIGHTS_FIRST_DAY": str(day)}
@@ -184,8 +184,11 @@ def test_the_tables_move_along(tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     assert '"published"' in done.stdout
-    asks = [sys.executable, "-c", "from flights import days; print(days.START, days.END)"]
-    assert subprocess.check_output(asks, env=environment, text=True) == f"{day} 2025-12-31\n"
+    says = "promised = {made.table.sla.since for made in table_assets(keys) if made.table.sla}; print(*promised)"
+    looks = "from flights.definitions import defs; keys = defs.resolve_all_asset_keys()"
+    asks = "from flights import days; from lakeproof.asset import table_assets; print(days.START, days.END)"
+    asked = [sys.executable, "-c", f"{asks}; {looks}; {says}"]
+    assert subprocess.check_output(asked, env=environment, text=True) == f"{day} 2025-12-31\n{day}\n"
 
 
 def outside_command(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 import pytest
 
-from lakeproof import Pipeline, Source, Window, audit
+from lakeproof import Column, LandingSource, Pipeline, Source, Window, audit
 from lakeproof.contract import Input, as_input
 from lakeproof.engine.function import FunctionMaker
 from lakeproof.gate import Readiness, check
@@ -17,9 +17,7 @@ from lakeproof.lake.running import claimed
 from lakeproof.reading import TableReader
 from lakeproof.source import Completeness, Delivery, Precheck
 
-if TYPE_CHECKING:
-    from lakeproof import Column
-
+IN_ORDER = Pipeline("gated", depends_on_past=True)
 NOON = datetime(2024, 6, 1, 12, tzinfo=UTC)
 
 
@@ -346,6 +344,17 @@ def test_a_day_far_from_now_is_no_matter(lab: Any) -> None:
     )
 
 
+def test_a_source_that_knows_what_helps_says_so(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it cannot be asked, its own next step is told, and not to wait for it."""
+    monkeypatch.delenv("NO_LANDING", raising=False)
+    files = LandingSource("{ds}.csv", [Column("reading_date", "date")], root_env="NO_LANDING")
+
+    found = ask(lab, lab.table(), [files], 1)
+
+    assert [lack.step.text for lack in found.refused[lab.day(1)]] == ["set NO_LANDING to the folder or bucket prefix"]
+    assert "wait for the source" in why(ask(lab, lab.table(), [Drawer(set())], 1), lab.day(1))
+
+
 def test_an_input_that_is_being_made_is_told_apart_from_one_that_nobody_makes(lab: Any) -> None:
     """Where a run is making the input's day now, the next step is to wait for it."""
     raw, lake = lab.table("lab.raw"), lab.lakehouse.lake
@@ -360,7 +369,7 @@ def test_an_input_that_is_being_made_is_told_apart_from_one_that_nobody_makes(la
 
 def test_where_days_depend_on_the_past_each_waits_for_the_one_before(lab: Any) -> None:
     """A day runs when the day before is published, declared a gap or in the same run; the first day waits for none."""
-    table = lab.table(pipeline=Pipeline("lab", depends_on_past=True), gaps={lab.day(3): "lost"})
+    table = lab.table(pipeline=IN_ORDER, gaps={lab.day(3): "lost"})
 
     assert ask(lab, table, [], 1, 2).ready == (lab.day(1), lab.day(2))
     assert ask(lab, table, [], 4).ready == (lab.day(4),)
@@ -392,7 +401,7 @@ def test_a_chain_that_also_collects_cannot_go_without_the_day_before(lab: Any) -
 
 def test_a_day_that_only_comes_after_the_one_before_may_run_without_it(lab: Any) -> None:
     """Depending on the past is a rule and no input: whoever gives a reason may break it."""
-    table = lab.table(pipeline=Pipeline("lab", depends_on_past=True))
+    table = lab.table(pipeline=IN_ORDER)
 
     found = ask(lab, table, [Drawer({lab.day(5)})], 5).all_the_same()
 

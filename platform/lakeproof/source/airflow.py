@@ -196,7 +196,7 @@ class AirflowTask:
         try:
             runs, tasks = self._asked(min(dates.values()), max(dates.values()))
         except LakeproofError as error:
-            return dict.fromkeys(dates, Completeness(complete=False, reason=error.what))
+            return dict.fromkeys(dates, Completeness.refused(error))
         return {
             day: self._judge(runs.get(at, []), tasks, Window.of(day, timezone=window.timezone))
             for day, at in dates.items()

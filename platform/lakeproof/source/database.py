@@ -130,7 +130,7 @@ class DatabaseSource:
                     return dict.fromkeys(days, reached)
                 latest = self._latest(dialect, reader)
         except SourceError as error:
-            return dict.fromkeys(days, Completeness(complete=False, reason=error.what))
+            return dict.fromkeys(days, Completeness.refused(error))
         return {day: self._passed(latest, window, day) for day in days}
 
     def count(self, window: Window | None) -> dict[Day, int]:

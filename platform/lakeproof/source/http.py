@@ -147,7 +147,7 @@ class HttpSource:
             with self._client(brief=True) as client:
                 listed = self._listed(client, window)
         except LakeproofError as error:
-            return dict.fromkeys(days, Completeness(complete=False, reason=error.what))
+            return dict.fromkeys(days, Completeness.refused(error))
         return {day: self._judge(day, listed.get(day)) for day in days}
 
     def count(self, window: Window | None) -> dict[Day, int] | None:

@@ -134,7 +134,7 @@ class LandingSource:
             try:
                 answers[_key(day)] = self._complete(day)
             except SourceError as error:
-                answers[_key(day)] = Completeness(complete=False, reason=error.what)
+                answers[_key(day)] = Completeness.refused(error)
         return answers
 
     def count(self, window: Window | None) -> dict[Day, int] | None:

@@ -33,11 +33,18 @@ class Completeness:
         complete: Whether it has.
         reason: Why, in one line.
         version: What tells this state of the day from any other, where the source says so without being read.
+        next_step: What helps, where the source knows better than to wait for it.
     """
 
     complete: bool
     reason: str
     version: str | None = None
+    next_step: str | None = None
+
+    @classmethod
+    def refused(cls, error: LakeproofError) -> Completeness:
+        """Say that nobody knows, because the source could not be asked."""
+        return cls(complete=False, reason=error.what, next_step=error.next_step)
 
 
 @dataclass(frozen=True)
