@@ -42,9 +42,9 @@ def days(*numbers: int) -> tuple[date, ...]:
 @pytest.fixture(scope="module")
 def chain() -> tuple[Lakehouse, list[TableAsset]]:
     """A source table, a window over it, a running total, a diamond, and a summary without days; ten days of each."""
-    raw, week, total = table("lab.raw"), table("lab.week"), table("lab.total", end="2024-01-11")
-    both = table("lab.both", gaps={"2024-01-04": "closed"})
-    summary = table("lab.summary", partition=None, start=None, columns=[Column("value", "int")])
+    raw, week, total = table("restated.raw"), table("restated.week"), table("restated.total", end="2024-01-11")
+    both = table("restated.both", gaps={"2024-01-04": "closed"})
+    summary = table("restated.summary", partition=None, start=None, columns=[Column("value", "int")])
 
     @daily_table(raw)
     def make_raw(window: Window) -> pl.DataFrame: ...
@@ -74,13 +74,13 @@ def test_windows_totals_and_what_has_no_days_follow_exactly(chain: Any) -> None:
     """A day in a window of three makes three; a total all later ones; a gap none; a summary one run."""
     lakehouse, made = chain
 
-    found = {step.name: step.days for step in downstream(lakehouse.lake, made, {"lab.raw": days(3)})}
+    found = {step.name: step.days for step in downstream(lakehouse.lake, made, {"restated.raw": days(3)})}
 
     assert found == {
-        "lab.week": days(3, 4, 5),
-        "lab.total": days(3, 4, 5, 6, 7, 8, 9, 10),
-        "lab.both": days(3, 5, 6, 7, 8, 9, 10),
-        "lab.summary": (None,),
+        "restated.week": days(3, 4, 5),
+        "restated.total": days(3, 4, 5, 6, 7, 8, 9, 10),
+        "restated.both": days(3, 5, 6, 7, 8, 9, 10),
+        "restated.summary": (None,),
     }
 
 
@@ -88,9 +88,9 @@ def test_the_later_days_of_a_total_follow_from_one_of_its_own(chain: Any) -> Non
     """And only those that are published."""
     lakehouse, made = chain
 
-    steps = downstream(lakehouse.lake, made, {"lab.total": days(8)})
+    steps = downstream(lakehouse.lake, made, {"restated.total": days(8)})
 
-    assert steps[0].name == "lab.total"
+    assert steps[0].name == "restated.total"
     assert steps[0].days == days(9, 10)
     assert steps[0].because == ()
 
@@ -99,29 +99,29 @@ def test_a_day_at_the_end_of_a_window_makes_no_day_that_is_not_there(chain: Any)
     """What was never published is for the sensors."""
     lakehouse, made = chain
 
-    assert affected(lakehouse.lake, made[1], {"lab.raw": days(10)}).days == days(10)
-    assert affected(lakehouse.lake, made[1], {"lab.raw": days(12)}).days == ()
+    assert affected(lakehouse.lake, made[1], {"restated.raw": days(10)}).days == days(10)
+    assert affected(lakehouse.lake, made[1], {"restated.raw": days(12)}).days == ()
 
 
 def test_what_comes_out_as_it_was_spreads_no_further(chain: Any) -> None:
     """Only the days that were published anew are followed."""
     lakehouse, made = chain
-    work = Restatement(lakehouse.lake, [(None, one) for one in made], {"lab.raw": days(3, 4)})
+    work = Restatement(lakehouse.lake, [(None, one) for one in made], {"restated.raw": days(3, 4)})
     outcomes: dict[str, list[Outcome]] = {}
     ran: list[tuple[str, tuple[date, ...]]] = []
 
     for _, one, listed in work.work(outcomes):
         ran.append((one.table.name, tuple(listed)))
-        state = {"lab.raw": "published", "lab.week": "published"}.get(one.table.name, "unchanged")
+        state = {"restated.raw": "published", "restated.week": "published"}.get(one.table.name, "unchanged")
         told = [DayOutcome(day, "unchanged" if day == days(4)[0] else state, "", "") for day in listed]  # type: ignore[arg-type]
         outcomes.setdefault(one.table.name, []).append(Outcome(one.table.name, "r", tuple(told)))
 
     assert ran == [
-        ("lab.raw", days(3, 4)),
-        ("lab.week", days(3, 4, 5)),
-        ("lab.total", days(3, 4, 5, 6, 7, 8, 9, 10)),
-        ("lab.both", days(3)),
-        ("lab.both", days(5)),
+        ("restated.raw", days(3, 4)),
+        ("restated.week", days(3, 4, 5)),
+        ("restated.total", days(3, 4, 5, 6, 7, 8, 9, 10)),
+        ("restated.both", days(3)),
+        ("restated.both", days(5)),
     ]
 
 
@@ -129,8 +129,8 @@ def test_the_time_is_that_of_earlier_runs(chain: Any) -> None:
     """Told for a day, from the evidence; of a table that nobody ran, nothing is known."""
     lakehouse, _ = chain
 
-    known = seconds_a_day(lakehouse.lake, "lab.raw")
+    known = seconds_a_day(lakehouse.lake, "restated.raw")
 
     assert known is not None
     assert 0 < known < 60
-    assert seconds_a_day(lakehouse.lake, "lab.none") is None
+    assert seconds_a_day(lakehouse.lake, "restated.none") is None
