@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lakeproof import audit
-    from lakeproof.asset import daily_table, sql_table
+    from lakeproof.asset import daily_table, spark_table, sql_table
     from lakeproof.contract import Input, Table
     from lakeproof.errors import LakeproofError
     from lakeproof.jobs import maintenance
@@ -50,6 +50,7 @@ _HOMES = {
     "output_jobs": "lakeproof.output_job",
     "readiness": "lakeproof.sensors",
     "slas": "lakeproof.stewardship.checks",
+    "spark_table": "lakeproof.asset",
     "sql_table": "lakeproof.asset",
 }
 
@@ -78,6 +79,7 @@ __all__ = [
     "output_jobs",
     "readiness",
     "slas",
+    "spark_table",
     "sql_table",
 ]
 

@@ -17,14 +17,17 @@ from lakeproof.journey import Asked, take
 from lakeproof.lakehouse import KEY
 from lakeproof.record import record
 from lakeproof.source.protocol import Awaited, Source
+from lakeproof.spark.maker import LONGEST, spark_maker
 from lakeproof.spec import asset_options, source_key, without_preview_warnings
 from lakeproof.window import as_day
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from datetime import timedelta
 
     from lakeproof.lake.catalog import Lake
     from lakeproof.outcome import Outcome
+    from lakeproof.spark.launcher import Launcher
 
 
 IGNORE_READINESS_TAG = "lakeproof/ignore-readiness"
@@ -117,6 +120,44 @@ def sql_table(
     given = _sort(table, options)
     folders = [*search_path, *(table.pipeline.search_path if table.pipeline else ())] or [caller.parent]
     maker = sql_maker(table, file, [Path(folder) for folder in folders], caller, given.inputs)
+    return _asset(table, maker, given, deps)
+
+
+def spark_table(
+    table: Table,
+    job: str,
+    *,
+    search_path: Sequence[str | Path] = (),
+    conf: Mapping[str, str] | None = None,
+    timeout: timedelta = LONGEST,
+    launcher: Launcher | None = None,
+    deps: Sequence[Any] = (),
+    **options: Any,
+) -> dg.AssetsDefinition:
+    """Turn a PySpark script into the asset of a table.
+
+    The script ends with `lakeproof_job.run(function)`; the function takes `window` and the inputs as DataFrames, and
+    returns one. One job makes all days of a run, writes them to a folder that is the run's own, and audits them there.
+
+    Args:
+        table: The contract.
+        job: The script, relative to a folder of the search path.
+        search_path: Folders, the first match wins; then those of the table's pipeline; by default a folder `jobs`
+            beside the calling file or above it.
+        conf: Settings of Spark for this job, such as `spark.executor.memory`.
+        timeout: How long the job may take before it is stopped.
+        launcher: Where Spark runs; by default where `LAKEPROOF_SPARK` says.
+        deps: Further assets it depends on, as Dagster's.
+        **options: As for `daily_table`, without sources.
+
+    Raises:
+        ContractError: The script is not there, or the table is none that a Spark job can make.
+    """
+    caller = Path(sys._getframe(1).f_code.co_filename)  # noqa: SLF001 - inspect.stack() reads every caller's source
+    given = _sort(table, options)
+    named = [*search_path, *(table.pipeline.search_path if table.pipeline else ())]
+    folders = [Path(folder) for folder in named] or [at / "jobs" for at in caller.parents]
+    maker = spark_maker(table, job, folders, caller, given.inputs, conf=conf or {}, timeout=timeout, launcher=launcher)
     return _asset(table, maker, given, deps)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from lakeproof.audit.counting import DuckCounter
 from lakeproof.audit.history import Past
 from lakeproof.audit.judge import Known, judge
 from lakeproof.audit.kinds import Historical, References
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile
     from pyiceberg.table import Table as IcebergTable
 
+    from lakeproof.audit.counting import Counter
     from lakeproof.contract import Table
     from lakeproof.lake.catalog import Lake
     from lakeproof.lake.days import Day
@@ -96,17 +98,31 @@ class Docket:
         return broken
 
 
-def audit(table: Table, staged: Staged, docket: Docket) -> dict[Day, Verdict]:
-    """Audit the staged files of all days in one scan; the verdict of each day is bound to its files."""
+def audit(table: Table, staged: Staged, docket: Docket, counter: Counter | None = None) -> dict[Day, Verdict]:
+    """Audit the staged files of all days in one scan; the verdict of each day is bound to its files.
+
+    Args:
+        table: The contract.
+        staged: The stage.
+        docket: What its audits look at besides.
+        counter: The engine that has the staged rows; by default DuckDB, in this process.
+
+    Raises:
+        AuditError: The staged rows could not be read at all.
+    """
+    nulls = {day: null_counts(staged.columns, [f.data_file for f in files]) for day, files in staged.files.items()}
+    stages = {day: staged.digest(day) for day in staged.days}
+    return judge(table, counter or _in_process(table, staged, docket), stages, Known(docket.past, nulls))
+
+
+def _in_process(table: Table, staged: Staged, docket: Docket) -> DuckCounter:
     connection = connect(BOUNDED)
     broken = docket.show_references(connection, table)
 
     def rows_of(days: Sequence[Day]) -> duckdb.DuckDBPyRelation:
         return files_relation(connection, staged.columns, staged.paths(*days), docket.table.io)
 
-    nulls = {day: null_counts(staged.columns, [f.data_file for f in files]) for day, files in staged.files.items()}
-    known = Known(broken, docket.past, nulls)
-    return judge(table, connection, rows_of, {day: staged.digest(day) for day in staged.days}, known)
+    return DuckCounter(table, connection, rows_of, broken)
 
 
 def daily(days: Sequence[Day]) -> list[date] | None:

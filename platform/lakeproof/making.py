@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from lakeproof.docket import daily
 from lakeproof.engine.cast import fit
@@ -22,12 +22,35 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyiceberg.table import Table as IcebergTable
 
+    from lakeproof.audit.counting import Counter
     from lakeproof.contract import Table
+    from lakeproof.docket import Docket
     from lakeproof.engine.function import Connected, Maker, Rows
     from lakeproof.lake.days import Day
     from lakeproof.work import Work
 
     Batches = Iterator[pa.RecordBatch]
+
+
+@runtime_checkable
+class Stager(Protocol):
+    """A maker whose engine writes files by itself, and audits them where they are."""
+
+    def stage(
+        self, table: IcebergTable, work: Work, run: str, docket: Docket, beat: Callable[[], None]
+    ) -> tuple[Staged, Counter]:
+        """Make the rows of the days and write them to files that no reader of the table sees; all of them, or none.
+
+        Args:
+            table: The Iceberg table.
+            work: What to make.
+            run: The run's id.
+            docket: What the audits look at besides.
+            beat: Says that the run is at work; what it raises ends the work.
+
+        Returns:
+            The stage, and what was counted of it for the audits.
+        """
 
 
 def stage(table: IcebergTable, work: Work, run: str, renewing: Callable[[Batches], Batches] = iter) -> Staged:
@@ -50,7 +73,7 @@ def stage(table: IcebergTable, work: Work, run: str, renewing: Callable[[Batches
 def _fill(table: IcebergTable, writer: StageWriter, work: Work, renewing: Callable[[Batches], Batches]) -> Staged:
     done: dict[Day, tuple[StagedFile, ...]] = {}
     connected = cache(connect)
-    for window, days in _calls(work):
+    for window, days in calls(work):
         inputs = {name: reader.rows(window) for name, reader in work.readers.items()}
         where = window_text(work.table, window)
         made, whole = make(work.table, work.maker, window, inputs, connected, work.context)
@@ -111,7 +134,7 @@ def _named(where: str) -> Iterator[None]:
         raise
 
 
-def _calls(work: Work) -> Iterator[tuple[Window | None, list[Day]]]:
+def calls(work: Work) -> Iterator[tuple[Window | None, list[Day]]]:
     """Yield each call of the maker: one a stretch of days, or one a day."""
     days = daily(work.days)
     if days is None:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lakeproof.audit.judge import CONTENT_KEY, content_key, digest_rows, empty_content
+from lakeproof.audit.content import (
+    CONTENT_KEY,
+    SPARK_CONTENT_KEY,
+    algorithm_of,
+    content_key,
+    digest_rows,
+    empty_content,
+)
 from lakeproof.engine.duck import BOUNDED, connect, files_relation, quoted
 from lakeproof.engine.function import FileRows
 from lakeproof.lake.catalog import columns_of
@@ -110,13 +117,16 @@ class TableReader:
 def contents_of(view: View) -> dict[Day, Content]:
     """Return what each day in a view is told by: the content digest in its evidence, over the columns it was made with.
 
-    It is computed anew only where the evidence has none of today's algorithm. To compare days, use `content_of`.
+    It is computed anew only where the evidence has none of an algorithm of today. To compare days, use `content_of`.
     """
-    return {day: _recorded(view, live, CONTENT_KEY) or content_of(view, live) for day, live in view.days.items()}
+    return {
+        day: _recorded(view, live, CONTENT_KEY) or _recorded(view, live, SPARK_CONTENT_KEY) or content_of(view, live)
+        for day, live in view.days.items()
+    }
 
 
 def content_of(view: View, live: LiveDay, columns: Mapping[int, Column] | None = None) -> Content:
-    """Return a published day's content digest over some columns.
+    """Return a published day's content digest over some columns, as DuckDB digests them.
 
     It is that of the day's evidence, or computed when that is of another key: of another algorithm or other columns.
 
@@ -130,6 +140,27 @@ def content_of(view: View, live: LiveDay, columns: Mapping[int, Column] | None =
     return _recorded(view, live, content_key(columns.values())) or digest_files(columns, live, view.table.io)
 
 
+def content_beside(view: View, live: LiveDay, staged: Staged, content: Content) -> Content:
+    """Return a published day's content digest as that of the day that is staged for it can be compared with.
+
+    Where Spark digested the stage and not what is published, both are digested here: digests of two algorithms say
+    nothing about each other.
+
+    Args:
+        view: The table.
+        live: The published day.
+        staged: The stage.
+        content: The digest of the staged day, over the stage's columns.
+    """
+    recorded = _recorded(view, live, content.key)
+    if recorded is not None or algorithm_of(content.key) == CONTENT_KEY:
+        return recorded or content_of(view, live, staged.columns)
+    assert view.table is not None  # noqa: S101 - a view with a day has a table
+    published = content_of(view, live, staged.columns)
+    beside = digest_paths(staged.columns, staged.paths(live.day), view.table.io)
+    return content if published == beside else published
+
+
 def _recorded(view: View, live: LiveDay, key: str) -> Content | None:
     assert view.table is not None  # noqa: S101 - a view with a day has a table
     recorded = live_content(view.table, live)
@@ -138,15 +169,23 @@ def _recorded(view: View, live: LiveDay, key: str) -> Content | None:
 
 def digest_files(columns: Mapping[int, Column], live: LiveDay, io: FileIO) -> Content:
     """Compute a published day's content digest from its files."""
-    if live.rows == 0:
-        return empty_content(columns.values())
+    return empty_content(columns.values()) if live.rows == 0 else digest_paths(columns, live.paths, io)
+
+
+def digest_paths(columns: Mapping[int, Column], paths: Sequence[str], io: FileIO) -> Content:
+    """Compute the content digest of files that are all of one day."""
     connection, names = connect(BOUNDED), [column.name for column in columns.values()]
-    rows = files_relation(connection, columns, live.paths, io)
+    rows = files_relation(connection, columns, paths, io)
     return digest_rows(names, connection, rows, content_key(columns.values()))
 
 
 def columns_digested(table: IcebergTable, key: str) -> dict[int, Column] | None:
-    """Return the columns, of those that a table ever had, that a content digest of a key is over; None when none is."""
+    """Return the columns, of those that a table ever had, that a content digest of a key is over; None when none is.
+
+    Args:
+        table: The Iceberg table.
+        key: The digest's key, of an algorithm that this installation computes.
+    """
     schemas = [table.schema(), *table.metadata.schemas]
     known = ((columns, content_key(columns.values())) for columns in map(columns_by_id, schemas))
     return next((columns for columns, told in known if told == key), None)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakeproof.audit.judge import digest_days, empty_content
+from lakeproof.audit.content import empty_content
+from lakeproof.audit.counting import digest_days
 from lakeproof.engine.cast import arrow_schema
 from lakeproof.engine.duck import BOUNDED, connect
 from lakeproof.lake.catalog import columns_of

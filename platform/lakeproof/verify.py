@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
-from lakeproof.audit.judge import digest_rows
+from lakeproof.audit.content import digest_rows
 from lakeproof.difference import Difference, compare
 from lakeproof.engine.cast import arrow_schema
 from lakeproof.engine.conditions import reversed_rows, set_clock

@@ -20,10 +20,10 @@ from lakeproof.lake.output import MAIN, OutputTable
 from lakeproof.lake.publish import Published, publish
 from lakeproof.lake.running import claimed
 from lakeproof.lake.stage import Staged, discard, discarded_on_failure
-from lakeproof.making import stage
+from lakeproof.making import Stager, stage
 from lakeproof.outcome import EXIT_CODES, DayOutcome, Outcome, readers_see
 from lakeproof.progress import Step, report
-from lakeproof.reading import content_of
+from lakeproof.reading import content_beside
 from lakeproof.rejects import Sifted, days_to_split, restaged, table_of_rejects, without_rejects
 from lakeproof.runrecord import run_record
 from lakeproof.window import Window
@@ -70,13 +70,18 @@ def write_audit_publish(lake: Lake, work: Work) -> Outcome:
         work = replace(work, beside=beside_of(lake, work.table, work.days))
     table = lake.ensure(work.table)
     with claimed(table, run, work.days) as claim:
+        docket, counter = None, None
         with clock.step("make"):
-            staged = stage(table, work, run, claim.renewing)
+            if isinstance(work.maker, Stager):
+                docket = Docket.open(lake, table, work.table, work.days)
+                staged, counter = work.maker.stage(table, work, run, docket, claim.beat)
+            else:
+                staged = stage(table, work, run, claim.renewing)
         with ExitStack() as on_failure:
             on_failure.enter_context(discarded_on_failure(table, staged))
             with clock.step("audit"):
-                docket = Docket.open(lake, table, work.table, work.days)
-                verdicts = audit(work.table, staged, docket)
+                docket = docket or Docket.open(lake, table, work.table, work.days)
+                verdicts = audit(work.table, staged, docket, counter)
                 if work.table.on_reject == "split":
                     staged, verdicts, rejected, lost = _split(lake, table, work, staged, verdicts, docket)
                     on_failure.enter_context(discarded_on_failure(table, staged))
@@ -119,7 +124,7 @@ def _publish(
     days = set(work.days)
     options: dict[str, Any] = {
         "base": {day: paths for day, paths in work.base.items() if day in staged.files or day not in days},
-        "content_of": lambda live: content_of(View(table, None), live, staged.columns),
+        "content_of": lambda live: content_beside(View(table, None), live, staged, verdicts[live.day].content),
         "evidence": evidence,
         "chained": work.chain is not None,
     }

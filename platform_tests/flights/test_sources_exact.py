@@ -10,7 +10,7 @@ import pytest
 from flights.collection import airlines, airports, planes, raw_departures, raw_weather
 from lakeproof import PackageSource, Window
 from lakeproof.asset import table_assets
-from lakeproof.audit.judge import digest_rows
+from lakeproof.audit.content import digest_rows
 
 if TYPE_CHECKING:
     import dagster as dg

@@ -35,7 +35,7 @@ FLOORS = [
     ["gate", "precheck", "reads", "asked", "outdated", "wanted", "restate", "journey"],
     ["outputs"],
     ["lakehouse"],
-    ["alive", "record", "recording", "noting", "spec", "asset"],
+    ["alive", "record", "recording", "noting", "spec", "spark", "asset"],
     ["order", "outside", "output_job", "sensors", "verify", "repair", "jobs"],
     ["stewardship"],
     ["testing", "idempotence"],

@@ -12,7 +12,7 @@ from flights.collection import airlines, airports, planes
 from flights.outside.reference import DATABASE, fill
 from lakeproof import PackageSource
 from lakeproof.asset import table_assets
-from lakeproof.audit.judge import digest_rows
+from lakeproof.audit.content import digest_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

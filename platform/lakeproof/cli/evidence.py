@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from lakeproof.audit.judge import digest_rows
+from lakeproof.audit.content import digest_rows
 from lakeproof.cli.options import console, grid, print_json
 from lakeproof.engine.duck import connect, files_relation
 from lakeproof.errors import LakeproofError

@@ -27,7 +27,7 @@ RECORDS_KEY = "lakeproof.records"
 only, as managed table buckets do. Property of a table: the folder that is its own."""
 
 _SCHEME = re.compile(r"^[A-Za-z][\w+.-]*:(//(?=/|\w))?")
-_RUN_IN_NAME = re.compile(rf"/({RUN.pattern})[-.][^/]*$")
+_RUN_IN_NAME = re.compile(rf"/({RUN.pattern})[-./]")
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def key_of(location: str) -> str:
 
 
 def run_of(location: str) -> str | None:
-    """Return the run that a file carries in its name; None when it carries none."""
+    """Return the run that a file carries in its name, or whose folder it lies in; None when there is none."""
     match = _RUN_IN_NAME.search(location)
     return match[1] if match else None
 

@@ -99,9 +99,17 @@ class Claim:
     def renewing(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield rows as they come, and renew the claim once a minute of them."""
         for batch in batches:
-            if time.monotonic() - self._renewed >= RENEW_SECONDS:
-                self.renew()
+            self.beat()
             yield batch
+
+    def beat(self) -> None:
+        """Renew the claim if it was not for a minute.
+
+        Raises:
+            LakeError: The run was taken for dead and its files were removed.
+        """
+        if time.monotonic() - self._renewed >= RENEW_SECONDS:
+            self.renew()
 
     def release(self) -> None:
         """Say that the run is over and left nothing that is not accounted for."""

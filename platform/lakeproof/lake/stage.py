@@ -211,8 +211,6 @@ class StageWriter:
         self._open: dict[Day, ParquetFile] = {}
         self._files: dict[Day, list[StagedFile]] = defaultdict(list)
         self._locations: list[str] = []
-        declared = stored_sort(table.metadata) == contract.sort_columns
-        self._sort_order_id = table.metadata.default_sort_order_id if declared else None
 
     def write(self, batches: Iterable[pa.RecordBatch], days: Collection[Day]) -> None:
         """Stage rows that fit the contract.
@@ -272,8 +270,7 @@ class StageWriter:
         """Return the day's open file, as the one that was used last."""
         if (file := self._open.pop(day, None)) is None:
             number = self._first_file + len(self._locations)
-            folder = "" if day is None else f"{self._contract.partition}={day}/"
-            location = f"{self._table.location()}/data/{folder}{self._run}-{number:05d}.parquet"
+            location = location_of(self._table, self._contract, day, self._run, number)
             self._locations.append(location)
             file = ParquetFile(self._target, location)
         self._open[day] = file
@@ -282,7 +279,7 @@ class StageWriter:
     def _finish(self, day: Day) -> None:
         written = self._open[day].close()
         del self._open[day]
-        self._files[day].append(StagedFile(self._data_file(day, written), written.sha256))
+        self._files[day].append(StagedFile(data_file(self._table, self._contract, day, written), written.sha256))
 
     def _by_day(self, batch: pa.RecordBatch, days: Collection[Day]) -> Iterable[tuple[Day, pa.RecordBatch]]:
         partition = self._contract.partition
@@ -311,26 +308,42 @@ class StageWriter:
         )
         raise RowsError(msg, next_step=f"return only rows whose {self._contract.partition} is a day of the window")
 
-    def _data_file(self, day: Day, written: Written) -> DataFile:
-        schema, metadata = self._table.schema(), self._table.metadata
-        statistics = data_file_statistics_from_parquet_metadata(
-            parquet_metadata=written.metadata,
-            stats_columns=compute_statistics_plan(schema, metadata.properties),
-            parquet_column_mapping=parquet_path_to_id_mapping(schema),
-        )
-        data_file = DataFile.from_args(
-            content=DataFileContent.DATA,
-            file_path=written.location,
-            file_format=FileFormat.PARQUET,
-            partition=Record() if day is None else Record(date_to_days(day)),
-            file_size_in_bytes=written.bytes,
-            sort_order_id=self._sort_order_id,
-            equality_ids=None,
-            key_metadata=None,
-            **statistics.to_serialized_dict(),
-        )
-        data_file.spec_id = metadata.default_spec_id  # no column of a manifest, so no argument either
-        return data_file
+
+def location_of(table: IcebergTable, contract: Table, day: Day, run: str, number: int) -> str:
+    """Return where a run's file of a number lies: it carries the run in its name, for ever."""
+    folder = "" if day is None else f"{contract.partition}={day}/"
+    return f"{table.location()}/data/{folder}{run}-{number:05d}.parquet"
+
+
+def data_file(table: IcebergTable, contract: Table, day: Day, written: Written) -> DataFile:
+    """Return what Iceberg records of a file that was written for a day.
+
+    Args:
+        table: The Iceberg table.
+        contract: Its contract.
+        day: The day.
+        written: The file.
+    """
+    schema, metadata = table.schema(), table.metadata
+    statistics = data_file_statistics_from_parquet_metadata(
+        parquet_metadata=written.metadata,
+        stats_columns=compute_statistics_plan(schema, metadata.properties),
+        parquet_column_mapping=parquet_path_to_id_mapping(schema),
+    )
+    is_declared = stored_sort(metadata) == contract.sort_columns
+    made = DataFile.from_args(
+        content=DataFileContent.DATA,
+        file_path=written.location,
+        file_format=FileFormat.PARQUET,
+        partition=Record() if day is None else Record(date_to_days(day)),
+        file_size_in_bytes=written.bytes,
+        sort_order_id=metadata.default_sort_order_id if is_declared else None,
+        equality_ids=None,
+        key_metadata=None,
+        **statistics.to_serialized_dict(),
+    )
+    made.spec_id = metadata.default_spec_id  # no column of a manifest, so no argument either
+    return made
 
 
 def _row_text(row: dict[str, object]) -> str:

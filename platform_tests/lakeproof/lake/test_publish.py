@@ -127,7 +127,8 @@ def test_a_digest_of_another_engine_is_computed_anew(lab: Any, monkeypatch: pyte
     """Digests of different algorithms are never compared: the published rows are digested again, by today's."""
     table = lab.table()
     lab.run(table, lab.rows(1, 2))
-    monkeypatch.setattr("lakeproof.audit.judge.CONTENT_KEY", "tomorrow's")
+    monkeypatch.setattr("lakeproof.audit.content.CONTENT_KEY", "tomorrow's")
+    monkeypatch.setattr("lakeproof.audit.counting.CONTENT_KEY", "tomorrow's")
     monkeypatch.setattr("lakeproof.reading.CONTENT_KEY", "tomorrow's")
 
     assert lab.states(table, lab.rows(2, 1)) == ["unchanged"]

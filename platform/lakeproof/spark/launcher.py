@@ -1,0 +1,130 @@
+"""What takes a job to Spark: the one seam between a table and wherever Spark runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from lakeproof.errors import MakeError, RowsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import timedelta
+
+HELPER = Path(__file__).with_name("lakeproof_job.py")
+"""What goes with every script: it reads the order, writes, audits and reports."""
+
+REPORT = "lakeproof"
+"""The name under which a job's report comes, among the messages of Dagster Pipes."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A script and what it is to do.
+
+    Args:
+        table: The table's name.
+        owner: Whose table it is.
+        run: The run's id.
+        script: The script.
+        order: What `lakeproof_job` is told.
+        conf: Settings of Spark.
+        timeout: How long it may take before it is stopped.
+    """
+
+    table: str
+    owner: str
+    run: str
+    script: Path
+    order: Mapping[str, Any]
+    conf: Mapping[str, str]
+    timeout: timedelta
+
+
+class Launcher(Protocol):
+    """Where Spark runs."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether its jobs see this machine's files."""
+
+    def located(self, location: str) -> str:
+        """Return a location of Iceberg's as this Spark names it."""
+
+    def run(self, context: Any, job: Job, beat: Callable[[], None]) -> dict[str, Any]:
+        """Run a job to its end.
+
+        Args:
+            context: Dagster's execution context; None outside of a run.
+            job: The job.
+            beat: Called every few seconds while it runs; what it raises stops the job.
+
+        Returns:
+            The job's report.
+
+        Raises:
+            RowsError: What it made does not fit the contract.
+            MakeError: The job failed, or could not be started.
+        """
+
+
+def report_of(job: Job, messages: Iterable[Any], ended: str, log: Iterable[str] = ()) -> dict[str, Any]:
+    """Return a job's report, or refuse what became of it.
+
+    Args:
+        job: The job.
+        messages: What it told by Dagster Pipes, besides its log.
+        ended: How it ended, in words; empty when it ended well.
+        log: The last lines of its log, in which the cause is looked for when it left no report.
+
+    Raises:
+        RowsError: What it made does not fit the contract.
+        MakeError: It failed.
+    """
+    told = [message[REPORT] for message in messages if isinstance(message, dict) and REPORT in message]
+    failed = told[-1].get("failed") if told else None
+    if failed is not None:
+        what = f"{job.table}: {job.script.name}: {failed['what']}"
+        if failed["kind"] == "rows":
+            raise RowsError(what, next_step=failed["remedy"])
+        error = MakeError(what, next_step=f"mend {job.script.name}, then run the same days again")
+        error.add_note(failed["trace"])
+        raise error
+    if told and not ended:
+        return dict(told[-1])
+    lines = [line.strip() for line in log if line.strip()]
+    cause = _cause(lines)
+    msg = f"{job.table}: {job.script.name} {ended or 'ended without a report'}: {cause}"
+    raise MakeError(msg, next_step=_remedy(job, "\n".join(lines)))
+
+
+def s3a(location: str) -> str:
+    """Return a location in a bucket as Hadoop's own file system names it."""
+    return f"s3a://{location.removeprefix('s3://')}" if location.startswith("s3://") else location
+
+
+def _cause(lines: list[str]) -> str:
+    """Return the line of a log that tells why: the last cause of a stack of them, else the last line."""
+    errors = [line for line in lines if "Exception" in line.split(" at ")[0] or "Error" in line.split(" at ")[0]]
+    told = [line for line in errors if not line.startswith(("at ", "File "))]
+    return (told or lines or ["it said nothing"])[-1][:500]
+
+
+def _remedy(job: Job, log: str) -> str:
+    """Return what helps against what commonly keeps a job from starting."""
+    for sign, remedy in _REMEDIES.items():
+        if sign in log:
+            return remedy
+    return f"read the run's log, mend {job.script.name} or the cluster, then run the same days again"
+
+
+_REMEDIES = {
+    "JAVA_HOME is not set": "install Java 17 or 21, or set JAVA_HOME, then run the same days again",
+    "JAVA_GATEWAY_EXITED": "see that JAVA_HOME names Java 17 or 21, then run the same days again",
+    "UnsupportedClassVersionError": "set JAVA_HOME to Java 17 or 21, then run the same days again",
+    "NoSuchMethodError": "use jars that were built for this version of Spark, then run the same days again",
+    "ClassNotFoundException": "add the jar that has the class to spark.jars, built for this version of Spark",
+    "No module named 'lakeproof_job'": "let the platform start the script: it sends lakeproof_job along",
+    "No module named 'dagster_pipes'": "install dagster-pipes where Spark's Python is",
+}
