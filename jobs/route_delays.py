@@ -19,9 +19,7 @@ def route_delays(window: lakeproof_job.Window, departures: DataFrame) -> DataFra
         departures: The cleaned departures of those weeks.
     """
     delay = F.col("arr_delay").cast("double")
-    percentiles = [
-        F.percentile(delay, F.lit(share)).alias(f"p{share * 100:.0f}_arr_delay") for share in (0.5, 0.8, 0.95)
-    ]
+    percentiles = [F.percentile(delay, F.lit(n / 100)).alias(f"p{n}_arr_delay") for n in (50, 80, 95)]
     hour = F.hour("scheduled_departure").cast("int").alias("hour")
     return (
         departures.where(F.col("arr_delay").isNotNull())

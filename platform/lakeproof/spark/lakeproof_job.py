@@ -154,7 +154,7 @@ def carry_out(
     """
     try:
         spark = session()
-        for name, value in SETTINGS.items():
+        for name, value in {**order.get("conf", {}), **SETTINGS}.items():
             spark.conf.set(name, value)
         tell(f"Spark {spark.version}: {order['table']}, {len(order['calls'])} calls")
         for call in order["calls"]:
@@ -245,10 +245,10 @@ def _may_become(made: T.DataType, wanted: T.DataType, *, rounded: bool) -> bool:
     if rounded and isinstance(made, T.NumericType):
         return True
     if isinstance(made, T.DecimalType) and isinstance(wanted, T.DecimalType):
-        return made.scale <= wanted.scale and made.precision - made.scale <= wanted.precision - wanted.scale
+        return bool(made.scale <= wanted.scale and made.precision - made.scale <= wanted.precision - wanted.scale)
     for line in WIDER:
         if type(made) in line and type(wanted) in line:
-            return bool(line.index(type(made)) <= line.index(type(wanted)))
+            return line.index(type(made)) <= line.index(type(wanted))
     return False
 
 

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import deque
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ import dagster as dg
 
 from lakeproof.errors import MakeError
 from lakeproof.spark.launcher import HELPER, Job, report_of, s3a
+from lakeproof.spark.piped import in_a_run, piped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -115,6 +116,7 @@ class SparkConnect:
 
     def run(self, context: Any, job: Job, beat: Callable[[], None]) -> dict[str, Any]:
         """Run a job to its end; see `Launcher`. Settings that a session cannot change are the server's."""
+        job = replace(job, order={**job.order, "conf": dict(job.conf)})
         beside = spark_submit().with_name("python")
         python = str(beside) if beside.exists() else sys.executable
         environment = {"SPARK_REMOTE": self.url, "PYTHONPATH": str(HELPER.parent)}
@@ -126,30 +128,13 @@ def _carried_out(
 ) -> dict[str, Any]:
     """Run a command with the order, follow its log, and return its report."""
     if context is None:
-        return _in_a_run(lambda of_run: _carried_out(of_run, job, command, environment, beat))
+        return in_a_run(lambda of_run: _carried_out(of_run, job, command, environment, beat))
     tail: deque[str] = deque(maxlen=TAIL_LINES)
-    with dg.open_pipes_session(
-        context=_Context(context),  # type: ignore[arg-type]  # stands for one
-        context_injector=dg.PipesTempFileContextInjector(),
-        message_reader=dg.PipesTempFileMessageReader(),
-        extras=dict(job.order),
-    ) as session:
+    with piped(context, job, dg.PipesTempFileContextInjector(), dg.PipesTempFileMessageReader()) as session:
         whole = {**os.environ, **environment, **session.get_bootstrap_env_vars()}
         with _process(command, whole) as process:
             ended = _followed(process, context, job, beat, tail)
     return report_of(job, session.get_custom_messages(), ended, tail)
-
-
-class _Context:
-    """Dagster's context for Pipes: of an asset, Pipes demands that the events come from the job; ours come after it."""
-
-    has_assets_def = False
-
-    def __init__(self, context: Any) -> None:
-        self._context = context
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._context, name)
 
 
 def _followed(
@@ -208,22 +193,6 @@ def _process(command: list[str], environment: Mapping[str, str]) -> Iterator[sub
                     os.killpg(process.pid, end)
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(GRACE_SECONDS)
-
-
-def _in_a_run(function: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
-    """Call a function in a Dagster run that nobody sees: Pipes asks for the context of one."""
-    found: list[dict[str, Any]] = []
-
-    @dg.op
-    def spark(context: dg.OpExecutionContext) -> None:
-        found.append(function(context))
-
-    @dg.job
-    def unseen() -> None:
-        spark()
-
-    unseen.execute_in_process(
-        instance=dg.DagsterInstance.ephemeral(),
-        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-    )
-    return found[0]
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()

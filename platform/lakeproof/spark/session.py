@@ -38,7 +38,7 @@ class SparkHere:
                 context.log.info(line)
 
         helper, function = _loaded(job)
-        report = helper.carry_out(_session, function, job.order, tell)
+        report = helper.carry_out(_session, function, {**job.order, "conf": dict(job.conf)}, tell)
         return report_of(job, [{"lakeproof": report}], "")
 
 
