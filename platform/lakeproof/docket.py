@@ -13,7 +13,7 @@ from lakeproof.audit.history import Past
 from lakeproof.audit.judge import Known, judge
 from lakeproof.audit.kinds import Historical, References
 from lakeproof.audit.plan import reference_view
-from lakeproof.engine.duck import BOUNDED, connect, files_relation
+from lakeproof.engine.duck import BOUNDED, connect, files_relation, looked_at_whole
 from lakeproof.lake.catalog import columns_of
 from lakeproof.lake.live import View, data_files, live_days, null_counts
 from lakeproof.reading import Referred, contents_of
@@ -116,7 +116,7 @@ def audit(table: Table, staged: Staged, docket: Docket, counter: Counter | None 
 
 
 def _in_process(table: Table, staged: Staged, docket: Docket) -> DuckCounter:
-    connection = connect(BOUNDED)
+    connection = looked_at_whole(connect(BOUNDED))
     broken = docket.show_references(connection, table)
 
     def rows_of(days: Sequence[Day]) -> duckdb.DuckDBPyRelation:

@@ -10,7 +10,7 @@ from lakeproof.audit.plan import REASONS, STAGED, Plan
 from lakeproof.audit.vocabulary import not_null
 from lakeproof.contract import REJECTED_BY
 from lakeproof.engine.cast import fit
-from lakeproof.engine.duck import BOUNDED, connect, files_relation, quoted
+from lakeproof.engine.duck import BOUNDED, connect, files_relation, looked_at_whole, quoted
 from lakeproof.engine.sort import in_order
 from lakeproof.errors import AuditError
 from lakeproof.forms import BATCH_ROWS
@@ -92,7 +92,7 @@ class Sifted:
         Raises:
             AuditError: What an audit refers to is not there.
         """
-        connection = connect(BOUNDED)
+        connection = looked_at_whole(connect(BOUNDED))
         broken = docket.show_references(connection, contract)
         if broken:
             msg = f"{contract.name}: {'; '.join(broken.values())}."

@@ -431,3 +431,17 @@ def test_dates_and_text_are_compared_as_what_they_are(lab: Any) -> None:
     )
 
     assert lab.states(table, lab.rows(1, sensor="it's")) == ["published"]
+
+
+def test_what_is_no_number_is_not_between_two_numbers(lab: Any) -> None:
+    """A file's bounds leave NaN out; the audit looks at the rows, and shows the one at fault."""
+    table = lab.table(
+        columns=[Column("reading_date", "date"), Column("sensor", "string"), Column("value", "double")],
+        audits=[audit.between("value", 0, 100)],
+    )
+    rows = lab.rows(1, 2, 3).with_columns(value=pl.Series([1.0, float("nan"), 3.0]))
+
+    found = lab.results(table, rows)["between_value"]
+
+    assert (found.passed, found.failed) == (False, 1)
+    assert [str(row["value"]) for row in found.sample] == ["nan"]

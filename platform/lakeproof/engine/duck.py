@@ -38,6 +38,11 @@ BOUNDED = "384MiB"
 """Memory for what the platform itself does with rows: audits, digests, sorting. What needs more spills to disk."""
 
 
+BY_STATISTICS = "statistics_propagation"
+"""Parquet's bounds of a column leave NaN out, as its format says; DuckDB 2.0 believes them all the same, and takes
+`v <= 100` for true of every row of a file whose highest number is 90."""
+
+
 def connect(memory: str | None = None) -> duckdb.DuckDBPyConnection:
     """Open a private, in-memory DuckDB.
 
@@ -50,10 +55,16 @@ def connect(memory: str | None = None) -> duckdb.DuckDBPyConnection:
     spill = quoted(str(Path(tempfile.gettempdir()) / "lakeproof-spill"), text=True)
     connection.execute(
         "SET TimeZone = 'UTC'; SET enable_progress_bar = false; SET python_enable_replacements = false; "
-        f"SET temp_directory = {spill}"
+        f"SET temp_directory = {spill}; SET disabled_optimizers = '{BY_STATISTICS}'"
     )
     if memory is not None:
         connection.execute(f"SET memory_limit = {quoted(memory, text=True)}")
+    return connection
+
+
+def looked_at_whole(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """Return a connection whose conditions are asked of every row, and never of a file's bounds: for audits."""
+    connection.execute(f"SET disabled_optimizers = '{BY_STATISTICS},filter_pushdown'")
     return connection
 
 

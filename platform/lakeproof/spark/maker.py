@@ -15,7 +15,7 @@ from lakeproof.audit.kinds import References
 from lakeproof.audit.plan import reference_view
 from lakeproof.audit.spark import SparkCounter, asked_of_spark, statements
 from lakeproof.engine.code import code_digest
-from lakeproof.engine.duck import BOUNDED, connect, files_relation
+from lakeproof.engine.duck import BOUNDED, connect, files_relation, looked_at_whole
 from lakeproof.engine.function import FileRows, Made
 from lakeproof.errors import ContractError, MakeError, RowsError
 from lakeproof.forms import BATCH_ROWS
@@ -113,7 +113,7 @@ class SparkMaker:
             staged = adopt(table, self.table, run, files, work.days)
         finally:
             remove_folder(table, run)
-        connection = connect(BOUNDED)
+        connection = looked_at_whole(connect(BOUNDED))
         counter = SparkCounter(
             self.table,
             audits,
