@@ -20,7 +20,6 @@ from lakeproof.window import ONE_DAY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import date
 
     from pyiceberg.manifest import DataFile
     from pyiceberg.table import Table as IcebergTable
@@ -58,7 +57,7 @@ class Docket:
             contract: Its contract.
             days: The days that will be audited; `(None,)` for an unpartitioned table.
         """
-        listed = daily(days) or []
+        listed = [day for day in days if day is not None]
         referred = {
             audit.name: opened
             for audit in contract.audits
@@ -107,8 +106,3 @@ def audit(table: Table, staged: Staged, docket: Docket) -> dict[Day, Verdict]:
     nulls = {day: null_counts(staged.columns, [f.data_file for f in files]) for day, files in staged.files.items()}
     known = Known(broken, docket.past, nulls)
     return judge(table, connection, rows_of, {day: staged.digest(day) for day in staged.days}, known)
-
-
-def daily(days: Sequence[Day]) -> list[date] | None:
-    """Return the days of a daily table; None for an unpartitioned one."""
-    return [day for day in days if day is not None] or None

@@ -122,7 +122,7 @@ def publish_beside(
         if not rest.days and not same:
             return done
         at = _with_line(at, staged, beside.as_table)
-        live = View.of(at, [day for day in staged.days if day is not None] or None).days
+        live = View.of(at, staged.days).days
         contents = {day: verdicts[day].content for day in (*rest.days, *same)}
         ledger = _ledger(at, staged.run, evidence[SHA256_KEY], contents, beside)
         files = _to_add(at, rest, same, live)
@@ -143,7 +143,7 @@ def _sort_out(
     chained: bool,
 ) -> tuple[Published, Staged, list[Day]]:
     """Return what becomes of each day, those to publish, and those that the output shows with this content already."""
-    live = View.of(at, None if None in base else [day for day in base if day is not None]).days
+    live = View.of(at, base).days
     same = {day for day in staged.days if day in live and content_of(live[day]) == verdicts[day].content}
     # What `main` publishes meanwhile is no conflict: the output's day takes nothing from it until it is promoted.
     moved = {

@@ -154,7 +154,7 @@ def restore_days(
                 return frozenset()
             msg = f"{'.'.join(main.name())}: what promotion {promotion} replaced is no longer kept."
             raise LakeError(msg, readers="see what was promoted", next_step="run the days again")
-        live = View.of(at, None if None in days else [day for day in days if day is not None]).days
+        live = View.of(at, days).days
         if moved := frozenset(day for day, files in days.items() if paths_of(live, day) != files):
             return moved
         files: dict[Day, list[DataFile]] = {day: [] for day in days}

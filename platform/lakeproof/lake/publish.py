@@ -108,7 +108,7 @@ def sort_out(
         content_of: Digests a published day as the verdicts digest theirs.
         chained: Whether each day builds on the one before.
     """
-    live = View.of(table, None if None in base else [day for day in base if day is not None]).days
+    live = View.of(table, base).days
     same = {day for day in staged.days if day in live and content_of(live[day]) == verdicts[day].content}
     moved = {day for day, paths in base.items() if day not in same and paths_of(live, day) != paths}
     if chained and moved:

@@ -79,8 +79,7 @@ def sides(table: OutputTable, days: Collection[Day] | None = None) -> dict[Day, 
         days: Only these; None for all that the output owns.
     """
     own = [day for day in table.owned if days is None or day in days]
-    listed = None if None in own else [day for day in own if day is not None]
-    old, new = View.of(table.main, listed).days, View.of(table, listed).days
+    old, new = View.of(table.main, own).days, View.of(table, own).days
     return {day: Compared.now(old.get(day), new.get(day)) for day in own}
 
 

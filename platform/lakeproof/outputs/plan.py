@@ -118,8 +118,7 @@ def plan(
 
 def _plan_table(contract: Table, table: OutputTable, days: Collection[Day] | None) -> TablePlan:
     own = [day for day in table.owned if days is None or day in days]
-    listed = None if None in own else [day for day in own if day is not None]
-    old, new = View.of(table.main, listed).days, View.of(table, listed).days
+    old, new = View.of(table.main, own).days, View.of(table, own).days
     now, seen = sides(table, own), compared(table)
     held = held_days(table, View.of(table).days)
     asked = set(own) | {day for day in held if days is None or day in days}
