@@ -95,20 +95,18 @@ class _Run:
             self._show(planned)
             self._ask(f"Promote output {self._output} to main?")
             promotion = begin(self._lake, planned)
-        moved: dict[str, frozenset[Day]] = {}
+        landed: dict[str, Mapping[Day, Compared]] = {}
+        moved = None
         for table, gone in go_on(self._lake, promotion, contracts):
             if gone:
-                moved[table.name] = gone
-                self._say(f"{table.name}: {_text(gone)} moved meanwhile; nothing of this table was promoted.")
+                moved = table.name
+                self._say(f"{moved}: {_text(gone)} moved meanwhile; nothing of this table was promoted.")
             else:
-                self._say(f"{table.name}: {_text(promotion.tables[table.name])} promoted.")
-        landed = {name: days for name, days in promotion.tables.items() if name not in moved}
-        if moved:
-            names_done = list(promotion.tables)[: list(promotion.tables).index(next(iter(moved)))]
-            landed = {name: promotion.tables[name] for name in names_done}
+                landed[table.name] = promotion.tables[table.name]
+                self._say(f"{table.name}: {_text(landed[table.name])} promoted.")
         self._record(promotion, landed, "promoted")
         if moved:
-            self._say("Next: compare again and promote the rest, or take back what was:")
+            self._say(f"Next: compare {moved} again and promote the rest, or take back what was:")
             self._say(f"  lakeproof promote {self._output} --undo")
             return self._done("moved", landed, MOVED)
         self._say(f"Readers see them now. To take it back: lakeproof promote {self._output} --undo")
