@@ -104,11 +104,11 @@ def sort_out(
         table: The table at the head.
         staged: The staged days.
         verdicts: A verdict for each of them.
-        base: The files each day is to have until then.
+        base: The files that days are to have until then; another day may have any.
         content_of: Digests a published day as the verdicts digest theirs.
         chained: Whether each day builds on the one before.
     """
-    live = View.of(table, base).days
+    live = View.of(table, {*base, *staged.days}).days
     same = {day for day in staged.days if day in live and content_of(live[day]) == verdicts[day].content}
     moved = {day for day, paths in base.items() if day not in same and paths_of(live, day) != paths}
     if chained and moved:
