@@ -8,6 +8,7 @@ import sqlglot
 
 from lakeproof.engine.duck import quoted
 from lakeproof.errors import UsageError
+from lakeproof.outputs.sides import scan_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,13 +45,13 @@ def union_of(sides: Sequence[Opened], engine: str) -> str:
 def _source(side: Opened, engine: str) -> str:
     if engine == "duckdb":
         if side.files:
-            reader = "read_parquet" if side.files[0].lower().endswith(".parquet") else "read_csv"
-            return f"{reader}([{_paths(side.files)}])"
+            return scan_of(side.files)
         paths = [path for live in side.days.values() for path in live.paths]
         if not paths:
             msg = f"{side.name} has no file in these days."
             raise UsageError(msg)
-        return f"read_parquet([{_paths(paths)}], union_by_name = true, hive_partitioning = false)"
+        listed = ", ".join(quoted(path, text=True) for path in paths)
+        return f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
     if side.table is None or side.version is None:
         msg = f"{side.name} is no table that {engine} can read by name."
         raise UsageError(msg, next_step="--sql duckdb reads files")
@@ -65,7 +66,3 @@ def _days(partition: str | None, days: Sequence[Day]) -> str:
     if partition is None or not listed:
         return ""
     return f" WHERE {quoted(partition)} BETWEEN DATE '{listed[0]}' AND DATE '{listed[-1]}'"
-
-
-def _paths(paths: Sequence[str]) -> str:
-    return ", ".join(quoted(path, text=True) for path in paths)

@@ -263,3 +263,14 @@ def test_the_statement_unions_both_sides_in_duckdb_and_names_versions_for_others
     assert sorted((row[0], row[3]) for row in rows) == [("new", 7), ("old", 1)]
     assert "FOR VERSION AS OF 'fix-units'" in union_of(sides, "trino")
     assert "VERSION AS OF 'fix-units'" in union_of(sides, "spark")
+
+
+def test_the_statement_reads_files_as_the_comparison_does(tmp_path: Path) -> None:
+    """A column that the first of several files lacks is there."""
+    people().write_parquet(tmp_path / "1.parquet")
+    people(more=[1, 2, 3]).write_parquet(tmp_path / "2.parquet")
+    side = open_files(f"{tmp_path}/*.parquet")
+
+    rows = connect().sql(union_of((side, side), "duckdb"))
+
+    assert rows.sum("more").fetchall() == [(12,)]
