@@ -9,9 +9,10 @@ import sqlglot
 from lakeproof.engine.duck import quoted
 from lakeproof.errors import UsageError
 from lakeproof.outputs.sides import scan_of
+from lakeproof.window import runs_of_days
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from lakeproof.lake.days import Day
     from lakeproof.outputs.sides import Opened
@@ -58,11 +59,13 @@ def _source(side: Opened, engine: str) -> str:
     name = ".".join(quoted(part) for part in side.version[0].split("."))
     at = side.version[1]
     version = quoted(at, text=True) if isinstance(at, str) else str(at)
-    return f"{name} FOR VERSION AS OF {version}{_days(side.partition, list(side.days))}"
+    return f"{name} FOR VERSION AS OF {version}{_days(side.partition, side.days)}"
 
 
-def _days(partition: str | None, days: Sequence[Day]) -> str:
-    listed = sorted(day for day in days if day is not None)
-    if partition is None or not listed:
+def _days(partition: str | None, days: Iterable[Day]) -> str:
+    """Return what leaves a version's other days out: a branch has those of `main` as well."""
+    if partition is None:
         return ""
-    return f" WHERE {quoted(partition)} BETWEEN DATE '{listed[0]}' AND DATE '{listed[-1]}'"
+    stretches = runs_of_days(day for day in days if day is not None)
+    listed = [f"{quoted(partition)} BETWEEN DATE '{first}' AND DATE '{last}'" for first, last in stretches]
+    return f" WHERE {' OR '.join(listed) or 'FALSE'}"
