@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,7 +15,7 @@ from lakeproof.errors import UsageError
 from lakeproof.window import Window, as_day
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import date
 
 NO_TERMINAL_WIDTH = 160
@@ -55,6 +56,24 @@ def grid(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], righ
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
     return table
+
+
+@contextmanager
+def writing(file: str, option: str) -> Iterator[None]:
+    """Tell a file that cannot be written as one clear refusal.
+
+    Args:
+        file: The file.
+        option: The option that named it.
+
+    Raises:
+        UsageError: It cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        msg = f"{file} cannot be written: {error.strerror}."
+        raise UsageError(msg, next_step=f"name another file, or leave {option} out") from None
 
 
 def asked_days(day: str | None, first: str | None, last: str | None) -> Window | None:

@@ -168,6 +168,7 @@ REFUSED = [
     (("compare", READINGS, "--to", "nothing"), "There is no output 'nothing'."),
     (("compare", "small.reading", "--to", "one"), "Did you mean small.readings"),
     (("compare", READINGS, "old.csv"), "There is no file old.csv."),
+    (("compare", READINGS, "--to", "one", "--html", "no/page.html"), "no/page.html cannot be written: No such file"),
     (("promote", "nothing", "--yes"), "has no day of its own"),
     (("promote", "nothing", "--undo", "--yes"), "not taken back"),
     (("discard", "nothing"), "There is no output 'nothing'."),
