@@ -127,17 +127,16 @@ def _promote(lake: Lake, promotion: Promotion, contract: Table, days: Mapping[Da
     if tag_of(main, promotion.id) is not None:
         return frozenset()
     table = OutputTable.of(main, promotion.output)
-    now = sides(table, set(days))
-    if moved := frozenset(day for day, both in days.items() if now.get(day) != both):
+    now = sides(table, days)
+    if moved := frozenset(day for day, both in days.items() if day not in now or Compared.now(*now[day]) != both):
         return moved
     staged, verdicts = audited_days(table, contract, set(days), promotion.id)
-    live = View.of(main, days).days
     evidence = _evidence(main, promotion, set(days), "promoted")
     done = promote_days(
         main,
         staged,
         verdicts,
-        base={day: paths_of(live, day) for day in days},
+        base={day: frozenset(old.locations if old else ()) for day, (old, _) in now.items()},
         content_of=lambda of_day: content_of(View(main, None), of_day, staged.columns),
         evidence=evidence,
         promotion=promotion.id,

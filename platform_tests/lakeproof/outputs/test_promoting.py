@@ -154,7 +154,7 @@ def test_a_held_day_in_the_selection_is_refused(lab: Any, beside: Any) -> None:
     planned = plan(lab.lakehouse.lake, OUTPUT, [first], names=["lab.first"])
 
     assert planned.exit_code == 3
-    assert [day.day for day in planned.tables[0].refused] == [lab.day(3)]
+    assert [(day.day, day.old_rows, day.new_rows) for day in planned.tables[0].refused] == [(lab.day(3), 1, 1)]
     assert plan(lab.lakehouse.lake, OUTPUT, [first], names=["lab.first"], days=[lab.day(1)]).exit_code == 0
 
 
