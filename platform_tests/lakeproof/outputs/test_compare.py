@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ import polars as pl
 import pytest
 import sqlglot
 
-from lakeproof import Column, Lakehouse, audit
+from lakeproof import Column, audit
 from lakeproof.engine.duck import connect
 from lakeproof.errors import UnknownTableError, UsageError
 from lakeproof.outputs.beside import sides_of
@@ -163,12 +162,6 @@ def test_a_shift_of_times_is_told_as_what_was_added(tmp_path: Path) -> None:
     found = of_files(tmp_path, old, new, key=("id",))
 
     assert [(pair.new, pair.rows) for pair in found.columns[1].pairs] == [("t + 05:00:00", 3)]
-
-
-@pytest.fixture
-def beside(lab: Any) -> Any:
-    """The same lake, as an output has it."""
-    return replace(lab, lakehouse=Lakehouse(home=lab.lakehouse.home, output="fix-units"))
 
 
 def both_sides(lab: Any, beside: Any, table: str = "lab.readings") -> tuple[Opened, Opened]:
