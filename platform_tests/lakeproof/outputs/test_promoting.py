@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -143,15 +144,20 @@ def test_a_held_day_in_the_selection_is_refused(lab: Any, beside: Any) -> None:
     assert plan(lab.lakehouse.lake, OUTPUT, [first], names=["lab.first"], days=[lab.day(1)]).exit_code == 0
 
 
-def test_a_day_without_its_verdict_is_refused(lab: Any, beside: Any) -> None:
-    """Evidence that is gone, or was changed, is no verdict."""
+@pytest.mark.parametrize("fate", ["gone", "changed", "damaged"])
+def test_a_day_without_its_verdict_is_refused(lab: Any, beside: Any, fate: str) -> None:
+    """Evidence that is gone is no verdict, nor is what somebody wrote in its place, well-formed or not."""
     first, _ = two_tables(lab, beside)
     at = OutputTable.of(lab.lakehouse.lake.find("lab.first"), OUTPUT)
     where = evidence_location(at, at.owned[lab.day(1)].run)
     with at.io.new_input(where).open() as file:
-        told = file.read()
-    with at.io.new_output(where).create(overwrite=True) as out:
-        out.write(told.replace(b'"measured"', b'"measuREd"'))
+        record = json.load(file)
+    for day in record["days"].values():
+        day["audits"][0]["describe"] = "as good as any"
+    at.io.delete(where)
+    if fate != "gone":
+        with at.io.new_output(where).create() as out:
+            out.write(json.dumps(record).encode() if fate == "changed" else b"{")
 
     planned = plan(lab.lakehouse.lake, OUTPUT, [first], names=["lab.first"])
 
