@@ -9,6 +9,7 @@ from lakeproof.errors import AuditError
 from lakeproof.lake.attempts import committed
 from lakeproof.lake.evidence import PATH_KEY
 from lakeproof.lake.live import View
+from lakeproof.lake.output import summary_of
 from lakeproof.lake.replace import MemoizedTransaction, ReplaceDays
 from lakeproof.lake.schema import evolve
 from lakeproof.lake.stage import Staged, verify_files
@@ -180,6 +181,6 @@ def paths_of(live: Mapping[Day, LiveDay], day: Day) -> frozenset[str]:
 def landed(table: IcebergTable, evidence: Mapping[str, str]) -> int | None:
     """Return this run's snapshot if it is there already: the commit of the last attempt, whose response was lost."""
     for snapshot in reversed(table.metadata.snapshots):
-        if snapshot.summary is not None and snapshot.summary.additional_properties.get(PATH_KEY) == evidence[PATH_KEY]:
+        if summary_of(snapshot).get(PATH_KEY) == evidence[PATH_KEY]:
             return snapshot.snapshot_id
     return None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
+from pyiceberg.table.statistics import StatisticsFile
 
 from lakeproof import Column, audit
 from lakeproof.errors import LakeError, UsageError
@@ -294,3 +295,21 @@ def test_upkeep_keeps_what_an_output_needs_whichever_form_its_line_has(lab: Any,
     assert all(main.io.new_input(file).exists() for file in held_days(at, View.of(at).days)[lab.day(1)].locations)
     ledgers = [f.name for f in list_files(main.io, f"{main.location()}/outputs")]
     assert len(ledgers) == 2  # of the head, and of the one before it, which goes with the next commit
+
+
+def test_upkeep_keeps_the_statistics_that_another_engine_wrote_of_a_line(lab: Any, beside: Any) -> None:
+    """A line that is a table of its own has them as any table has, in the folder of the table that it is beside."""
+    table = lab.table()
+    lab.run(table, lab.rows(1), 1)
+    beside.run(table, lab.rows(7), 1, beside=beside_of(beside.lakehouse.lake, table, (lab.day(1),), "lab.readings_try"))
+    line = lab.lakehouse.catalog.load_table("lab.readings_try")
+    where = f"{line.location()}/metadata/of-another-engine.stats"
+    with line.io.new_output(where).create() as out:
+        out.write(b"PFA1")
+    written = {"statistics_path": where, "file_size_in_bytes": 4, "file_footer_size_in_bytes": 0, "blob_metadata": []}
+    with line.update_statistics() as update:
+        update.set_statistics(StatisticsFile(snapshot_id=line.metadata.current_snapshot_id, **written))
+
+    upkeep(lab.stored(), now=datetime(2100, 1, 1, tzinfo=UTC))
+
+    assert line.io.new_input(where).exists()
