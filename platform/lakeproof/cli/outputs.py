@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lakeproof.cli.options import console, grid, print_json
+from lakeproof.cli.options import console, grid, print_json, which
 from lakeproof.lake.held import held_days
 from lakeproof.outputs.compared import Compared, compared, sides
 from lakeproof.outputs.discarding import expires
 from lakeproof.outputs.listing import lines_in
 from lakeproof.outputs.naming import existing
-from lakeproof.window import days_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,6 +75,5 @@ def _record(lake: Lake, line: Line) -> dict[str, Any]:
 
 def _row(told: dict[str, Any]) -> list[Any]:
     counts = [len(told[name]) or "" for name in ("held", "as_main", "main_moved", "compared")]
-    which = days_text([day for day in told["days"] if day is not None]) or "all of it"
-    goes = f"{told['expires']:%Y-%m-%d}"
-    return [told["output"], told["table"], len(told["days"]), *counts, f"{told['rows']:,}", told["in"], goes, which]
+    days, rows, goes = told["days"], f"{told['rows']:,}", f"{told['expires']:%Y-%m-%d}"
+    return [told["output"], told["table"], len(days), *counts, rows, told["in"], goes, which(days)]
