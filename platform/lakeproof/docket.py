@@ -21,7 +21,6 @@ from lakeproof.window import ONE_DAY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import date
 
     from pyiceberg.manifest import DataFile
     from pyiceberg.table import Table as IcebergTable
@@ -60,7 +59,7 @@ class Docket:
             contract: Its contract.
             days: The days that will be audited; `(None,)` for an unpartitioned table.
         """
-        listed = daily(days) or []
+        listed = [day for day in days if day is not None]
         referred = {
             audit.name: opened
             for audit in contract.audits
@@ -123,8 +122,3 @@ def _in_process(table: Table, staged: Staged, docket: Docket) -> DuckCounter:
         return files_relation(connection, staged.columns, staged.paths(*days), docket.table.io)
 
     return DuckCounter(table, connection, rows_of, broken)
-
-
-def daily(days: Sequence[Day]) -> list[date] | None:
-    """Return the days of a daily table; None for an unpartitioned one."""
-    return [day for day in days if day is not None] or None

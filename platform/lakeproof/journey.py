@@ -131,7 +131,7 @@ def _whole(
     }
     blocked = {day: results for day, results in cleared.results.items() if day not in done}
     if absent := [*readiness.refused, *readiness.gaps, *blocked]:
-        live = View.open(lake, table, [day for day in absent if day is not None] if table.partition else None).days
+        live = View.open(lake, table, absent).days
         for day, lacks in readiness.refused.items():
             reason, steps = "; ".join(lack.reason for lack in lacks), tuple(lack.step for lack in lacks)
             done[day] = DayOutcome(day, "not-ready", reason, readers_see(live.get(day)), steps=steps)

@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from lakeproof.docket import daily
 from lakeproof.engine.cast import fit
 from lakeproof.engine.duck import connect
 from lakeproof.engine.sort import in_order
@@ -136,8 +135,8 @@ def _named(where: str) -> Iterator[None]:
 
 def calls(work: Work) -> Iterator[tuple[Window | None, list[Day]]]:
     """Yield each call of the maker: one a stretch of days, or one a day."""
-    days = daily(work.days)
-    if days is None:
+    days = [day for day in work.days if day is not None]
+    if None in work.days:
         yield None, [None]
     elif work.sequential or work.maker.one_day_at_a_time:
         for day in days:

@@ -72,6 +72,6 @@ def _differs(found: tuple[IcebergTable, Mapping[Day, str]] | None, day: Day, ent
         return False
     content = recorded_content(found[0], run, day)
     if content is None or content.key != entry["key"]:
-        view = View.of(found[0], None if day is None else [day])
+        view = View.of(found[0], [day])
         content = content_of(view, view.days[day], columns_digested(found[0], entry["key"]))
     return content.digest != str(entry["digest"])

@@ -193,7 +193,7 @@ def columns_digested(table: IcebergTable, key: str) -> dict[int, Column] | None:
 
 def read_table(lake: Lake, table: Table, days: Sequence[Day] | None = None) -> FileRows:
     """Return published rows of a table: all, or those of some days."""
-    view = View.open(lake, table, None if days is None or None in days else [d for d in days if d is not None])
+    view = View.open(lake, table, days)
     return rows_in(view, table, [path for live in view.days.values() for path in live.paths])
 
 

@@ -46,7 +46,7 @@ def without_unchanged(
     published = [day for day, files in base.items() if files]
     if not published:
         return iter(rows), {}
-    view = View.of(table, None if contract.partition is None else [day for day in published if day is not None])
+    view = View.of(table, published)
     standing = {day: live for day, live in view.days.items() if frozenset(live.locations) == base.get(day)}
     connection = connect(BOUNDED)
     made = connection.from_arrow(pa.Table.from_batches(rows, arrow_schema(contract.columns)))

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from lakeproof.docket import Docket, audit, daily
+from lakeproof.docket import Docket, audit
 from lakeproof.engine.function import FunctionMaker
 from lakeproof.errors import LakeError
 from lakeproof.lake.beside import publish_beside
@@ -97,13 +97,13 @@ def write_audit_publish(lake: Lake, work: Work) -> Outcome:
                 done = _publish(table, work, staged.only(passed), verdicts, pointer)
             done = replace(done, moved=done.moved | lost)
             table = table.refresh()
-            live = View.of(table, daily(work.days)).days
+            live = View.of(table, work.days).days
             keep = {file for day in live.values() for file in day.locations}
             needed = {*done.published, *held.days}
             discard(table, staged.only([day for day in work.days if day not in needed]), keep)
             finish_held(table, held, done.unchanged)
             if isinstance(table, OutputTable):
-                live = View.of(table.main, daily(work.days)).days
+                live = View.of(table.main, work.days).days
     merged = work.merge.merged if work.merge else None
     days = tuple(
         replace(

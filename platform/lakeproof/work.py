@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from lakeproof.docket import daily
 from lakeproof.lake.beside import Beside
 from lakeproof.lake.live import View
 from lakeproof.lake.output import MAIN
+from lakeproof.lake.publish import paths_of
 from lakeproof.merge import Merge
 from lakeproof.reading import TableReader
 from lakeproof.window import ONE_DAY
@@ -85,12 +85,10 @@ def base_of(lake: Lake, table: Table, days: Sequence[Day], *, chained: bool = Fa
         days: The days of the run.
         chained: Whether each day builds on the one before, so that the day before the first counts too.
     """
-    listed = daily(days)
-    if listed and chained and table.has_day(listed[0] - ONE_DAY):
-        listed = [listed[0] - ONE_DAY, *listed]
+    before = days[0] - ONE_DAY if chained and days[0] is not None else None
+    listed = days if before is None or not table.has_day(before) else (before, *days)
     live = View.open(lake, table, listed).days
-    keys: list[Day] = [*listed] if listed else [None]
-    return {day: frozenset(live[day].locations) if day in live else frozenset() for day in keys}
+    return {day: paths_of(live, day) for day in listed}
 
 
 def beside_of(lake: Lake, table: Table, days: Sequence[Day], as_table: str | None = None) -> Beside:
@@ -103,4 +101,4 @@ def beside_of(lake: Lake, table: Table, days: Sequence[Day], as_table: str | Non
         as_table: A name for the output's line, as a table of its own.
     """
     stored = lake.on(MAIN).find(table.name)
-    return Beside({} if stored is None else View.of(stored, daily(days)).days, as_table)
+    return Beside({} if stored is None else View.of(stored, days).days, as_table)

@@ -32,7 +32,6 @@ class Setting:
         milestones: How many days are published when the latency is taken.
         latencies: How many publishes a latency is the median of.
         upkeep_every: Publishes from one upkeep to the next, over which its cost is spread.
-        stock_seconds: How long stock PyIceberg may take to get as far as it gets.
         peer_seconds: How long a peer may take for the year, a day at a time; twenty times what we take.
         start_seconds: Time for every writer to load what it needs, before all begin at one moment.
         sensed_tables: Tables that a sensor looks at.
@@ -57,7 +56,6 @@ class Setting:
     milestones: tuple[int, ...] = (10, 365, 3_650, 7_300)
     latencies: int = 50
     upkeep_every: int = 50
-    stock_seconds: float = 60
     peer_seconds: float = 120
     start_seconds: float = 6
     sensed_tables: int = 200
@@ -85,7 +83,6 @@ class Setting:
             milestones=(3, 6),
             latencies=2,
             upkeep_every=2,
-            stock_seconds=0.2,
             start_seconds=0,
             sensed_tables=2,
             aged_tables=1,

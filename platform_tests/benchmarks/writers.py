@@ -55,8 +55,8 @@ class Race:
 
     @property
     def rate(self) -> float:
-        """Days a second."""
-        return self.published / self.seconds
+        """Days a second, of those that a reader finds."""
+        return min(self.published, self.found) / self.seconds
 
     def __str__(self) -> str:
         """Return what was lost, in a few words."""

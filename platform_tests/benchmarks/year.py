@@ -71,7 +71,7 @@ class Year:
                     f"{self.what}, all in one: best peer, its checks judge the year as one ({best}) / {told}",
                     took[best],
                     took[name],
-                    note=others if name == "ours" else "from the feed, at 50 requests a second, 23 audits",
+                    note=others if name == "ours" else "from the feed, at 50 requests a second, 20 audits",
                 )
         else:
             met = False if self.setting.peers else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +12,13 @@ import pytest
 from lakeproof import Column, Lakehouse, Table, Window, audit
 from lakeproof.docket import Docket
 from lakeproof.docket import audit as judge_stage
+from lakeproof.engine.duck import connect
 from lakeproof.engine.function import FunctionMaker, function_maker
 from lakeproof.lake.evidence import PATH_KEY, SHA256_KEY
 from lakeproof.lake.live import LiveDay, View
 from lakeproof.lake.publish import Published, publish
 from lakeproof.making import stage
-from lakeproof.reading import TableReader, content_of
+from lakeproof.reading import TableReader, content_of, read_table
 from lakeproof.wap import new_run_id, write_audit_publish
 from lakeproof.work import Work, base_of
 
@@ -155,6 +156,11 @@ class Lab:
         """Return the published days."""
         return View.of(self.stored(name)).days
 
+    def shown(self, table: Table) -> list[int]:
+        """Return the values that the lake shows of a table, as its output has it, day by day."""
+        rows = read_table(self.lakehouse.lake, table).relation(connect())
+        return [value for _, value in sorted(rows.project("reading_date, value").fetchall())]
+
     def values(self, day: int | None = None, name: str = "lab.readings") -> list[int]:
         """Return the values that a reader with stock PyIceberg sees, in order."""
         found = pl.DataFrame(self.stored(name).scan().to_arrow())
@@ -167,3 +173,9 @@ class Lab:
 def lab(lakehouse: Lakehouse) -> Lab:
     """Return the lab, with an empty lake."""
     return Lab(lakehouse)
+
+
+@pytest.fixture
+def beside(lab: Lab) -> Lab:
+    """Return the lab with the same lake, as the output fix-units has it."""
+    return replace(lab, lakehouse=Lakehouse(home=lab.lakehouse.home, output="fix-units"))

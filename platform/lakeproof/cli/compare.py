@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lakeproof.cli.lake import open_lake
-from lakeproof.cli.options import as_json, asked_days, console, grid, print_json, workspace
+from lakeproof.cli.options import as_json, asked_days, console, grid, print_json, workspace, writing
 from lakeproof.errors import UsageError
 from lakeproof.lake.output import MAIN
 from lakeproof.outputs import text
@@ -75,7 +75,8 @@ def compare(old: str, new: str | None, *, workspace: str, **options: object) -> 
             return 0
         found = compare_sides(old.partition("#")[0] if new is None else f"{old} and {new}", *sides, given.how)
     if given.html:
-        Path(given.html).write_text(page(found), encoding="utf-8")
+        with writing(given.html, "--html"):
+            Path(given.html).write_text(page(found), encoding="utf-8")
     if given.json:
         print_json(found.record())
     elif given.markdown:
@@ -124,12 +125,16 @@ def _text(value: object) -> str | None:
 
 def _sides(lake: Lake, old: str, new: str | None, given: _Given) -> tuple[Opened, Opened]:
     """Open any two sides as they are named."""
-    base = lake.on(MAIN) if given.base == MAIN else existing(lake, given.base)
-    to = base if given.output is None else existing(lake, given.output) if given.output != MAIN else lake.on(MAIN)
-    names = (given.base, given.output) if new is None and given.output is not None else (None, None)
-    right = old.partition("#")[0] if new is None else new
-    sides = (open_side(base, old, names[0]), open_side(to, right, names[1]))
-    return (sides[0].only(*given.span), sides[1].only(*given.span)) if given.span else sides
+    base = _on(lake, given.base)
+    to = base if given.output is None else _on(lake, given.output)
+    named = new is None and given.output is not None
+    left = open_side(base, old, given.base if named else None)
+    right = open_side(to, old.partition("#")[0] if new is None else new, given.output if named else None)
+    return (left.only(*given.span), right.only(*given.span)) if given.span else (left, right)
+
+
+def _on(lake: Lake, output: str) -> Lake:
+    return lake.on(MAIN) if output == MAIN else existing(lake, output)
 
 
 def _print(found: Comparison, given: _Given) -> None:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from lakeproof.cli.options import grid
+from lakeproof.cli.options import grid, which
 from lakeproof.restate import Affected, affected, downstream, outdated, seconds_a_day
-from lakeproof.window import days_text, runs_of_days
+from lakeproof.window import runs_of_days
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -114,11 +114,6 @@ class Restatement:
             about = f"{seconds / 60:.0f} min" if seconds >= MINUTES_FROM else f"{seconds:.1f} s"
         because = ", ".join(step.because) or "itself"
         return [step.name, len(step.days), _runs(step.days), about, because, which(step.days)]
-
-
-def which(days: Collection[Day]) -> str:
-    """Return days as a person writes them; an unpartitioned table is all of it."""
-    return days_text([day for day in days if day is not None]) or "all of it"
 
 
 def _changed(outcomes: Sequence[Outcome]) -> set[Day]:

@@ -39,9 +39,6 @@ if TYPE_CHECKING:
 INTERRUPT = "DagsterExecutionInterruptedError"
 """What Dagster makes of Ctrl-C while a step runs."""
 
-JOB = "__ASSET_JOB"
-"""Dagster's name for the job that holds every asset of a location."""
-
 
 class RunError(LakeproofError):
     """A run ended without saying what became of its days."""
@@ -122,32 +119,23 @@ def execute(
         LakeproofError: The run refused as a whole.
     """
     if isinstance(how, Beside):
-        return _execute_beside(instance, location, made, days, listener, how)
-    job = location.definitions.resolve_implicit_global_asset_job_def()
-    days_tags = partition_tags(days[0], days[-1]) if days else {}
-    with _attributed(instance, location, JOB):
-        return _outcome(
-            made,
-            listener,
-            lambda: job.execute_in_process(
-                instance=instance,
-                run_id=make_new_run_id(),
-                asset_selection=[made.asset.key],
-                tags=days_tags | _tags(how),
-                raise_on_error=False,
-            ),
-        )
+        job, options = _beside(location, made, days, how)
+    else:
+        job = location.definitions.resolve_implicit_global_asset_job_def()
+        days_tags = partition_tags(days[0], days[-1]) if days else {}
+        options = {"asset_selection": [made.asset.key], "tags": days_tags | _tags(how)}
+
+    def run() -> dg.ExecuteInProcessResult:
+        return job.execute_in_process(instance=instance, run_id=make_new_run_id(), raise_on_error=False, **options)
+
+    with _attributed(instance, location, job.name):
+        return _outcome(made, listener, run)
 
 
-def _execute_beside(
-    instance: dg.DagsterInstance,
-    location: Location,
-    made: TableAsset,
-    days: Sequence[date],
-    listener: Callable[[object], None],
-    beside: Beside,
-) -> Outcome:
-    """Run one table to an output, by the job that the UI has for it."""
+def _beside(
+    location: Location, made: TableAsset, days: Sequence[date], beside: Beside
+) -> tuple[dg.JobDefinition, dict[str, Any]]:
+    """Return the job that the UI has for runs to an output, and what to run it with for one table."""
     defs = dg.Definitions.merge(
         dg.Definitions(resources=location.definitions.resources, executor=dg.in_process_executor),
         output_jobs([made.asset]),
@@ -157,19 +145,8 @@ def _execute_beside(
         config |= {"from": str(days[0]), "to": str(days[-1])}
     if beside.as_table:
         config["as_table"] = beside.as_table
-    job = defs.resolve_job_def(OUTPUT_JOB)
-    with _attributed(instance, location, OUTPUT_JOB):
-        return _outcome(
-            made,
-            listener,
-            lambda: job.execute_in_process(
-                instance=instance,
-                run_id=make_new_run_id(),
-                run_config={"ops": {OP: {"config": config}}},
-                tags=_tags(beside.ignore_readiness),
-                raise_on_error=False,
-            ),
-        )
+    options = {"run_config": {"ops": {OP: {"config": config}}}, "tags": _tags(beside.ignore_readiness)}
+    return defs.resolve_job_def(OUTPUT_JOB), options
 
 
 def _tags(ignore_readiness: str | None) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,11 +12,13 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from lakeproof.errors import UsageError
-from lakeproof.window import Window, as_day
+from lakeproof.window import Window, as_day, days_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import date
+
+    from lakeproof.lake.days import Day
 
 NO_TERMINAL_WIDTH = 160
 
@@ -55,6 +58,29 @@ def grid(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], righ
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
     return table
+
+
+@contextmanager
+def writing(file: str, option: str) -> Iterator[None]:
+    """Tell a file that cannot be written as one clear refusal.
+
+    Args:
+        file: The file.
+        option: The option that named it.
+
+    Raises:
+        UsageError: It cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        msg = f"{file} cannot be written: {error.strerror}."
+        raise UsageError(msg, next_step=f"name another file, or leave {option} out") from None
+
+
+def which(days: Iterable[Day]) -> str:
+    """Return days as a person writes them; an unpartitioned table is all of it."""
+    return days_text([day for day in days if day is not None]) or "all of it"
 
 
 def asked_days(day: str | None, first: str | None, last: str | None) -> Window | None:

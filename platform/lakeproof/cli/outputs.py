@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lakeproof.cli.options import console, grid, print_json
+from lakeproof.cli.options import console, grid, print_json, which
 from lakeproof.lake.held import held_days
-from lakeproof.lake.live import View
-from lakeproof.outputs.compared import compared, sides
+from lakeproof.outputs.compared import Compared, compared, sides
 from lakeproof.outputs.discarding import expires
 from lakeproof.outputs.listing import lines_in
 from lakeproof.outputs.naming import existing
-from lakeproof.window import days_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,19 +54,19 @@ def show_outputs(lake: Lake, output: str | None, tables: Sequence[str], *, as_js
 def _record(lake: Lake, line: Line) -> dict[str, Any]:
     table = line.table
     own = sorted(table.owned, key=str)
-    listed = None if None in own else [day for day in own if day is not None]
-    live = View.of(table, listed).days if own else {}
-    now, seen = sides(table), compared(table)
+    both, seen = sides(table), compared(table)
+    now = {day: Compared.now(*of_day) for day, of_day in both.items()}
+    live = {day: new for day, (_, new) in both.items() if new is not None}
     changed = [day for day in own if now[day].old != now[day].new]
     return {
         "output": table.output,
         "table": line.name,
         "days": own,
-        "held": sorted(held_days(table, View.of(table).days), key=str),
+        "held": sorted(held_days(table, live), key=str),
         "as_main": [day for day in own if day not in changed],
         "main_moved": [day for day in changed if table.owned[day].base != now[day].old],
         "compared": [day for day in changed if seen.get(day) == now[day]],
-        "rows": sum(live[day].rows for day in own),
+        "rows": sum(of_day.rows for of_day in live.values()),
         "in": f"branch {table.branch}" if table.is_branch else f"table {table.line_name}",
         "used": line.used,
         "expires": expires(lake, line.used),
@@ -77,6 +75,5 @@ def _record(lake: Lake, line: Line) -> dict[str, Any]:
 
 def _row(told: dict[str, Any]) -> list[Any]:
     counts = [len(told[name]) or "" for name in ("held", "as_main", "main_moved", "compared")]
-    which = days_text([day for day in told["days"] if day is not None]) or "all of it"
-    goes = f"{told['expires']:%Y-%m-%d}"
-    return [told["output"], told["table"], len(told["days"]), *counts, f"{told['rows']:,}", told["in"], goes, which]
+    days, rows, goes = told["days"], f"{told['rows']:,}", f"{told['expires']:%Y-%m-%d}"
+    return [told["output"], told["table"], len(days), *counts, rows, told["in"], goes, which(days)]

@@ -10,7 +10,7 @@ import click
 from lakeproof.cli.execute import dagster_instance
 from lakeproof.cli.incidents import as_record, known_tables
 from lakeproof.cli.lake import open_workspace
-from lakeproof.cli.options import as_json, print_json, workspace
+from lakeproof.cli.options import as_json, print_json, workspace, writing
 from lakeproof.errors import UsageError, did_you_mean
 from lakeproof.stewardship.postmortem import postmortem as written
 from lakeproof.stewardship.reporting import background_of, incidents_of
@@ -48,9 +48,5 @@ def postmortem(incident: str, *, output: str | None, workspace: str, as_json: bo
 
 def _write(output: str, page: str) -> None:
     """Write the page to a new file: what somebody filled in is not written over."""
-    try:
-        with Path(output).open("x", encoding="utf-8") as file:
-            file.write(page)
-    except OSError as error:
-        msg = f"{output} cannot be written: {error.strerror}."
-        raise UsageError(msg, next_step="name another file, or leave --output out") from None
+    with writing(output, "--output"), Path(output).open("x", encoding="utf-8") as file:
+        file.write(page)

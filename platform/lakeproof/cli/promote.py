@@ -9,7 +9,7 @@ import click
 
 from lakeproof.cli.execute import dagster_instance
 from lakeproof.cli.locations import find_tables, load_locations
-from lakeproof.cli.options import as_json, asked_days, console, grid, print_json, workspace
+from lakeproof.cli.options import as_json, asked_days, console, grid, print_json, which, workspace
 from lakeproof.errors import LakeproofError, UsageError
 from lakeproof.lake.live import View
 from lakeproof.lake.output import MAIN
@@ -17,7 +17,6 @@ from lakeproof.outputs.naming import checked_name
 from lakeproof.outputs.plan import plan
 from lakeproof.outputs.promoting import begin, go_on, promotions, undo
 from lakeproof.repair import record_days
-from lakeproof.window import days_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -95,20 +94,18 @@ class _Run:
             self._show(planned)
             self._ask(f"Promote output {self._output} to main?")
             promotion = begin(self._lake, planned)
-        moved: dict[str, frozenset[Day]] = {}
+        landed: dict[str, Mapping[Day, Compared]] = {}
+        moved = None
         for table, gone in go_on(self._lake, promotion, contracts):
             if gone:
-                moved[table.name] = gone
-                self._say(f"{table.name}: {_text(gone)} moved meanwhile; nothing of this table was promoted.")
+                moved = table.name
+                self._say(f"{moved}: {which(gone)} moved meanwhile; nothing of this table was promoted.")
             else:
-                self._say(f"{table.name}: {_text(promotion.tables[table.name])} promoted.")
-        landed = {name: days for name, days in promotion.tables.items() if name not in moved}
-        if moved:
-            names_done = list(promotion.tables)[: list(promotion.tables).index(next(iter(moved)))]
-            landed = {name: promotion.tables[name] for name in names_done}
+                landed[table.name] = promotion.tables[table.name]
+                self._say(f"{table.name}: {which(landed[table.name])} promoted.")
         self._record(promotion, landed, "promoted")
         if moved:
-            self._say("Next: compare again and promote the rest, or take back what was:")
+            self._say(f"Next: compare {moved} again and promote the rest, or take back what was:")
             self._say(f"  lakeproof promote {self._output} --undo")
             return self._done("moved", landed, MOVED)
         self._say(f"Readers see them now. To take it back: lakeproof promote {self._output} --undo")
@@ -125,11 +122,11 @@ class _Run:
         back: dict[str, Mapping[Day, Compared]] = {}
         for name, gone in undo(self._lake, promotion):
             if gone:
-                self._say(f"{name}: {_text(gone)} was published again since; it stays, and so does all upstream of it.")
+                self._say(f"{name}: {which(gone)} was published again since; it stays, and so does all upstream of it.")
                 self._record(promotion, back, "restored")
                 return self._done("moved", back, MOVED)
             back[name] = promotion.tables[name]
-            self._say(f"{name}: {_text(back[name])} is as it was before.")
+            self._say(f"{name}: {which(back[name])} is as it was before.")
         self._record(promotion, back, "restored")
         return self._done("restored", back, 0)
 
@@ -152,7 +149,7 @@ class _Run:
                     f"{old:,}",
                     f"{new:,}",
                     f"{sum(day.day in table.compared for day in changed)} of {len(changed)}",
-                    _text([day.day for day in changed]),
+                    which([day.day for day in changed]),
                 ]
             )
         columns = ["table", "days", "new", "as they are", "rows now", "rows then", "compared", "which"]
@@ -170,7 +167,7 @@ class _Run:
                 reasons.setdefault(day.refused, []).append(day)
             for reason, days in list(reasons.items())[:SHOWN_REASONS]:
                 name = table.contract.name
-                self._say(f"{name} {_text([day.day for day in days])}: {reason}", err=True)
+                self._say(f"{name} {which([day.day for day in days])}: {reason}", err=True)
                 self._say(f"  Next: {_remedy(name, self._output, days)}", err=True)
         self._say("Nothing was promoted. Readers see what they saw before.", err=True)
         refused = {table.contract.name: table.refused for table in planned.tables if table.refused}
@@ -199,7 +196,7 @@ class _Run:
                 view = View.open(self._lake, self._made[name].table)
                 record_days(instance, self._made[name], view, list(days), cause, "lakeproof_promotion")
                 if gone := [day for day in days if day not in view.days]:
-                    self._say(f"{name}: {_text(gone)} is no longer published; Dagster cannot forget that it was.")
+                    self._say(f"{name}: {which(gone)} is no longer published; Dagster cannot forget that it was.")
 
     def _say(self, text: str, *, err: bool = False) -> None:
         if err or not self._as_json:
@@ -213,12 +210,7 @@ class _Run:
 
     @staticmethod
     def _days_text(tables: Mapping[str, Collection[Day]]) -> str:
-        return "; ".join(f"{name} {_text(days)}" for name, days in tables.items())
-
-
-def _text(days: Collection[Day]) -> str:
-    """Return days as a person writes them."""
-    return days_text(sorted(day for day in days if day is not None)) or "all of it"
+        return "; ".join(f"{name} {which(days)}" for name, days in tables.items())
 
 
 def _remedy(name: str, output: str, days: Sequence[DayPlan]) -> str:

@@ -57,7 +57,7 @@ def rejected_rows(lake: Lake, contract: Table, day: date | None) -> tuple[str, d
             if found.limit(1).fetchall():
                 return "held", found
     elif contract.on_reject == "split":
-        split = View.open(lake, table_of_rejects(contract), None if day is None else [day])
+        split = View.open(lake, table_of_rejects(contract), [day])
         if split.table is not None and day in split.days:
             relation = files_relation(connect(), columns_of(split.table), split.days[day].paths, split.table.io)
             return f"in {contract.name}__rejected", relation.order(REJECTED_BY)

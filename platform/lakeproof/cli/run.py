@@ -14,10 +14,10 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from lakeproof.cli.downstream import Restatement, which
+from lakeproof.cli.downstream import Restatement
 from lakeproof.cli.execute import Beside, dagster_instance, execute
 from lakeproof.cli.locations import find_tables, load_locations
-from lakeproof.cli.options import as_json, asked_days, console, grid, print_json, workspace
+from lakeproof.cli.options import as_json, asked_days, console, grid, print_json, which, workspace
 from lakeproof.errors import LakeproofError, UsageError
 from lakeproof.lake.faults import READERS
 from lakeproof.outputs.naming import admitted

@@ -21,7 +21,7 @@ from lakeproof.errors import LakeError, UsageError
 from lakeproof.lake.attempts import committed
 from lakeproof.lake.evidence import SHA256_KEY
 from lakeproof.lake.faults import lake_faults
-from lakeproof.lake.live import View, files_at, live_days
+from lakeproof.lake.live import files_at, live_days
 from lakeproof.lake.output import (
     FORKED_KEY,
     LEDGER_KEY,
@@ -33,7 +33,7 @@ from lakeproof.lake.output import (
     OwnedDay,
     ledger_location,
 )
-from lakeproof.lake.publish import Published, demand_verdicts, landed, paths_of
+from lakeproof.lake.publish import Published, demand_verdicts, landed, paths_of, sort_out
 from lakeproof.lake.replace import MemoizedTransaction, ReplaceDays
 from lakeproof.lake.schema import columns_by_id, evolve
 from lakeproof.lake.stage import digest_of, verify_files
@@ -118,46 +118,21 @@ def publish_beside(
         if began is not None and (at.ledger is None or at.ledger.began != began):
             msg = f"{name}: output {at.output} was discarded while this run wrote to it; nothing was published."
             raise LakeError(msg, readers="see what they saw before", next_step="run the same days again")
-        done, rest, same = _sort_out(at, staged, verdicts, base, content_of, chained=chained)
-        if not rest.days and not same:
+        # What `main` publishes meanwhile is no conflict: the output's day takes nothing from it until it is promoted.
+        own = {day: paths for day, paths in base.items() if day in at.owned or day not in staged.files}
+        done, rest, expected = sort_out(at, staged, verdicts, own, content_of, chained=chained)
+        if not (done.published or done.unchanged):
             return done
-        at = _with_line(at, staged, beside.as_table)
-        live = View.of(at, [day for day in staged.days if day is not None] or None).days
-        contents = {day: verdicts[day].content for day in (*rest.days, *same)}
+        if _made_line(at, staged, beside.as_table):
+            return attempt(number)  # on the line that is there now
+        contents = {day: verdicts[day].content for day in done.published | done.unchanged}
         ledger = _ledger(at, staged.run, evidence[SHA256_KEY], contents, beside)
-        files = _to_add(at, rest, same, live)
+        files = _to_add(at, rest, {day: expected[day] for day in done.unchanged})
         if not files and at.ledger is not None and ledger.days == at.ledger.days:
             return done
         return replace(done, snapshot=_commit(at, rest, files, ledger, {**evidence, OUTPUT_KEY: at.output}, number))
 
     return committed(f"publishing {name} to output {table.output}", attempt)
-
-
-def _sort_out(
-    at: OutputTable,
-    staged: Staged,
-    verdicts: Mapping[Day, Verdict],
-    base: Mapping[Day, frozenset[str]],
-    content_of: Callable[[LiveDay], Content],
-    *,
-    chained: bool,
-) -> tuple[Published, Staged, list[Day]]:
-    """Return what becomes of each day, those to publish, and those that the output shows with this content already."""
-    live = View.of(at, None if None in base else [day for day in base if day is not None]).days
-    same = {day for day in staged.days if day in live and content_of(live[day]) == verdicts[day].content}
-    # What `main` publishes meanwhile is no conflict: the output's day takes nothing from it until it is promoted.
-    moved = {
-        day
-        for day, paths in base.items()
-        if day not in same and (day in at.owned or day not in staged.files) and paths_of(live, day) != paths
-    }
-    if chained and moved:
-        first = min(str(day) for day in moved)
-        moved |= {day for day in staged.days if str(day) >= first and day not in same}
-    moved &= set(staged.days)
-    rest = staged.only(staged.files.keys() - same - moved)
-    done = Published(frozenset(rest.days), frozenset(same), frozenset(moved))
-    return done, rest, [day for day in staged.days if day in same]
 
 
 def _ledger(at: OutputTable, run: str, evidence: str, contents: Mapping[Day, Content], beside: Beside) -> OutputLedger:
@@ -173,14 +148,17 @@ def _ledger(at: OutputTable, run: str, evidence: str, contents: Mapping[Day, Con
     return OutputLedger(began, run, dict(sorted(owned.items(), key=lambda item: str(item[0]))))
 
 
-def _to_add(
-    at: OutputTable, rest: Staged, same: Collection[Day], live: Mapping[Day, LiveDay]
-) -> dict[Day, list[DataFile]]:
-    """Return the files that the line is to have for each day that it does not have them for."""
+def _to_add(at: OutputTable, rest: Staged, same: Mapping[Day, frozenset[str]]) -> dict[Day, list[DataFile]]:
+    """Return the files that the line is to have for each day that it does not have them for.
+
+    Args:
+        at: The table as the output has it.
+        rest: The days with files of their own.
+        same: The files that the output shows already, of its own or of `main`, for each day that is to keep them.
+    """
     files = {day: [file.data_file for file in of_day] for day, of_day in rest.files.items()}
-    head = at.head or at.main.current_snapshot()
-    on_line = live_days(files_at(at.main.io, head, same))
-    standing = [day for day in same if paths_of(on_line, day) != paths_of(live, day)]
+    on_line = live_days(files_at(at.main.io, at.current_snapshot(), same))
+    standing = [day for day, paths in same.items() if paths_of(on_line, day) != paths]
     found: dict[Day, list[DataFile]] = defaultdict(list)
     if standing:
         for day, file in files_at(at.main.io, at.main.current_snapshot(), standing):
@@ -218,7 +196,7 @@ def _commit(
 def _start_branch(transaction: MemoizedTransaction, at: OutputTable) -> None:
     """Add to a transaction that the output's branch begins at the head of `main`."""
     head = at.main.current_snapshot()
-    assert head is not None  # noqa: S101 - `_with_line` has seen to it
+    assert head is not None  # noqa: S101 - `_made_line` has seen to it
     branch = SetSnapshotRefUpdate.model_validate(
         {"ref-name": at.output, "type": SnapshotRefType.BRANCH, "snapshot-id": head.snapshot_id}
     )
@@ -226,22 +204,27 @@ def _start_branch(transaction: MemoizedTransaction, at: OutputTable) -> None:
     transaction._stage((branch,), (new,))  # noqa: SLF001 - PyIceberg makes branches in commits of their own only
 
 
-def _with_line(at: OutputTable, staged: Staged, as_table: str | None) -> OutputTable:
-    """Return the table with what a commit to its line needs there: a head to fork, and a table where columns differ."""
+def _made_line(at: OutputTable, staged: Staged, as_table: str | None) -> bool:
+    """Make what a commit to the line needs there: a head to fork, then a table where columns differ.
+
+    Returns:
+        Whether something had to be made, so that the table is to be looked at anew.
+    """
     if at.main.current_snapshot() is None:
         _commit_nothing(at.main)
-        at = at.refresh()
+        return True
     if not at.is_branch:
         if as_table is not None and as_table != at.line_name:
             msg = f"{'.'.join(at.name())}: output {at.output} is in the table {at.line_name} already."
             raise UsageError(msg, next_step=f"leave --as-table out, or lakeproof discard {at.output} first")
-        return at
+        return False
     metadata = at.main.metadata
     sorts = {file.data_file.sort_order_id for files in staged.files.values() for file in files}
     fits = columns_by_id(metadata.schema()) == staged.columns and sorts <= {None, metadata.default_sort_order_id}
     if fits and as_table is None:
-        return at
-    return _fork(at, as_table or f"{'.'.join(at.name())}__{at.output.replace('-', '_')}")
+        return False
+    _fork(at, as_table or f"{'.'.join(at.name())}__{at.output.replace('-', '_')}")
+    return True
 
 
 def _commit_nothing(main: IcebergTable) -> None:
@@ -251,11 +234,11 @@ def _commit_nothing(main: IcebergTable) -> None:
     transaction.commit_transaction()
 
 
-def _fork(at: OutputTable, name: str) -> OutputTable:
+def _fork(at: OutputTable, name: str) -> None:
     """Register the line as a table of its own, with the days that the line or `main` has, and say so in the table."""
     catalog, main = at.main.catalog, at.main
     head = at.head or main.current_snapshot()
-    assert head is not None  # noqa: S101 - `_with_line` has seen to it
+    assert head is not None  # noqa: S101 - `_made_line` has seen to it
     taken = _table_if_there(catalog, name)
     if taken is not None and taken.properties.get(OUTPUT_KEY) != at.output:
         msg = f"There is a table {name} already, and it is not output {at.output}'s."
@@ -283,11 +266,11 @@ def _fork(at: OutputTable, name: str) -> OutputTable:
             try:
                 _demand_registered(catalog.register_table(name, location), head.snapshot_id)
             except TableAlreadyExistsError:
-                return _fork(at, name)
+                _fork(at, name)
+                return
     transaction = MemoizedTransaction(main)
     transaction.set_properties({TABLE_KEY + at.output: name})
     transaction.commit_transaction()
-    return at.refresh()
 
 
 def _demand_registered(line: IcebergTable, head: int) -> None:

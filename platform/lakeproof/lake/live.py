@@ -19,7 +19,6 @@ from lakeproof.lake.replace import day_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
-    from datetime import date
 
     from pyiceberg.io import FileIO
     from pyiceberg.manifest import DataFile
@@ -82,7 +81,7 @@ class View:
     days: dict[Day, LiveDay] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, lake: Lake, contract: Table, days: Collection[date] | None = None) -> View:
+    def open(cls, lake: Lake, contract: Table, days: Collection[Day] | None = None) -> View:
         """Read which days are published.
 
         Args:
@@ -94,7 +93,7 @@ class View:
         return cls(None, None) if table is None else cls.of(table, days)
 
     @classmethod
-    def of(cls, table: IcebergTable, days: Collection[date] | None = None) -> View:
+    def of(cls, table: IcebergTable, days: Collection[Day] | None = None) -> View:
         """Read which days of a loaded table are published."""
         head = table.current_snapshot()
         if head is None:

@@ -19,7 +19,7 @@ from lakeproof.lake.catalog import columns_of
 from lakeproof.lake.evidence import day_evidence, evidence_of
 from lakeproof.lake.files import RUN, run_began
 from lakeproof.lake.live import View, data_files, files_at
-from lakeproof.lake.publish import Published, demand_verdicts, paths_of, replacement, sort_out
+from lakeproof.lake.publish import Published, demand_verdicts, landed, paths_of, replacement, sort_out
 from lakeproof.lake.replace import MemoizedTransaction, ReplaceDays
 from lakeproof.lake.stage import Staged, StagedFile
 from lakeproof.lake.turn import turn
@@ -150,11 +150,11 @@ def restore_days(
     def attempt(_: int) -> frozenset[Day]:
         at = main.catalog.load_table(main.name())
         if (before := tag_of(at, promotion)) is None:
-            if landed_undo(at, evidence):
+            if landed(at, evidence) is not None:
                 return frozenset()
             msg = f"{'.'.join(main.name())}: what promotion {promotion} replaced is no longer kept."
             raise LakeError(msg, readers="see what was promoted", next_step="run the days again")
-        live = View.of(at, None if None in days else [day for day in days if day is not None]).days
+        live = View.of(at, days).days
         if moved := frozenset(day for day, files in days.items() if paths_of(live, day) != files):
             return moved
         files: dict[Day, list[DataFile]] = {day: [] for day in days}
@@ -176,12 +176,6 @@ def tag_of(main: IcebergTable, promotion: str) -> int | None:
     """Return the snapshot before a promotion; None when it did not land in the table, or was taken back."""
     ref = main.metadata.refs.get(TAG + promotion)
     return None if ref is None else ref.snapshot_id
-
-
-def landed_undo(main: IcebergTable, evidence: Mapping[str, str]) -> bool:
-    """Whether a snapshot of the table says that it is the one which this evidence is of."""
-    summaries = (snapshot.summary for snapshot in main.metadata.snapshots)
-    return any(s is not None and evidence.items() <= s.additional_properties.items() for s in summaries)
 
 
 def forget_promotions(main: IcebergTable, before: datetime, *, dry_run: bool = False) -> list[str]:

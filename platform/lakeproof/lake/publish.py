@@ -9,6 +9,7 @@ from lakeproof.errors import AuditError
 from lakeproof.lake.attempts import committed
 from lakeproof.lake.evidence import PATH_KEY
 from lakeproof.lake.live import View
+from lakeproof.lake.output import summary_of
 from lakeproof.lake.replace import MemoizedTransaction, ReplaceDays
 from lakeproof.lake.schema import evolve
 from lakeproof.lake.stage import Staged, verify_files
@@ -104,11 +105,11 @@ def sort_out(
         table: The table at the head.
         staged: The staged days.
         verdicts: A verdict for each of them.
-        base: The files each day is to have until then.
+        base: The files that days are to have until then; another day may have any.
         content_of: Digests a published day as the verdicts digest theirs.
         chained: Whether each day builds on the one before.
     """
-    live = View.of(table, None if None in base else [day for day in base if day is not None]).days
+    live = View.of(table, {*base, *staged.days}).days
     same = {day for day in staged.days if day in live and content_of(live[day]) == verdicts[day].content}
     moved = {day for day, paths in base.items() if day not in same and paths_of(live, day) != paths}
     if chained and moved:
@@ -180,6 +181,6 @@ def paths_of(live: Mapping[Day, LiveDay], day: Day) -> frozenset[str]:
 def landed(table: IcebergTable, evidence: Mapping[str, str]) -> int | None:
     """Return this run's snapshot if it is there already: the commit of the last attempt, whose response was lost."""
     for snapshot in reversed(table.metadata.snapshots):
-        if snapshot.summary is not None and snapshot.summary.additional_properties.get(PATH_KEY) == evidence[PATH_KEY]:
+        if summary_of(snapshot).get(PATH_KEY) == evidence[PATH_KEY]:
             return snapshot.snapshot_id
     return None

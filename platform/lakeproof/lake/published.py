@@ -68,7 +68,7 @@ def carried(table: IcebergTable, days: Collection[Day]) -> dict[str, datetime]:
         return {}
     today = datetime.now(UTC).date()
     recent = {today - timedelta(days=n) for n in range(CARRIED_DAYS)}
-    live = View.of(table, recent | {day for day in days if day is not None}).days
+    live = View.of(table, recent.union(days)).days
     return {day_key(day): at for day, at in first_published(table, live).items() if at is not None}
 
 

@@ -39,10 +39,7 @@ class Reach:
         self._table = table
         self.reasons: dict[str, str] = {}
         metadata = table.metadata
-        for location in (table.metadata_location, *(entry.metadata_file for entry in metadata.metadata_log)):
-            self._add(location, METADATA)
-        for statistics in (*metadata.statistics, *metadata.partition_statistics):
-            self._add(statistics.statistics_path, METADATA)
+        self._add_metadata(table, METADATA)
         head = metadata.current_snapshot()
         if head is not None:
             self._add(head.manifest_list, LIVE)
@@ -67,11 +64,17 @@ class Reach:
 
     def _add_line(self, line: IcebergTable, reason: str) -> None:
         """Add what an output's own table leads to: its files lie in this table's folders."""
-        metadata = line.metadata
-        for location in (line.metadata_location, *(entry.metadata_file for entry in metadata.metadata_log)):
-            self._add(location, reason)
-        for snapshot in metadata.snapshots:
+        self._add_metadata(line, reason)
+        for snapshot in line.metadata.snapshots:
             self._add_snapshot(snapshot, reason)
+
+    def _add_metadata(self, table: IcebergTable, reason: str) -> None:
+        """Add a table's metadata, as it is and as far as it remembers what it was, and its statistics."""
+        metadata = table.metadata
+        for location in (table.metadata_location, *(entry.metadata_file for entry in metadata.metadata_log)):
+            self._add(location, reason)
+        for statistics in (*metadata.statistics, *metadata.partition_statistics):
+            self._add(statistics.statistics_path, reason)
 
     def add_candidate(self, location: str) -> None:
         """Add what a candidate leads to, as far as it still can be read: it is no part of the table."""

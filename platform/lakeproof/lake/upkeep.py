@@ -18,7 +18,7 @@ from lakeproof.lake.faults import is_conflict, lake_faults
 from lakeproof.lake.files import StoredFile, key_of, list_files, records_of, run_began, run_of
 from lakeproof.lake.held import CANDIDATE, Ledger, read_ledgers, waiting_days
 from lakeproof.lake.live import View
-from lakeproof.lake.output import COMPARED, MAIN, OutputTable, outputs_of
+from lakeproof.lake.output import COMPARED, MAIN, OutputTable, outputs_of, summary_of
 from lakeproof.lake.promotion import PROMOTIONS, forget_promotions
 from lakeproof.lake.reach import Reach
 from lakeproof.lake.replace import expire_snapshots
@@ -41,6 +41,8 @@ REPLACED = "replaced"
 ORPHAN = "orphaned"
 SUPERSEDED = "a held stage that was made good"
 NEW = "too new to judge"
+AT_WORK = "a run at work"
+HELD = "held"
 SPENT = "evidence of files that are gone"
 
 
@@ -131,16 +133,11 @@ class _Pass:
         commits = [since for claim in claims if claim.run in self._alive and (since := claim.publishing)]
         self._oldest_commit = min([now - GRACE, *commits])
         self._published = {
-            run
-            for snapshot in table.metadata.snapshots
-            if snapshot.summary and (run := run_of(snapshot.summary.additional_properties.get(PATH_KEY, "")))
+            run for snapshot in table.metadata.snapshots if (run := run_of(summary_of(snapshot).get(PATH_KEY, "")))
         }
         self._reached = {run for key in self._reach.reasons if (run := run_of(key))}
         self._replaced_by = {
-            key_of(location).rpartition("/")[0]: day.run
-            for day in self._live.values()
-            if day.run
-            for location in day.locations
+            _folder(location): day.run for day in self._live.values() if day.run for location in day.locations
         }
         self._remaining: set[str] = set()
         self._lines = set(outputs_of(table))
@@ -237,9 +234,9 @@ class _Pass:
         run = run_of(file.location)
         if (reason := self._reach.reason(file.location)) is None:
             if key_of(file.location) in self._held:
-                reason = "held"
+                reason = HELD
             elif run in self._alive:
-                reason = "a run at work"
+                reason = AT_WORK
             elif run in self._dead and (run in self._published or run not in self._reached):
                 self._remove(file, KILLED)
                 return
@@ -254,7 +251,7 @@ class _Pass:
 
     def _replaced(self, file: StoredFile) -> datetime:
         """Return when a file that nothing leads to was replaced at the latest."""
-        run = self._replaced_by.get(_folder(file))
+        run = self._replaced_by.get(_folder(file.location))
         return max(file.modified, run_began(run)) if run else file.modified
 
     def _sweep_metadata(self, file: StoredFile) -> None:
@@ -267,15 +264,12 @@ class _Pass:
 
     def _sweep_staging(self, file: StoredFile) -> None:
         run = run_of(file.location)
-        if file.name.endswith(SUFFIX):
-            if run in self._alive:
-                self._keep(file, "a run at work")
-        elif run in self._alive:
-            self._keep(file, "a run at work")
-        elif any(file.location == ledger.file.location for ledger in self._superseded):
-            return
+        if run in self._alive:
+            self._keep(file, AT_WORK)
+        elif file.name.endswith(SUFFIX) or any(file.location == ledger.file.location for ledger in self._superseded):
+            return  # a claim goes last, and a ledger went with its files
         elif file.location in self._waiting or file.location in self._reach:
-            self._keep(file, "held")
+            self._keep(file, HELD)
         elif run in self._dead:
             self._remove(file, KILLED)
         elif self._now - file.modified < GRACE:
@@ -285,7 +279,7 @@ class _Pass:
 
     def _sweep_outputs(self, file: StoredFile) -> None:
         """Keep the ledgers that lead to days, and what was compared of an output that is there."""
-        output = _folder(file).rpartition("/")[2]
+        output = _folder(file.location).rpartition("/")[2]
         if file.location in self._reach:
             self._keep(file, f"output {output}")
         elif file.modified >= self._oldest_commit:
@@ -307,7 +301,7 @@ class _Pass:
         if any(run in runs for runs in (self._reached, self._published, self._remaining, self._held_runs)):
             self._keep(file, "evidence")
         elif run in self._alive:
-            self._keep(file, "a run at work")
+            self._keep(file, AT_WORK)
         elif run in self._dead:
             self._remove(file, KILLED)
         elif not self._is_over(file.modified):
@@ -330,5 +324,5 @@ class _Pass:
         self._report.removed.append(Gone(file.location, file.bytes, reason))
 
 
-def _folder(file: StoredFile) -> str:
-    return key_of(file.location).rpartition("/")[0]
+def _folder(location: str) -> str:
+    return key_of(location).rpartition("/")[0]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lakeproof.lake.held import held_days, holding
 from lakeproof.lake.output import MAIN, OutputTable
 from lakeproof.outputs.compare import How, compare
-from lakeproof.outputs.compared import Compared, remember
+from lakeproof.outputs.compared import remember
 from lakeproof.outputs.sides import open_side, own_days
 
 if TYPE_CHECKING:
@@ -82,6 +82,6 @@ def _held(side: Opened) -> Iterator[str]:
 def _remember(old: Opened, new: Opened) -> None:
     """Leave on record what was compared: only that is promoted."""
     assert isinstance(new.table, OutputTable)  # noqa: S101 - as above
-    days = {day: Compared.now(old.days.get(day), new.days.get(day)) for day in new.table.owned if day in new.days}
+    days = {day: (old.days.get(day), new.days.get(day)) for day in new.table.owned if day in new.days}
     if days:
         remember(new.table, days)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from lakeproof.lake.days import Day
     from lakeproof.lake.live import LiveDay
     from lakeproof.lake.output import OutputTable
+
+    Both = tuple[LiveDay | None, LiveDay | None]
 
 
 @dataclass(frozen=True)
@@ -40,15 +42,15 @@ class Compared:
         return cls(*(files_digest(side.locations) if side else None for side in (old, new)))
 
 
-def remember(table: OutputTable, days: Mapping[Day, Compared]) -> None:
+def remember(table: OutputTable, days: Mapping[Day, Both]) -> None:
     """Leave on record which files of which days were compared.
 
     Args:
         table: The table as the output has it.
-        days: The days.
+        days: The days, each as `main` and the output had it.
     """
     now = datetime.now(UTC)
-    told = {day_key(day): [sides.old, sides.new] for day, sides in days.items()}
+    told = {day_key(day): astuple(Compared.now(*both)) for day, both in days.items()}
     location = f"{_folder(table)}/{now:%Y%m%dT%H%M%S%f}{COMPARED}"
     with lake_faults(f"writing {location}"), table.io.new_output(location).create() as out:
         out.write(json.dumps({"format": 1, "compared": now.isoformat(), "days": told}, indent=1).encode())
@@ -71,17 +73,16 @@ def last_compared(table: OutputTable) -> datetime | None:
     return max((file.modified for file in files), default=None)
 
 
-def sides(table: OutputTable, days: Collection[Day] | None = None) -> dict[Day, Compared]:
-    """Return what both sides of an output's own days are now.
+def sides(table: OutputTable, days: Collection[Day] | None = None) -> dict[Day, Both]:
+    """Return an output's own days as `main` and the output have them now.
 
     Args:
         table: The table as the output has it.
         days: Only these; None for all that the output owns.
     """
     own = [day for day in table.owned if days is None or day in days]
-    listed = None if None in own else [day for day in own if day is not None]
-    old, new = View.of(table.main, listed).days, View.of(table, listed).days
-    return {day: Compared.now(old.get(day), new.get(day)) for day in own}
+    old, new = View.of(table.main, own).days, View.of(table, own).days
+    return {day: (old.get(day), new.get(day)) for day in own}
 
 
 def _folder(table: OutputTable) -> str:

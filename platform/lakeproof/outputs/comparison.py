@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from datetime import date
+from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-Day = date | None
+if TYPE_CHECKING:
+    from datetime import date
+
+    from lakeproof.lake.days import Day
 
 
 @dataclass(frozen=True)
@@ -85,9 +87,14 @@ class DayChange:
     proven: bool = False
 
     @property
+    def in_both(self) -> bool:
+        """Whether both sides have it."""
+        return self.old_rows is not None and self.new_rows is not None
+
+    @property
     def differs(self) -> bool:
         """Whether anything of it does."""
-        return bool(self.added or self.removed or self.changed) or (self.old_rows is None) != (self.new_rows is None)
+        return bool(self.added or self.removed or self.changed) or not self.in_both
 
 
 @dataclass(frozen=True)
@@ -205,7 +212,7 @@ class Comparison:
     ignored: tuple[str, ...] = ()
     tolerance: float = 0.0
     where: str | None = None
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
     read_rows: int = 0
 
     @cached_property
@@ -217,6 +224,11 @@ class Comparison:
     def extra(self) -> tuple[DayChange, ...]:
         """The days that only the new side has."""
         return tuple(day for day in self.days if day.old_rows is None and day.new_rows is not None)
+
+    @cached_property
+    def changed_columns(self) -> tuple[ColumnChange, ...]:
+        """The columns that changed, the most changed first."""
+        return tuple(sorted((column for column in self.columns if column.changed), key=lambda c: -c.changed))
 
     @property
     def added(self) -> int:

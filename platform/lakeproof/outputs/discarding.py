@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from lakeproof.errors import LakeError, UsageError
+from lakeproof.errors import LakeError
 from lakeproof.lake.beside import discard_line
 from lakeproof.lake.running import runs_at_work
-from lakeproof.outputs.listing import lines_in, outputs_in
-from lakeproof.outputs.naming import checked_name
+from lakeproof.outputs.listing import last_used, lines_by_output, lines_in, outputs_in
+from lakeproof.outputs.naming import checked_name, unknown
 
 if TYPE_CHECKING:
     from lakeproof.lake.catalog import Lake
@@ -37,9 +37,7 @@ def discard(lake: Lake, output: str) -> list[Line]:
     """
     lines = list(lines_in(lake, checked_name(output)))
     if not lines:
-        known = ", ".join(sorted(outputs_in(lake))) or "none"
-        msg = f"There is no output {output!r}. Outputs: {known}."
-        raise UsageError(msg)
+        raise unknown(output, outputs_in(lake))
     for line in lines:
         if at_work := sorted(set(runs_at_work(line.table).values())):
             msg = f"{line.name}: run {at_work[0]} is writing to output {output}; nothing was discarded."
@@ -68,9 +66,8 @@ def discard_unused(lake: Lake, now: datetime | None = None, *, dry_run: bool = F
     """
     instant = now or datetime.now(UTC)
     spent = []
-    for output, used in outputs_in(lake).items():
-        lines = list(lines_in(lake, output))
-        if expires(lake, used) > instant or any(runs_at_work(line.table) for line in lines):
+    for output, lines in lines_by_output(lake).items():
+        if expires(lake, last_used(lines)) > instant or any(runs_at_work(line.table) for line in lines):
             continue
         spent.append(output)
         for line in () if dry_run else lines:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from lakeproof.lake.output import MAIN, OutputTable, is_line, outputs_of
 from lakeproof.outputs.compared import last_compared
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from lakeproof.lake.catalog import Lake
 
@@ -54,10 +55,20 @@ def lines_in(lake: Lake, output: str | None = None) -> Iterator[Line]:
 
 def outputs_in(lake: Lake) -> dict[str, datetime]:
     """Return the outputs of a lake, each with when it was last used."""
-    used: dict[str, datetime] = {}
+    return {output: last_used(lines) for output, lines in lines_by_output(lake).items()}
+
+
+def lines_by_output(lake: Lake) -> dict[str, list[Line]]:
+    """Return the lines of each output of a lake."""
+    found: dict[str, list[Line]] = defaultdict(list)
     for line in lines_in(lake):
-        used[line.table.output] = max(line.used, used.get(line.table.output, line.used))
-    return used
+        found[line.table.output].append(line)
+    return found
+
+
+def last_used(lines: Iterable[Line]) -> datetime:
+    """Return when an output, whose lines these are, was last used."""
+    return max(line.used for line in lines)
 
 
 def _used(table: OutputTable) -> datetime:

@@ -11,6 +11,8 @@ from lakeproof.lake.output import MAIN
 from lakeproof.outputs.listing import outputs_in
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from lakeproof.lake.catalog import Lake
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -86,7 +88,11 @@ def existing(lake: Lake, name: str) -> Lake:
     checked_name(name)
     known = outputs_in(lake)
     if name not in known:
-        listed = f"There are: {', '.join(sorted(known))}." if known else "There is none."
-        msg = f"There is no output {name!r}. {listed}"
-        raise UsageError(msg, next_step="lakeproof status --output lists them")
+        raise unknown(name, known)
     return lake.on(name)
+
+
+def unknown(name: str, known: Collection[str]) -> UsageError:
+    """Return the refusal of an output that is not there."""
+    listed = f"There are: {', '.join(sorted(known))}." if known else "There is none."
+    return UsageError(f"There is no output {name!r}. {listed}", next_step="lakeproof status --output lists them")

@@ -6,7 +6,7 @@ from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from lakeproof.outputs.plots import bars, by_day, spread
+from lakeproof.outputs.plots import WIDTH, bars, by_day, spread
 from lakeproof.outputs.text import DAY_COLUMNS, change_text, day_rows, how_lines, number, verdict
 
 if TYPE_CHECKING:
@@ -68,13 +68,13 @@ def _counts(found: Comparison) -> str:
     )
     at, bar = 0.0, ""
     for name, count in counts.items():
-        width = 900 * count / total
+        width = WIDTH * count / total
         colour = "--same" if name == "unchanged" else f"--{name}"
         bar += f'<rect x="{at:.1f}" width="{width:.1f}" height="14" fill="var({colour})">'
         bar += f"<title>{name}: {count:,}</title></rect>"
         at += width
     label = "; ".join(f"{count:,} {name}" for name, count in counts.items())
-    svg = f'<svg viewBox="0 0 900 14" role="img" aria-label="{label}" preserveAspectRatio="none">{bar}</svg>'
+    svg = f'<svg viewBox="0 0 {WIDTH} 14" role="img" aria-label="{label}" preserveAspectRatio="none">{bar}</svg>'
     return f'<section><div class="four">{cells}</div>{svg}</section>\n'
 
 
@@ -99,7 +99,7 @@ def _float(value: int | None) -> float | None:
 
 
 def _columns(found: Comparison) -> str:
-    changed = sorted((column for column in found.columns if column.changed), key=lambda column: -column.changed)
+    changed = found.changed_columns
     if not changed:
         return ""
     same = [column.name for column in found.columns if not column.changed]

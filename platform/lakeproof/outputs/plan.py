@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lakeproof.errors import UsageError
 from lakeproof.lake.held import held_days, holding
 from lakeproof.lake.live import View
 from lakeproof.lake.promotion import audited_days
 from lakeproof.lake.publish import paths_of
-from lakeproof.outputs.compared import Compared, compared, sides
+from lakeproof.outputs.compared import Compared, compared
 from lakeproof.outputs.listing import lines_in
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lakeproof.contract import Table
     from lakeproof.lake.catalog import Lake
     from lakeproof.lake.days import Day
+    from lakeproof.lake.live import LiveDay
     from lakeproof.lake.output import OutputTable
 
 
@@ -118,11 +119,11 @@ def plan(
 
 def _plan_table(contract: Table, table: OutputTable, days: Collection[Day] | None) -> TablePlan:
     own = [day for day in table.owned if days is None or day in days]
-    listed = None if None in own else [day for day in own if day is not None]
-    old, new = View.of(table.main, listed).days, View.of(table, listed).days
-    now, seen = sides(table, own), compared(table)
-    held = held_days(table, View.of(table).days)
-    asked = set(own) | {day for day in held if days is None or day in days}
+    new, seen = View.of(table, own).days, compared(table)
+    held = {day: stage for day, stage in held_days(table, new).items() if days is None or day in days}
+    asked = {*own, *held}
+    old = View.of(table.main, asked).days
+    now = {day: Compared.now(old.get(day), new.get(day)) for day in own}
     _, verdicts = audited_days(table, contract, own, "")
     planned = []
     for day in sorted(asked, key=str):
@@ -142,7 +143,7 @@ def _plan_table(contract: Table, table: OutputTable, days: Collection[Day] | Non
     return TablePlan(contract, table, tuple(planned), now, frozenset(d for d in own if seen.get(d) == now[d]))
 
 
-def _rows(live: Mapping[Day, Any], day: Day) -> int | None:
+def _rows(live: Mapping[Day, LiveDay], day: Day) -> int | None:
     return live[day].rows if day in live else None
 
 

@@ -127,17 +127,16 @@ def _promote(lake: Lake, promotion: Promotion, contract: Table, days: Mapping[Da
     if tag_of(main, promotion.id) is not None:
         return frozenset()
     table = OutputTable.of(main, promotion.output)
-    now = sides(table, set(days))
-    if moved := frozenset(day for day, both in days.items() if now.get(day) != both):
+    now = sides(table, days)
+    if moved := frozenset(day for day, both in days.items() if day not in now or Compared.now(*now[day]) != both):
         return moved
     staged, verdicts = audited_days(table, contract, set(days), promotion.id)
-    live = View.of(main, None if None in days else [day for day in days if day is not None]).days
     evidence = _evidence(main, promotion, set(days), "promoted")
     done = promote_days(
         main,
         staged,
         verdicts,
-        base={day: paths_of(live, day) for day in days},
+        base={day: frozenset(old.locations if old else ()) for day, (old, _) in now.items()},
         content_of=lambda of_day: content_of(View(main, None), of_day, staged.columns),
         evidence=evidence,
         promotion=promotion.id,
@@ -159,7 +158,7 @@ def undo(lake: Lake, promotion: Promotion) -> Iterator[tuple[str, frozenset[Day]
     """
     for name, days in reversed(list(promotion.tables.items())):
         main = _main(lake, name)
-        live = View.of(main, None if None in days else [day for day in days if day is not None]).days
+        live = View.of(main, days).days
         now = {day: paths_of(live, day) for day in days}
         if tag_of(main, promotion.id) is None and all(files_digest(now[day]) == both.old for day, both in days.items()):
             continue  # it never came that far, or was taken back by one that was killed

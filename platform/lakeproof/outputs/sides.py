@@ -21,7 +21,7 @@ from lakeproof.parts import Column
 from lakeproof.window import as_day
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import date
 
     from pyiceberg.table import Table as IcebergTable
@@ -220,16 +220,21 @@ def open_files(text: str) -> Opened:
     return Opened(text, columns, {None: LiveDay(None, paths, rows, size)}, files=paths)
 
 
-def _files(connection: duckdb.DuckDBPyConnection, paths: Collection[str]) -> duckdb.DuckDBPyRelation:
-    listed = ", ".join(quoted(path, text=True) for path in paths)
-    reader = "read_parquet" if next(iter(paths)).lower().endswith(".parquet") else "read_csv"
-    rows = connection.sql(f"SELECT * FROM {reader}([{listed}], union_by_name = true)")  # noqa: S608 - quoted
+def _files(connection: duckdb.DuckDBPyConnection, paths: Sequence[str]) -> duckdb.DuckDBPyRelation:
+    rows = connection.sql(f"SELECT * FROM {scan_of(paths)}")  # noqa: S608 - quoted
     return rows.project(
         ", ".join(
             f"CAST({quoted(name)} AS VARCHAR) AS {quoted(name)}" if _type(str(kind)) is None else quoted(name)
             for name, kind in zip(rows.columns, rows.types, strict=True)
         )
     )
+
+
+def scan_of(paths: Sequence[str]) -> str:
+    """Return the call by which DuckDB reads files of one kind, which the ending of the first tells."""
+    listed = ", ".join(quoted(path, text=True) for path in paths)
+    reader = "read_parquet" if paths[0].lower().endswith(".parquet") else "read_csv"
+    return f"{reader}([{listed}], union_by_name = true)"
 
 
 def _type(kind: str) -> str | None:

@@ -8,9 +8,11 @@ import sqlglot
 
 from lakeproof.engine.duck import quoted
 from lakeproof.errors import UsageError
+from lakeproof.outputs.sides import scan_of
+from lakeproof.window import runs_of_days
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from lakeproof.lake.days import Day
     from lakeproof.outputs.sides import Opened
@@ -44,28 +46,26 @@ def union_of(sides: Sequence[Opened], engine: str) -> str:
 def _source(side: Opened, engine: str) -> str:
     if engine == "duckdb":
         if side.files:
-            reader = "read_parquet" if side.files[0].lower().endswith(".parquet") else "read_csv"
-            return f"{reader}([{_paths(side.files)}])"
+            return scan_of(side.files)
         paths = [path for live in side.days.values() for path in live.paths]
         if not paths:
             msg = f"{side.name} has no file in these days."
             raise UsageError(msg)
-        return f"read_parquet([{_paths(paths)}], union_by_name = true, hive_partitioning = false)"
+        listed = ", ".join(quoted(path, text=True) for path in paths)
+        return f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
     if side.table is None or side.version is None:
         msg = f"{side.name} is no table that {engine} can read by name."
         raise UsageError(msg, next_step="--sql duckdb reads files")
     name = ".".join(quoted(part) for part in side.version[0].split("."))
     at = side.version[1]
     version = quoted(at, text=True) if isinstance(at, str) else str(at)
-    return f"{name} FOR VERSION AS OF {version}{_days(side.partition, list(side.days))}"
+    return f"{name} FOR VERSION AS OF {version}{_days(side.partition, side.days)}"
 
 
-def _days(partition: str | None, days: Sequence[Day]) -> str:
-    listed = sorted(day for day in days if day is not None)
-    if partition is None or not listed:
+def _days(partition: str | None, days: Iterable[Day]) -> str:
+    """Return what leaves a version's other days out: a branch has those of `main` as well."""
+    if partition is None:
         return ""
-    return f" WHERE {quoted(partition)} BETWEEN DATE '{listed[0]}' AND DATE '{listed[-1]}'"
-
-
-def _paths(paths: Sequence[str]) -> str:
-    return ", ".join(quoted(path, text=True) for path in paths)
+    stretches = runs_of_days(day for day in days if day is not None)
+    listed = [f"{quoted(partition)} BETWEEN DATE '{first}' AND DATE '{last}'" for first, last in stretches]
+    return f" WHERE {' OR '.join(listed) or 'FALSE'}"

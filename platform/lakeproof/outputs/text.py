@@ -27,7 +27,7 @@ def verdict(found: Comparison) -> str:
         parts.append(f"{_days(found.extra)} {_be(found.extra)} only in {found.new.name}")
     if found.schema:
         parts.append(f"{len(found.schema)} column{'s are' if len(found.schema) > 1 else ' is'} not alike")
-    both = [day for day in found.days if day.old_rows is not None and day.new_rows is not None]
+    both = [day for day in found.days if day.in_both]
     counts = {
         "changed": sum(day.changed for day in both),
         "added": sum(day.added for day in both),
@@ -72,17 +72,16 @@ COLUMN_COLUMNS = ("column", "type", "changed", "nulls old", "nulls new", "from â
 
 def column_rows(found: Comparison) -> list[list[str]]:
     """Return a row of cells for each column that changed, the most changed first."""
-    changed = sorted((c for c in found.columns if c.changed), key=lambda c: -c.changed)
     old, new = (max(1, side) for side in _read(found))
     return [
         [c.name, c.type, f"{c.changed:,}", _share(c.old_nulls, old), _share(c.new_nulls, new), change_text(c)]
-        for c in changed
+        for c in found.changed_columns
     ]
 
 
 def _read(found: Comparison) -> tuple[int, int]:
     """Return how many rows of each side were read."""
-    read = [day for day in found.days if not day.proven and day.old_rows is not None and day.new_rows is not None]
+    read = [day for day in found.days if day.in_both and not day.proven]
     return sum(day.old_rows or 0 for day in read), sum(day.new_rows or 0 for day in read)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -10,12 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from jobs.publish import run_days
-from pyiceberg.catalog.sql import SqlCatalog
-from pyiceberg.expressions import EqualTo
-from pyiceberg.partitioning import PartitionField, PartitionSpec
-from pyiceberg.schema import Schema
-from pyiceberg.transforms import IdentityTransform
-from pyiceberg.types import DateType, LongType, NestedField
 
 from lakeproof import Column, Lakehouse, Table, audit
 from lakeproof.lake.upkeep import upkeep
@@ -108,26 +101,3 @@ def _keep_up(lake: Lake, table: Table) -> float:
     began = time.monotonic()
     upkeep(stored, now=datetime.now(UTC) + LATER)
     return time.monotonic() - began
-
-
-def stock(home: str, milestones: Sequence[int], latencies: int, seconds: float) -> dict[str, Any]:
-    """Publish the same days with stock PyIceberg's `overwrite`, as far as it gets in the time."""
-    catalog = SqlCatalog("stock", uri=f"sqlite:///{home}/catalog.db", warehouse=f"file://{home}")
-    catalog.create_namespace("bench")
-    schema = Schema(NestedField(1, "day", DateType()), NestedField(2, "value", LongType()))
-    spec = PartitionSpec(PartitionField(1, 1000, IdentityTransform(), "day"))
-    table = catalog.create_table("bench.readings", schema, partition_spec=spec)
-    until = time.monotonic() + seconds
-    taken: list[float] = []
-    first, last = milestones[0], max(milestones)
-    while len(taken) < first + latencies or (len(taken) < last + latencies and time.monotonic() < until):
-        day = FIRST + timedelta(days=len(taken))
-        rows = rows_of(day)
-        began = time.monotonic()
-        table.overwrite(rows, overwrite_filter=EqualTo("day", day.isoformat()))
-        taken.append(time.monotonic() - began)
-    return {
-        "days": len(taken),
-        "first": statistics.median(taken[first : first + latencies]),
-        "last": statistics.median(taken[-latencies:]),
-    }

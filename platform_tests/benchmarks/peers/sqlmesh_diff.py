@@ -8,18 +8,7 @@ import time
 from pathlib import Path
 
 import duckdb
-
-CONFIG = """
-gateways:
-  local:
-    connection:
-      type: duckdb
-      database: {home}/lake.db
-default_gateway: local
-model_defaults:
-  dialect: duckdb
-disable_anonymized_analytics: true
-"""
+from peers.sqlmesh_duckdb import CONFIG
 
 
 def diff(folder: str) -> dict[str, object]:

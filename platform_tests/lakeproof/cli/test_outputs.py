@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any, Self
 import dagster as dg
 
 from lakeproof.cli.execute import dagster_instance
+from lakeproof.cli.locations import find_tables, load_locations
 from lakeproof.engine.duck import connect, files_relation
 from lakeproof.lake.catalog import Lake, columns_of
 from lakeproof.lake.live import View
+from lakeproof.outputs.plan import plan
+from lakeproof.outputs.promoting import begin, go_on
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -156,6 +159,25 @@ def test_a_promotion_is_refused_when_main_moved_since_it_was_compared(shell: She
     assert shell("show", "small.totals@2024-01-01", "--json").json["sample"][0]["total"] == 2
 
 
+def test_a_day_that_moves_under_a_promotion_ends_it_and_what_landed_is_told(shell: Shell, tmp_path: Path) -> None:
+    """Exit 5; the tables before the one that moved are promoted, and no other."""
+    shell("run", "--all", *DAYS)
+    shell.values(**RULE)
+    shell("run", READINGS, "small.totals", *DAYS, *OUTPUT)
+    lake = Lake.local(tmp_path / "home")
+    contracts = [made.table for _, made in find_tables(load_locations(str(tmp_path / "workspace.yaml")), ())]
+    next(go_on(lake, begin(lake, plan(lake, "fix-units", contracts)), contracts))  # and killed after its first table
+    shell.values(**RULE | {"_2024_01_02": 7})
+    shell("run", "--all", "--day", "2024-01-02")
+
+    stopped = shell("promote", "fix-units", "--yes", "--json")
+
+    assert (stopped.code, stopped.json["state"]) == (5, "moved")
+    assert stopped.json["tables"] == {READINGS: [f"2024-01-0{day}" for day in range(1, 5)]}
+    shown = {day: shell("show", f"small.totals@2024-01-0{day}", "--json").json for day in (1, 2)}
+    assert [of_day["sample"][0]["total"] for of_day in shown.values()] == [1, 7]
+
+
 REFUSED = [
     (("run", READINGS, "--day", "2024-01-01", "--output", "../up"), "cannot be the name of an output"),
     (("run", READINGS, "--day", "2024-01-01", "--output", "x; drop table y"), "cannot be the name of an output"),
@@ -168,6 +190,7 @@ REFUSED = [
     (("compare", READINGS, "--to", "nothing"), "There is no output 'nothing'."),
     (("compare", "small.reading", "--to", "one"), "Did you mean small.readings"),
     (("compare", READINGS, "old.csv"), "There is no file old.csv."),
+    (("compare", READINGS, "--to", "one", "--html", "no/page.html"), "no/page.html cannot be written: No such file"),
     (("promote", "nothing", "--yes"), "has no day of its own"),
     (("promote", "nothing", "--undo", "--yes"), "not taken back"),
     (("discard", "nothing"), "There is no output 'nothing'."),
@@ -230,7 +253,6 @@ def test_a_run_shows_what_follows_and_goes_no_further_than_something_changes(she
 def test_the_job_in_the_ui_does_what_the_command_does(shell: Shell, tmp_path: Path) -> None:
     """From a partition and tags, as a backfill launches it; a refused day fails the run, not the asset."""
     from lakeproof import output_jobs  # noqa: PLC0415 - of the workspace's own tables
-    from lakeproof.cli.locations import load_locations  # noqa: PLC0415 - as above
 
     shell("run", "--all", *DAYS)
     (location,) = load_locations(str(tmp_path / "workspace.yaml"))

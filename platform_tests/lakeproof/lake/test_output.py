@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
+from pyiceberg.table.statistics import StatisticsFile
 
-from lakeproof import Column, Lakehouse, audit
-from lakeproof.engine.duck import connect
+from lakeproof import Column, audit
 from lakeproof.errors import LakeError, UsageError
 from lakeproof.lake.beside import discard_line
 from lakeproof.lake.files import list_files
@@ -20,25 +19,12 @@ from lakeproof.lake.live import View, files_at, live_days
 from lakeproof.lake.output import OutputTable, outputs_of
 from lakeproof.lake.running import claimed, runs_at_work
 from lakeproof.lake.upkeep import upkeep
-from lakeproof.reading import read_table
 from lakeproof.work import beside_of
 
 if TYPE_CHECKING:
     from lakeproof.contract import Table
 
 OUTPUT = "fix-units"
-
-
-@pytest.fixture
-def beside(lab: Any) -> Any:
-    """The same lake, as an output has it."""
-    return replace(lab, lakehouse=Lakehouse(home=lab.lakehouse.home, output=OUTPUT))
-
-
-def values(lab: Any, table: Table) -> list[int]:
-    """Return the values that a lake shows of a table, day by day."""
-    rows = read_table(lab.lakehouse.lake, table).relation(connect())
-    return [value for _, value in sorted(rows.project("reading_date, value").fetchall())]
 
 
 def handle(lab: Any, table: Table) -> OutputTable:
@@ -58,8 +44,8 @@ def test_a_day_of_an_output_is_its_own_and_main_is_as_it_was(lab: Any, beside: A
 
     assert [day.state for day in done.days] == ["published"]
     assert "output fix-units has the 1 rows" in done.days[0].readers
-    assert values(beside, table) == [1, 7, 1]
-    assert values(lab, table) == [1, 1, 1]
+    assert beside.shown(table) == [1, 7, 1]
+    assert lab.shown(table) == [1, 1, 1]
     after = lab.lakehouse.lake.find(table.name)
     assert before is not None
     assert after is not None
@@ -81,8 +67,8 @@ def test_the_branch_has_main_as_of_the_fork_and_the_platform_todays_main(lab: An
 
     assert main.scan(snapshot_id=branch and branch.snapshot_id).to_arrow()["value"].to_pylist() in ([7, 1], [1, 7])
     assert set(on_branch) == {lab.day(1), lab.day(2)}
-    assert values(beside, table) == [5, 7]
-    assert values(lab, table) == [5, 1]
+    assert beside.shown(table) == [5, 7]
+    assert lab.shown(table) == [5, 1]
 
 
 def test_a_day_with_the_rows_of_main_copies_no_byte_and_is_owned(lab: Any, beside: Any) -> None:
@@ -120,8 +106,8 @@ def test_an_output_of_a_table_that_never_published_leaves_main_without_a_day(lab
 
     beside.run(table, lab.rows(7), 1)
 
-    assert values(beside, table) == [7]
-    assert values(lab, table) == []
+    assert beside.shown(table) == [7]
+    assert lab.shown(table) == []
     assert View.open(lab.lakehouse.lake, table).days == {}
 
 
@@ -183,8 +169,8 @@ def test_other_columns_go_to_a_table_of_the_outputs_own(lab: Any, beside: Any) -
     assert list(outputs_of(main)) == [OUTPUT]
     stored = lab.lakehouse.catalog.load_table(at.line_name)
     assert sorted(stored.scan().to_arrow()["unit"].to_pylist(), key=str) == [None, "mm"]
-    assert values(beside, wider) == [1, 7]
-    assert values(lab, table) == [1, 1]
+    assert beside.shown(wider) == [1, 7]
+    assert lab.shown(table) == [1, 1]
 
 
 def test_an_output_can_be_a_table_under_a_name_of_ones_own(lab: Any, beside: Any) -> None:
@@ -221,14 +207,14 @@ def test_discarding_leaves_main_and_upkeep_removes_the_files(lab: Any, beside: A
     assert main is not None
     own = View.of(handle(beside, table)).days[lab.day(2)].locations
     upkeep(main)
-    assert values(beside, table) == [1, 7]
+    assert beside.shown(table) == [1, 7]
 
     discard_line(main, OUTPUT)
     later = datetime(2100, 1, 1, tzinfo=UTC)
     upkeep(main.refresh(), now=later)
     upkeep(main.refresh(), now=later)
 
-    assert values(beside, table) == [1, 1]
+    assert beside.shown(table) == [1, 1]
     assert not main.io.new_input(own[0]).exists()
     assert list(outputs_of(main.refresh())) == []
 
@@ -254,8 +240,8 @@ def test_days_of_one_output_at_once_are_all_there(lab: Any, beside: Any) -> None
         thread.join()
 
     assert failures == []
-    assert values(lab, table) == [1, 1, 5, 5, 5, 5, 1, 1]
-    assert values(beside, table) == [7, 7, 7, 7, 5, 5, 1, 1]
+    assert lab.shown(table) == [1, 1, 5, 5, 5, 5, 1, 1]
+    assert beside.shown(table) == [7, 7, 7, 7, 5, 5, 1, 1]
     assert set(handle(beside, table).owned) == {lab.day(n) for n in range(1, 5)}
 
 
@@ -304,8 +290,26 @@ def test_upkeep_keeps_what_an_output_needs_whichever_form_its_line_has(lab: Any,
     upkeep(main, now=later)
     upkeep(main.refresh(), now=later)
 
-    assert values(beside, wider) == [1, 8]
+    assert beside.shown(wider) == [1, 8]
     at = handle(beside, wider)
     assert all(main.io.new_input(file).exists() for file in held_days(at, View.of(at).days)[lab.day(1)].locations)
     ledgers = [f.name for f in list_files(main.io, f"{main.location()}/outputs")]
     assert len(ledgers) == 2  # of the head, and of the one before it, which goes with the next commit
+
+
+def test_upkeep_keeps_the_statistics_that_another_engine_wrote_of_a_line(lab: Any, beside: Any) -> None:
+    """A line that is a table of its own has them as any table has, in the folder of the table that it is beside."""
+    table = lab.table()
+    lab.run(table, lab.rows(1), 1)
+    beside.run(table, lab.rows(7), 1, beside=beside_of(beside.lakehouse.lake, table, (lab.day(1),), "lab.readings_try"))
+    line = lab.lakehouse.catalog.load_table("lab.readings_try")
+    where = f"{line.location()}/metadata/of-another-engine.stats"
+    with line.io.new_output(where).create() as out:
+        out.write(b"PFA1")
+    written = {"statistics_path": where, "file_size_in_bytes": 4, "file_footer_size_in_bytes": 0, "blob_metadata": []}
+    with line.update_statistics() as update:
+        update.set_statistics(StatisticsFile(snapshot_id=line.metadata.current_snapshot_id, **written))
+
+    upkeep(lab.stored(), now=datetime(2100, 1, 1, tzinfo=UTC))
+
+    assert line.io.new_input(where).exists()

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
+import sqlglot
 
-from lakeproof import Column, Lakehouse, audit
+from lakeproof import Column, audit
 from lakeproof.engine.duck import connect
 from lakeproof.errors import UnknownTableError, UsageError
+from lakeproof.outputs.beside import sides_of
 from lakeproof.outputs.compare import How, compare
 from lakeproof.outputs.sides import Opened, open_files, open_side, own_days
 from lakeproof.outputs.statement import union_of
@@ -163,12 +164,6 @@ def test_a_shift_of_times_is_told_as_what_was_added(tmp_path: Path) -> None:
     assert [(pair.new, pair.rows) for pair in found.columns[1].pairs] == [("t + 05:00:00", 3)]
 
 
-@pytest.fixture
-def beside(lab: Any) -> Any:
-    """The same lake, as an output has it."""
-    return replace(lab, lakehouse=Lakehouse(home=lab.lakehouse.home, output="fix-units"))
-
-
 def both_sides(lab: Any, beside: Any, table: str = "lab.readings") -> tuple[Opened, Opened]:
     """Open a table on main, and an output's own days of it."""
     new = own_days(open_side(beside.lakehouse.lake, table, "fix-units"))
@@ -263,3 +258,46 @@ def test_the_statement_unions_both_sides_in_duckdb_and_names_versions_for_others
     assert sorted((row[0], row[3]) for row in rows) == [("new", 7), ("old", 1)]
     assert "FOR VERSION AS OF 'fix-units'" in union_of(sides, "trino")
     assert "VERSION AS OF 'fix-units'" in union_of(sides, "spark")
+
+
+def test_the_statement_reads_files_as_the_comparison_does(tmp_path: Path) -> None:
+    """A column that the first of several files lacks is there."""
+    people().write_parquet(tmp_path / "1.parquet")
+    people(more=[1, 2, 3]).write_parquet(tmp_path / "2.parquet")
+    side = open_files(f"{tmp_path}/*.parquet")
+
+    rows = connect().sql(union_of((side, side), "duckdb"))
+
+    assert rows.sum("more").fetchall() == [(12,)]
+
+
+def executed(statement: str, engine: str, versions: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """Execute a statement of another engine in DuckDB, over what stock PyIceberg reads of each version."""
+    connection, tree = connect(), sqlglot.parse_one(statement, dialect=engine)
+    for number, table in enumerate(tree.find_all(sqlglot.exp.Table)):
+        version = table.args["version"].expression.this
+        connection.register(f"version_{number}", versions[version])
+        table.replace(sqlglot.exp.to_table(f"version_{number}"))
+    return connection.execute(tree.sql(dialect="duckdb")).fetchall()
+
+
+@pytest.mark.parametrize("engine", ["spark", "trino"])
+def test_the_statement_has_no_day_that_a_side_does_not_have(lab: Any, beside: Any, engine: str) -> None:
+    """The branch has all days of main as of the fork, and the output's side is its own days alone."""
+    table = lab.table()
+    lab.run(table, lab.days(6, 1), *range(1, 7))
+    for day in (1, 2, 4, 8):
+        beside.run(table, lab.rows(7, day=day), day)
+    lake, last = lab.lakehouse.lake, lab.day(8)
+    main = lake.find(table.name)
+    versions = {name: main.scan(snapshot_id=ref.snapshot_id).to_arrow() for name, ref in main.metadata.refs.items()}
+
+    rows = executed(union_of(sides_of(lake, "fix-units", table.name), engine), engine, versions)
+    of_new_day = executed(union_of(sides_of(lake, "fix-units", table.name, (last, last)), engine), engine, versions)
+
+    assert versions["fix-units"].num_rows == 7
+    assert sorted((kind, day, value) for kind, day, _, value in rows) == [
+        *(("new", lab.day(number), 7) for number in (1, 2, 4, 8)),
+        *(("old", lab.day(number), 1) for number in range(1, 7)),
+    ]
+    assert [(kind, day) for kind, day, *_ in of_new_day] == [("new", last)]
