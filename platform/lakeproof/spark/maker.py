@@ -162,7 +162,8 @@ class SparkMaker:
             options["parquet.page.size"] = str(layout.page_bytes)
         output = {
             "folder": folder,
-            "columns": _columns(columns),
+            # Their digits are the contract's: Iceberg's schema has no word for them.
+            "columns": [told | {"digits": self.table.column(told["name"]).digits} for told in _columns(columns)],
             "partition": self.table.partition,
             "sort": list(self.table.sort_columns),
             "file_bytes": layout.file_bytes,
@@ -239,10 +240,7 @@ def _references(table: Table, docket: Docket, launcher: Launcher) -> dict[str, A
 
 
 def _columns(columns: Mapping[int, Column]) -> list[dict[str, Any]]:
-    return [
-        {"id": number, "name": column.name, "type": column.type, "digits": column.digits}
-        for number, column in columns.items()
-    ]
+    return [{"id": number, "name": column.name, "type": column.type} for number, column in columns.items()]
 
 
 def _input(reader: TableReader, launcher: Launcher) -> dict[str, Any]:
