@@ -25,6 +25,7 @@ COMPILE = $(UV) --no-config pip compile pyproject.toml --group setup --extra fli
 READERS := platform_tests/readers
 SERVICES := platform_tests/services
 ORCHESTRATOR := platform_tests/orchestrator
+SPARK := platform_tests/spark
 ALONE_COMPILE = $(UV) --no-config pip compile --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links $(LOCK_FLAGS)
 
@@ -107,6 +108,11 @@ test: .venv/dev.stamp .venv/readers.stamp  ## Run the tests (ARGS="-k publish" f
 .PHONY: test-services
 test-services: .venv/dev.stamp .venv/services.stamp  ## Publish through a real Postgres, and a REST catalog with S3, started here
 	@CATALOGS="postgres rest" $(BIN)/python -m pytest $(SERVICES) $(ARGS)
+
+.PHONY: test-spark
+test-spark: .venv/dev.stamp  ## Run tables by jobs on a real Spark, which needs Java 17 or 21
+	@$(JAVA) -version 2>/dev/null || { echo "No Java: install 17 or 21, or set JAVA_HOME."; exit 1; }
+	@LAKEPROOF_SPARK_TESTS=1 $(BIN)/python -m pytest $(SPARK) $(ARGS)
 
 .PHONY: soak
 soak: .venv/dev.stamp .venv/readers.stamp .venv/spark.stamp .venv/services.stamp .venv/airflow.stamp  ## Kill, interleave and poll for SOAK_MINUTES (10), and print what was tried

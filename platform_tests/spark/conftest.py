@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 JOBS = Path(__file__).parent / "jobs"
 FIRST = date(2024, 1, 1)
 START_SECONDS = 180
+
+# Spark takes a minute, and Java: for `make test-spark`.
+collect_ignore_glob = [] if os.environ.get("LAKEPROOF_SPARK_TESTS") else ["test_*.py"]
 COLUMNS = [Column("reading_date", "date"), Column("sensor", "string"), Column("value", "int")]
 SCHEMA = {"reading_date": pl.Date, "sensor": pl.String, "value": pl.Int32}
 
@@ -188,3 +191,9 @@ class Run:
 def plant(connect: SparkConnect) -> Plant:
     """Return an empty plant whose jobs run on the shared Spark."""
     return Plant(Lakehouse.in_memory(), connect)
+
+
+@pytest.fixture
+def plant_of() -> type[Plant]:
+    """Return how to make a plant whose jobs run elsewhere."""
+    return Plant

@@ -39,6 +39,15 @@ SUBMIT_KEY = "LAKEPROOF_SPARK_SUBMIT"
 """The variable that names the `spark-submit` to use."""
 
 
+ALONE = {
+    "spark.ui.enabled": "false",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.host": "127.0.0.1",
+    "spark.sql.shuffle.partitions": "8",
+}
+"""How Spark runs in one process: on loopback alone, and not with the 200 partitions that a cluster would have."""
+
+
 def spark_submit() -> Path:
     """Return the `spark-submit` to use: the named one, the one beside this Python, or the first on the path.
 
@@ -83,7 +92,7 @@ class SparkSubmit:
             command += ["--properties-file", self.properties]
         settings = {"spark.ui.showConsoleProgress": "false"} | dict(job.conf)
         if self.is_local:
-            settings = {"spark.ui.enabled": "false", "spark.driver.bindAddress": "127.0.0.1"} | settings
+            settings = ALONE | settings
         for name, value in settings.items():
             command += ["--conf", f"{name}={value}"]
         # The scripts that pip installs look for their Spark by the first Python on the path.

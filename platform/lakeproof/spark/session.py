@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakeproof.errors import MakeError
 from lakeproof.spark.launcher import HELPER, Job, report_of, s3a
+from lakeproof.spark.process import ALONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,15 +50,8 @@ def _resource() -> Any:
     except ImportError as error:
         msg = "LAKEPROOF_SPARK=session needs dagster-pyspark, which is not installed."
         raise MakeError(msg, next_step="install lakeproof[spark]") from error
-    return LazyPySparkResource(
-        spark_config={
-            "spark.master": "local[*]",
-            "spark.ui.enabled": "false",
-            "spark.ui.showConsoleProgress": "false",
-            "spark.driver.bindAddress": "127.0.0.1",
-            "spark.driver.host": "127.0.0.1",
-        }
-    )
+    settings = {"spark.master": "local[*]", "spark.ui.showConsoleProgress": "false"}
+    return LazyPySparkResource(spark_config=ALONE | settings)
 
 
 def _session() -> Any:

@@ -1,0 +1,116 @@
+"""Jobs by `spark-submit` and in a session of this process: that they start, and what is said when they cannot."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lakeproof import Lakehouse
+from lakeproof.asset import table_assets
+from lakeproof.errors import UsageError
+from lakeproof.spark.configured import configured
+from lakeproof.spark.process import SparkConnect, SparkSubmit
+from lakeproof.spark.session import SparkHere
+from lakeproof.verify import verify
+
+if TYPE_CHECKING:
+    from conftest import Plant
+
+
+@pytest.fixture
+def alone(plant_of: type[Plant]) -> Plant:
+    """Return an empty plant whose jobs each start a Spark of their own."""
+    return plant_of(Lakehouse.in_memory(), SparkSubmit("local[2]"))
+
+
+def test_a_job_by_spark_submit_is_published_and_verified(alone: Plant) -> None:
+    """A day that a job made is made again by another, and is the same."""
+    alone.give(1, 2, 3)
+    done = alone.run(days=(1, 1))
+    assert done.refusal == ""
+    assert any("readings of 2024-01-01" in line for line in done.log)
+
+    (made,) = table_assets(alone.asset().keys)
+    (found,) = verify(alone.lakehouse.lake, made)
+
+    assert (found.state, found.reasons) == ("identical", ())
+
+
+def test_without_java_the_refusal_says_so(alone: Plant, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing is published, and the remedy names Java."""
+    alone.give(1)
+    for tool in ("bash", "dirname", "python3", "cat", "env", "sh", "uname", "ps", "sed"):
+        found = subprocess.run(["/usr/bin/which", tool], capture_output=True, text=True, check=False).stdout.strip()
+        if found:
+            (tmp_path / tool).symlink_to(found)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+
+    refusal = alone.run(days=(1, 1)).refusal
+
+    assert "install Java 17 or 21, or set JAVA_HOME" in refusal
+    assert "Readers: see what they saw before this run" in refusal
+    assert alone.values() == {}
+
+
+def test_a_class_that_no_jar_has_is_named(alone: Plant) -> None:
+    """A jar that does not match Spark, or is not there, is told by what is missing."""
+    alone.give(1)
+
+    refusal = alone.run(days=(1, 1), conf={"spark.extraListeners": "org.example.Missing"}).refusal
+
+    assert "org.example.Missing" in refusal
+    assert "add the jar that has the class" in refusal
+
+
+def test_without_spark_submit_the_refusal_says_what_to_install(
+    alone: Plant, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The variable that names it is looked at first."""
+    alone.give(1)
+    monkeypatch.setenv("LAKEPROOF_SPARK_SUBMIT", str(tmp_path / "spark-submit"))
+
+    refusal = alone.run(days=(1, 1)).refusal
+
+    assert "no spark-submit at" in refusal
+    assert "install lakeproof[spark]" in refusal
+
+
+@pytest.mark.parametrize(
+    ("where", "launcher"),
+    [
+        ("", SparkSubmit()),
+        ("local[3]", SparkSubmit("local[3]")),
+        ("spark://host:7077", SparkSubmit("spark://host:7077")),
+        ("sc://host:15002", SparkConnect("sc://host:15002")),
+        ("session", SparkHere()),
+    ],
+)
+def test_one_variable_says_where_spark_runs(where: str, launcher: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has the words of Spark's own masters."""
+    monkeypatch.setenv("LAKEPROOF_SPARK", where)
+
+    assert configured() == launcher
+
+
+def test_a_place_where_spark_does_not_run_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A word that is none is not taken for a host."""
+    monkeypatch.setenv("LAKEPROOF_SPARK", "databricks")
+
+    with pytest.raises(UsageError, match="no place where Spark runs"):
+        configured()
+
+
+def test_a_session_of_this_process_serves_one_run_after_the_other() -> None:
+    """Interactive work pays for Spark's start once; in a process of its own, for a session lasts as long as that."""
+    program = Path(__file__).with_name("two_runs_in_a_session.py")
+
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, check=False, timeout=300)
+
+    assert done.returncode == 0, done.stderr[-2000:]
+    first, both = {"2024-01-01": [1, 2]}, {"2024-01-01": [1, 2], "2024-01-02": [1, 2]}
+    assert done.stdout.splitlines()[-1] == f"{first} {both} 1 session"
