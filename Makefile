@@ -29,11 +29,20 @@ SPARK := platform_tests/spark
 ALONE_COMPILE = $(UV) --no-config pip compile --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links $(LOCK_FLAGS)
 
-# Why Spark takes no part in the soak, if it does not: Spark 4.1 runs on these versions of Java, and Maven brings its Iceberg.
+# Why Spark takes no part in the soak, if it does not: Spark 4.1 runs on these versions of Java, and Maven brings its jars.
 JAVA := $(if $(JAVA_HOME),$(JAVA_HOME)/bin/java,java)
 SPARK_LACKS = $(shell $(JAVA) -version 2>&1 | grep -qE 'version "(1[7-9]|2[0-3])' || { echo "no Java 17 to 23"; exit; }; \
 	command -v mvn >/dev/null || echo "no Maven")
-SPARK_ICEBERG := org.apache.iceberg:iceberg-spark-runtime-4.1_2.13:1.11.0
+SPARK_JARS := org.apache.iceberg:iceberg-spark-runtime-4.1_2.13:1.11.0 org.apache.iceberg:iceberg-aws-bundle:1.11.0 \
+	org.postgresql:postgresql:42.7.6
+MVN_COPY := mvn --quiet --batch-mode org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy
+
+# Trino's newest server on Maven Central asks for Java 24, which need not be the Java of anything else.
+ENGINES := platform_tests/engines
+TRINO_SERVER := 476
+TRINO_JAVA ?= $(shell for java in "$(JAVA)" /usr/lib/jvm/*/bin/java; do \
+	"$$java" -version 2>&1 | grep -qE 'version "(2[4-9]|[3-9][0-9])' && echo "$$java" && break; done)
+TRINO_LACKS = $(if $(TRINO_JAVA),$(shell command -v mvn >/dev/null || echo "no Maven"),no Java 24 or later)
 
 PEERS := platform_tests/benchmarks/peers
 PEER_NAMES := dagster-iceberg sqlmesh local-data-platform datacompy
@@ -114,9 +123,16 @@ test-spark: .venv/dev.stamp  ## Run tables by jobs on a real Spark, which needs 
 	@$(JAVA) -version 2>/dev/null || { echo "No Java: install 17 or 21, or set JAVA_HOME."; exit 1; }
 	@LAKEPROOF_SPARK_TESTS=1 $(BIN)/python -m pytest $(SPARK) $(ARGS)
 
+# Not a part of test-services: a Trino server is 821 MB to fetch, and Spark starts twice.
+.PHONY: test-readers
+test-readers: .venv/dev.stamp .venv/readers.stamp .venv/spark.stamp .venv/services.stamp .venv/trino.stamp  ## Read what is published with a real Trino, Spark, DuckDB, Polars and PyIceberg
+	@test -z "$(SPARK_LACKS)$(TRINO_LACKS)" || { echo "Spark lacks: $(or $(SPARK_LACKS),nothing). Trino lacks: $(or $(TRINO_LACKS),nothing). Name a Java: make test-readers JAVA_HOME=/path/to/17 TRINO_JAVA=/path/to/25/bin/java"; exit 1; }
+	@CATALOGS="postgres rest" TRINO_JAVA="$(TRINO_JAVA)" $(BIN)/python -m pytest $(ENGINES) $(ARGS)
+
 .PHONY: soak
-soak: .venv/dev.stamp .venv/readers.stamp .venv/spark.stamp .venv/services.stamp .venv/airflow.stamp  ## Kill, interleave and poll for SOAK_MINUTES (10), and print what was tried
-	@CATALOGS="sqlite postgres rest" SPARK_LACKS="$(SPARK_LACKS)" $(BIN)/python platform_tests/soak.py $(SOAK_MINUTES)
+soak: .venv/dev.stamp .venv/readers.stamp .venv/spark.stamp .venv/services.stamp .venv/airflow.stamp .venv/trino.stamp  ## Kill, interleave and poll for SOAK_MINUTES (10), and print what was tried
+	@CATALOGS="sqlite postgres rest" SPARK_LACKS="$(SPARK_LACKS)" TRINO_LACKS="$(TRINO_LACKS)" TRINO_JAVA="$(TRINO_JAVA)" \
+		$(BIN)/python platform_tests/soak.py $(SOAK_MINUTES)
 
 .PHONY: bench
 bench: .venv/dev.stamp $(PEER_NAMES:%=.venv/peers/%.stamp)  ## Measure beside peers and the limit (ONLY=B1,B4 for some); exits 1 where a bound is missed
@@ -172,13 +188,21 @@ clean:  ## Remove .venv, caches and builds; keep the data under .lakeproof
 	@$(UV) pip sync --python .venv/readers/bin/python --require-hashes $(READERS)/requirements.lock
 	@touch $@
 
-# Spark as well, with the jar by which it reads Iceberg. The soak says when it takes no part.
+# Spark as well, with the jars by which it reads Iceberg, S3 and Postgres. The soak says when it takes no part.
 .venv/spark.stamp: $(READERS)/spark.lock $(READERS)/spark.sha256 | .venv/dev.stamp
 	@if test -z "$(SPARK_LACKS)"; then echo "Setting up .venv/spark" && rm -rf .venv/spark && $(PYTHON) -m venv --without-pip .venv/spark \
 		&& $(UV) pip sync --python .venv/spark/bin/python --require-hashes --build-constraints requirements.lock $< \
-		&& mvn --quiet --batch-mode org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy \
-			-Dartifact=$(SPARK_ICEBERG) -DoutputDirectory="$(CURDIR)/.venv/spark/jars" \
+		&& for jar in $(SPARK_JARS); do \
+			$(MVN_COPY) -Dartifact=$$jar -DoutputDirectory="$(CURDIR)/.venv/spark/jars" || exit 1; done \
 		&& (cd .venv/spark/jars && sha256sum --quiet --check "$(CURDIR)/$(READERS)/spark.sha256") && touch $@; fi
+
+# A Trino server: of its connectors only Iceberg's. They share files by hard links, so all are unpacked before some go.
+.venv/trino.stamp: $(ENGINES)/trino.sha256 | .venv/uv.stamp
+	@if test -z "$(TRINO_LACKS)"; then echo "Setting up .venv/trino, from 821 MB" && rm -rf .venv/trino && mkdir -p .venv/trino \
+		&& $(MVN_COPY) -Dartifact=io.trino:trino-server:$(TRINO_SERVER):tar.gz -DoutputDirectory="$(CURDIR)/.venv/trino" \
+		&& (cd .venv/trino && sha256sum --quiet --check "$(CURDIR)/$(ENGINES)/trino.sha256" \
+			&& tar xzf trino-server-$(TRINO_SERVER).tar.gz --strip-components=1 && rm trino-server-$(TRINO_SERVER).tar.gz \
+			&& find plugin -mindepth 1 -maxdepth 1 ! -name iceberg -exec rm -rf {} + && rm -rf secrets-plugin) && touch $@; fi
 
 # Each peer of the benchmarks likewise. The benchmarks say which of them took no part.
 .venv/peers/%.stamp: $(PEERS)/%.lock | .venv/dev.stamp

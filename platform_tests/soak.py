@@ -23,6 +23,9 @@ RELIABILITY = [
 ONCE = TESTS / "orchestrator"
 """Nothing is drawn by chance in it, so the first round has it alone."""
 
+BY_TRINO = TESTS / "engines" / "test_trino_polls.py"
+"""Trino reads a REST catalog, so it polls one, in a test of its own."""
+
 LONGER = {
     "LAKEPROOF_AIRFLOW": "1",
     "INTERLEAVINGS": "15",
@@ -36,8 +39,8 @@ LONGER = {
 """A round's size, where the tests in `make test` are shorter."""
 
 READERS = "duckdb polars pyiceberg"
-SPARK_LACKS = os.environ.get("SPARK_LACKS", "")
-"""Why Spark takes no part, if it does not; the Makefile knows."""
+SPARK_LACKS, TRINO_LACKS = (os.environ.get(name, "") for name in ("SPARK_LACKS", "TRINO_LACKS"))
+"""Why Spark or Trino takes no part, if it does not; the Makefile knows."""
 
 
 def figures_of(report: Path) -> Counter[str]:
@@ -57,7 +60,7 @@ def main(minutes: float) -> int:
         seed = str(int(time.time()))
         with tempfile.TemporaryDirectory() as folder:
             report = Path(folder) / "report.xml"
-            tests = [*RELIABILITY, *([ONCE] if figures["rounds"] == 1 else [])]
+            tests = [*RELIABILITY, *([] if TRINO_LACKS else [BY_TRINO]), *([ONCE] if figures["rounds"] == 1 else [])]
             command = [sys.executable, "-m", "pytest", "-q", f"--junit-xml={report}", *map(str, tests)]
             ended = subprocess.run(command, check=False, env=longer | os.environ | {"LAKEPROOF_SEED": seed}).returncode
             figures += figures_of(report)
@@ -65,8 +68,9 @@ def main(minutes: float) -> int:
     width = max(map(len, figures))
     for name, count in sorted(figures.items()):
         sys.stdout.write(f"  {name:{width}}  {count:>8,}\n")
-    if SPARK_LACKS:
-        sys.stdout.write(f"  Spark took no part: {SPARK_LACKS}\n")
+    for name, lacks in (("Spark", SPARK_LACKS), ("Trino", TRINO_LACKS)):
+        if lacks:
+            sys.stdout.write(f"  {name} took no part: {lacks}\n")
     return ended
 
 

@@ -13,10 +13,10 @@ from pyspark.sql import SparkSession
 
 
 def session() -> SparkSession:
-    """Start Spark in this process alone, on one core, with the jars beside this Python."""
+    """Start Spark in this process alone, on one core, with Iceberg's jar beside this Python."""
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     settings = {
-        "spark.jars": ",".join(map(str, Path(sys.prefix, "jars").glob("*.jar"))),
+        "spark.jars": ",".join(map(str, Path(sys.prefix, "jars").glob("iceberg-spark-runtime-*.jar"))),
         "spark.log.level": "ERROR",
         "spark.sql.shuffle.partitions": "1",
         "spark.ui.enabled": "false",

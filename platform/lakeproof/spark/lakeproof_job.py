@@ -349,5 +349,11 @@ def _plain(value: Any) -> Any:
 
 
 def _first_line(error: BaseException) -> str:
+    """Return what an error says; of one in Java, what the last of its causes says."""
+    java = getattr(error, "java_exception", None)
+    if java is not None:
+        while java.getCause() is not None:
+            java = java.getCause()
+        return str(java.toString()).splitlines()[0]
     lines = [line for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0].strip()}" if lines else type(error).__name__

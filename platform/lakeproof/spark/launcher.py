@@ -88,7 +88,7 @@ def report_of(job: Job, messages: Iterable[Any], ended: str, log: Iterable[str] 
         what = f"{job.table}: {job.script.name}: {failed['what']}"
         if failed["kind"] == "rows":
             raise RowsError(what, next_step=failed["remedy"])
-        error = MakeError(what, next_step=f"mend {job.script.name}, then run the same days again")
+        error = MakeError(what, next_step=_remedy(failed["trace"]) or f"mend {job.script.name}, {AGAIN}")
         error.add_note(failed["trace"])
         raise error
     if told and not ended:
@@ -96,7 +96,8 @@ def report_of(job: Job, messages: Iterable[Any], ended: str, log: Iterable[str] 
     lines = [line.strip() for line in log if line.strip()]
     cause = _cause(lines)
     msg = f"{job.table}: {job.script.name} {ended or 'ended without a report'}: {cause}"
-    raise MakeError(msg, next_step=_remedy(job, "\n".join(lines)))
+    remedy = _remedy("\n".join(lines)) or f"read the run's log, mend {job.script.name} or the cluster, {AGAIN}"
+    raise MakeError(msg, next_step=remedy)
 
 
 def s3a(location: str) -> str:
@@ -111,20 +112,20 @@ def _cause(lines: list[str]) -> str:
     return (told or lines or ["it said nothing"])[-1][:500]
 
 
-def _remedy(job: Job, log: str) -> str:
-    """Return what helps against what commonly keeps a job from starting."""
-    for sign, remedy in _REMEDIES.items():
-        if sign in log:
-            return remedy
-    return f"read the run's log, mend {job.script.name} or the cluster, then run the same days again"
+def _remedy(log: str) -> str | None:
+    """Return what helps against what commonly keeps a job from starting; None where it is nothing of the kind."""
+    return next((remedy for sign, remedy in _REMEDIES.items() if sign in log), None)
 
+
+AGAIN = "then run the same days again"
 
 _REMEDIES = {
-    "JAVA_HOME is not set": "install Java 17 or 21, or set JAVA_HOME, then run the same days again",
-    "JAVA_GATEWAY_EXITED": "see that JAVA_HOME names Java 17 or 21, then run the same days again",
-    "UnsupportedClassVersionError": "set JAVA_HOME to Java 17 or 21, then run the same days again",
-    "NoSuchMethodError": "use jars that were built for this version of Spark, then run the same days again",
+    "JAVA_HOME is not set": f"install Java 17 or 21, or set JAVA_HOME, {AGAIN}",
+    "UnsupportedClassVersionError": f"set JAVA_HOME to Java 17 or 21, {AGAIN}",
+    "getSubject is not supported": f"set JAVA_HOME to Java 17 or 21, {AGAIN}",
+    "NoSuchMethodError": f"use jars that were built for this version of Spark, {AGAIN}",
     "ClassNotFoundException": "add the jar that has the class to spark.jars, built for this version of Spark",
-    "No module named 'lakeproof_job'": "let the platform start the script: it sends lakeproof_job along",
     "No module named 'dagster_pipes'": "install dagster-pipes where Spark's Python is",
+    "JAVA_GATEWAY_EXITED": f"see that JAVA_HOME names Java 17 or 21, {AGAIN}",
 }
+"""What to do about words in a log: the most telling first."""

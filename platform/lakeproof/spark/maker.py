@@ -144,7 +144,11 @@ class SparkMaker:
             },
             "calls": [{"window": _told(window), "reads": {name: ["all"] for name in rows}}],
         }
-        report = launcher.run(context, self._job("again", order), lambda: None)
+        try:
+            report = launcher.run(context, self._job("again", order), lambda: None)
+        except BaseException:
+            folder.cleanup()
+            raise
         paths = [re.sub(r"^file:(//)?(?=/)", "", unquote(told["path"])) for told in report["files"]]
         reader = files_relation(connected(), columns, paths, None).to_arrow_reader(BATCH_ROWS)
         return Made(_while_there(reader, folder))

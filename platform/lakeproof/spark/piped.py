@@ -58,7 +58,7 @@ def in_a_run(function: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
     found: list[dict[str, Any]] = []
 
     @dg.op
-    def spark(context: dg.OpExecutionContext) -> None:
+    def spark(context) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001 - Dagster takes no text for its type
         found.append(function(context))
 
     @dg.job
