@@ -289,6 +289,17 @@ def cumulative(raw: Table) -> tuple[Table, dg.AssetsDefinition]:
     return made, add
 
 
+def tens(raw: Table, **more: Any) -> tuple[Table, dg.AssetsDefinition]:
+    """Return a table that keeps how many tens there are, and is the same for ten values of its input."""
+    made = table("sensed.tens", layer="analysis", **more)
+
+    @daily_table(made, given=raw)
+    def count(given: pl.DataFrame) -> pl.DataFrame:
+        return given.with_columns(pl.col("value") // 10)
+
+    return made, count
+
+
 def test_a_shelf_is_a_source(shelf: Shelf) -> None:
     """Whatever answers the protocol's questions is a source."""
     assert isinstance(shelf, Source)
@@ -410,6 +421,50 @@ def test_a_parent_that_ran_again_with_the_same_content_causes_nothing(world_of: 
     world.run(collect, FIRST)
 
     assert world.settle() == []
+
+
+def test_a_day_that_is_made_again_unchanged_is_settled(world_of: Worlds, lakehouse: Lakehouse, shelf: Shelf) -> None:
+    """Its content is confirmed from the new inputs: nothing remembers it, and nobody who knows nothing asks again."""
+    raw, collect = collected(shelf)
+    made, count = tens(raw)
+    world = world_of(collect, count)
+    days = [FIRST + timedelta(days=n) for n in range(3)]
+    shelf.values |= dict.fromkeys(days, 10)
+    world.until(days[2] + timedelta(days=1))
+    world.settle()
+    head = lakehouse.catalog.load_table(made.name).metadata_location
+
+    # What was there before is asked for each time, and found unchanged each time.
+    for value in (11, 12, 11, 12):
+        shelf.values |= {days[0]: value, days[1]: value}
+        assert world.settle() == [("raw", f"{days[0]}..{days[1]}"), ("tens", f"{days[0]}..{days[1]}")]
+        assert json.loads(world.cursors["readiness"] or "")[made.name]["asked"] == {}
+        assert world_of(collect, count, now=world.now).settle() == []
+    assert lakehouse.catalog.load_table(made.name).metadata_location == head
+
+    shelf.values[days[1]] = 25
+    assert world.settle() == [("raw", str(days[1])), ("tens", str(days[1]))]
+    assert world.values(made) == dict(zip(days, (1, 2, 1), strict=True))
+    assert world_of(collect, count, now=world.now).settle() == []
+
+
+def test_a_chain_whose_days_stay_the_same_is_settled(world_of: Worlds, shelf: Shelf) -> None:
+    """The days after one that is the same again were made from it as it was, and as it is."""
+    raw, collect = collected(shelf)
+    some, count = tens(raw)
+    _, add = cumulative(some)
+    world = world_of(collect, count, add)
+    days = [FIRST + timedelta(days=n) for n in range(4)]
+    shelf.values |= dict.fromkeys(days, 10)
+    world.until(days[3] + timedelta(days=1))
+    world.settle()
+
+    # Both days of the input change, and what they add up to does so in the first one alone.
+    shelf.values |= {days[1]: 20, days[2]: 0}
+    restated = f"{days[1]}..{days[2]}"
+    assert world.settle() == [("raw", restated), ("tens", restated), ("total", f"{days[1]}..{days[3]}")]
+    assert json.loads(world.cursors["readiness"] or "")["sensed.total"]["asked"] == {}
+    assert world_of(collect, count, add, now=world.now).settle() == []
 
 
 def test_a_chain_is_asked_for_as_one_stretch_and_made_again_from_a_restated_day_on(

@@ -156,8 +156,8 @@ def _sort_out(
         moved |= {day for day in staged.days if str(day) >= first and day not in same}
     moved &= set(staged.days)
     rest = staged.only(staged.files.keys() - same - moved)
-    done = Published(frozenset(rest.days), frozenset(same), frozenset(moved))
-    return done, rest, [day for day in staged.days if day in same]
+    standing = {day: live[day] for day in staged.days if day in same}
+    return Published(frozenset(rest.days), standing, frozenset(moved)), rest, list(standing)
 
 
 def _ledger(at: OutputTable, run: str, evidence: str, contents: Mapping[Day, Content], beside: Beside) -> OutputLedger:
