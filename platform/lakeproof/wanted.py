@@ -19,7 +19,7 @@ from lakeproof.contract import Input, in_order
 from lakeproof.lake.confirmed import last_made
 from lakeproof.lake.days import day_key, key_day
 from lakeproof.lake.evidence import read_evidence, recorded_content
-from lakeproof.lake.heads import heads, published_runs
+from lakeproof.lake.heads import Heads, heads, published_runs
 from lakeproof.lake.held import HeldDay, held_days
 from lakeproof.lake.running import runs_at_work
 from lakeproof.outdated import days_read, reads_something_else
@@ -64,7 +64,8 @@ class Watch:
         self.lake = lake
         self.tables = tables
         self.settled: dict[str, dict[Day, int]] = {}
-        self.published: dict[str, tuple[str, IcebergTable, Runs]] = {}
+        self.loaded: dict[str, tuple[str, IcebergTable]] = {}
+        self.published: dict[str, tuple[IcebergTable, Runs]] = {}
 
     def look(self, now: datetime, outside: Outside) -> Look:
         """Look at what the lake and the sources are at now."""
@@ -320,17 +321,14 @@ class Look:
         return self._made_by[name]
 
     def _stored(self, name: str) -> tuple[IcebergTable, Runs] | None:
-        """Return a table as it is at its head, with its published days; it is loaded anew only when its head moved."""
-        if (at := self.heads.get(name)) is None:
+        """Return a table as it is at its head, with its published days; they are read anew only when its head moved."""
+        table = Heads(self.watch.lake, self.heads, self.watch.loaded).find(name)
+        if table is None:
             return None
         known = self.watch.published.get(name)
-        if known is None or known[0] != at:
-            table = self.watch.lake.find(name)
-            if table is None:
-                return None
-            known = (at, table, published_runs(table))
-            self.watch.published[name] = known
-        return known[1], known[2]
+        if known is None or known[0] is not table:
+            known = self.watch.published[name] = table, published_runs(table)
+        return known
 
 
 def _waits(readiness: gate.Readiness, asked: Sequence[Day], at_work: Sequence[Day]) -> str:
