@@ -51,6 +51,9 @@ class Outside(Protocol):
     def complete(self, made: Reads, name: str) -> Mapping[Day, str | None]:
         """Return the days of an input that are complete, each with its version where that is known."""
 
+    def refused(self, made: Reads) -> Mapping[Day, int]:
+        """Return the days that were asked for and not ready when their run began, each with what tells when."""
+
 
 class Watch:
     """Looks at tables again and again.
@@ -155,6 +158,7 @@ class Look:
             [[name, how.kind, how.days, *declared_days(how.table)] for name, how in tables_read(made)],
             [*declared_days(made.table), made.table.pipeline is None or made.table.pipeline.catchup],
             sorted({*self._last_made(made.table.name).values()}) if asked else None,
+            sorted(self.outside.refused(made).values()) if asked else None,
         ]
         return digest(told)
 
@@ -240,6 +244,8 @@ class Look:
         if day is not None or not is_scheduled(made.table):
             # What was made from A, then B, is asked for once more when A is back.
             told.append(["made by", self._last_made(made.table.name).get(day)])
+        if (refused := self.outside.refused(made).get(day)) is not None:
+            told.append(["refused", refused])
         for name, how in tables_read(made):
             days = self._days_read(made, how, day) if how.kind != "previous" else ()
             told += [[name, day_key(of), self._content(how.table.name, of)] for of in days]

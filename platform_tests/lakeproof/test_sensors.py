@@ -14,6 +14,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import time_machine
+from pyiceberg.expressions import EqualTo
 
 from lakeproof import (
     Column,
@@ -43,6 +44,7 @@ from lakeproof.stewardship.publishing import report_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     Worlds = Callable[..., "World"]
 
@@ -98,7 +100,7 @@ class Shelf:
 class Bell:
     """Something to wait for that has no rows: it rings for a day, and perhaps again."""
 
-    rung: dict[date, str] = field(default_factory=dict)
+    rung: dict[date, str | None] = field(default_factory=dict)
     name: str = "a bell"
 
     def complete(self, window: Window | None) -> dict[date | None, Completeness]:
@@ -200,6 +202,27 @@ class World:
             with time_machine.travel(self.now, tick=False):
                 run(made, cast("Any", context))
         return name, f"{first}" if first == last else f"{first}..{last}"
+
+    def launch(self, request: dg.RunRequest) -> bool:
+        """Run one day that was asked for as Dagster does, with its record of it; return whether it succeeded."""
+        self.now += timedelta(seconds=1)
+        with time_machine.travel(self.now):
+            done = self.defs.resolve_implicit_global_asset_job_def().execute_in_process(
+                instance=self.instance,
+                tags=dict(request.tags),
+                partition_key=request.tags["dagster/partition"],
+                asset_selection=list(request.asset_selection or ()),
+                raise_on_error=False,
+            )
+        return done.success
+
+    def look(self) -> list[dg.RunRequest]:
+        """Let both sensors tick, twice; return what was asked for."""
+        found: list[dg.RunRequest] = []
+        for _ in range(2):
+            self.tick("sources")
+            found += self.tick("readiness")
+        return found
 
     def run(self, asset: dg.AssetsDefinition, day: date) -> None:
         """Run a day that no sensor asked for."""
@@ -407,6 +430,73 @@ def test_a_day_whose_run_fails_is_not_asked_for_again_until_its_input_changes(wo
     assert world.settle() == []
     shelf.values[FIRST] = 2
     assert world.settle() == [("raw", str(FIRST)), ("later", str(FIRST))]
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_a_day_whose_source_was_taken_back_before_its_run_is_asked_for_once_it_is_there(
+    tmp_path: Path, lakehouse: Lakehouse, shelf: Shelf, *, published: bool
+) -> None:
+    """The gate refuses the run: what was green is asked anew, and the day is asked for once for each time."""
+    raw, bell = table("sensed.rung"), Bell({FIRST: None})
+
+    @daily_table(raw, delivered=shelf, bell=bell)
+    def collect(delivered: pl.DataFrame) -> pl.DataFrame:
+        return delivered
+
+    with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
+        world = World(instance, lakehouse, [collect])
+        shelf.values[FIRST] = 1
+        world.until(FIRST + timedelta(days=1))
+        if published:
+            world.settle()
+            shelf.values[FIRST] = 2
+        for _ in range(2):
+            (request,) = world.look()
+            del bell.rung[FIRST]
+            assert not world.launch(request)
+            assert world.look() == []
+            assert str(FIRST) in (world.said["sources"] or "")
+
+            bell.rung[FIRST] = None
+        (request,) = world.look()
+        assert world.launch(request)
+        assert world.look() == []
+        assert world.values(raw) == shelf.values
+        assert json.loads(world.cursors["readiness"] or "")[raw.name]["asked"] == {}
+
+
+@pytest.mark.parametrize("seen", [False, True])
+def test_a_day_whose_input_was_withdrawn_before_its_run_is_asked_for_once_it_is_back(
+    world_of: Worlds, lakehouse: Lakehouse, shelf: Shelf, *, seen: bool
+) -> None:
+    """With the same content as before, whether or not a sensor saw that it was gone; a run that breaks is not again."""
+    raw, collect = collected(shelf)
+    broken = False
+    later = table("sensed.later", layer="analysis")
+
+    @daily_table(later, given=raw)
+    def take(given: pl.DataFrame) -> pl.DataFrame:
+        return given.drop("value") if broken else given
+
+    world = world_of(collect, take)
+    shelf.values[FIRST] = 1
+    world.until(FIRST + timedelta(days=1))
+    (request,) = world.look()
+    world.launch(request)
+    (request,) = world.look()
+    lakehouse.catalog.load_table(raw.name).delete(EqualTo("day", FIRST.isoformat()))
+    assert not world.launch(request)
+    if seen:
+        assert world.look() == []
+    world.run(collect, FIRST)
+
+    (request,) = world.look()
+    assert request.asset_selection == [take.key]
+    broken = True
+    assert not world.launch(request)
+    assert world.look() == []
+    world.run(collect, FIRST)
+    assert world.look() == []
 
 
 def test_a_parent_that_ran_again_with_the_same_content_causes_nothing(world_of: Worlds, shelf: Shelf) -> None:
