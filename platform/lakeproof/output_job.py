@@ -21,9 +21,8 @@ from lakeproof.outputs.beside import compare_output_of, owns_days
 from lakeproof.outputs.naming import admitted, existing
 from lakeproof.outputs.text import markdown, verdict
 from lakeproof.progress import report
-from lakeproof.record import OUTCOME_TAG
 from lakeproof.recording import one_transaction
-from lakeproof.spec import asset_key
+from lakeproof.spec import OUTCOME_TAG, asset_key
 from lakeproof.window import Window, as_day
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ from lakeproof.errors import LakeproofError
 from lakeproof.lake.days import day_key, key_day
 from lakeproof.reads import awaited_by
 from lakeproof.source.protocol import Source
-from lakeproof.spec import DATA_VERSION_TAG, partitions_of, source_key
+from lakeproof.spec import DATA_VERSION_TAG, NOT_READY, OUTCOME_TAG, asset_key, partitions_of, source_key
 from lakeproof.window import Window, days_text, runs_of_days
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import date
 
     from lakeproof.lake.days import Day
@@ -34,6 +34,9 @@ ASKED_AT_ONCE = 366
 LOOKED_AGAIN = 7
 """Days that were seen complete, the newest first, of which a source is asked whether they changed since."""
 
+
+EVENTS_READ = 1_000
+"""How many events are read at once."""
 
 FAILURES = 20
 """How often a source may break in a tick before it is not asked about parts of what it broke over: to find one day of a
@@ -76,11 +79,14 @@ class SeenComplete:
         instance: Dagster's record.
         tables: The tables whose sources are meant.
         known: What an earlier look found, by asset, with the mark that it is true for; kept by the caller.
+        refusals: The refused days that earlier looks found, by table, with the last event that they saw; kept likewise.
     """
 
     instance: dg.DagsterInstance
     tables: Sequence[Reads]
     known: dict[dg.AssetKey, tuple[str, dict[Day, str | None]]] = field(default_factory=dict)
+    refusals: dict[dg.AssetKey, tuple[int, dict[Day, int]]] = field(default_factory=dict)
+    _read: set[dg.AssetKey] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Ask once for the last event of each source."""
@@ -95,13 +101,48 @@ class SeenComplete:
         return self._marks.get(source_key(made.table, name), "")
 
     def complete(self, made: Reads, name: str) -> Mapping[Day, str | None]:
-        """Return the days of an input that are complete, each with its version where that is known."""
+        """Return the days of an input that are complete, each with its version where that is known.
+
+        What was seen before a run found the day not ready is not known any more: the source is asked anew.
+        """
         key, mark = source_key(made.table, name), self.mark(made, name)
         if not mark:
             return {}
+        refused = self.refused(made)
+        mark = f"{mark} {max(refused.values(), default='')}"
         if key not in self.known or self.known[key][0] != mark:
-            self.known[key] = mark, dict(self._days(key, daily=made.table.partition is not None))
+            seen = dict(self._days(key, daily=made.table.partition is not None))
+            since = self._seen_at(key, refused)
+            self.known[key] = mark, {day: seen[day] for day in seen if since.get(day, 0) >= refused.get(day, 0)}
         return self.known[key][1]
+
+    def refused(self, made: Reads) -> Mapping[Day, int]:
+        """Return the days that were asked for and not ready when their run began, each with the event that says so."""
+        key = asset_key(made.table)
+        last, found = self.refusals.get(key, (0, {}))
+        while key not in self._read:
+            wanted = dg.AssetRecordsFilter(key, after_storage_id=last)
+            records = self.instance.fetch_observations(wanted, limit=EVENTS_READ, ascending=True).records
+            for record in records:
+                told = record.asset_observation
+                if told is not None and told.tags.get(OUTCOME_TAG) == NOT_READY:
+                    found[key_day(told.partition) if told.partition else None] = record.storage_id
+            if records:
+                last = records[-1].storage_id
+            self.refusals[key] = last, found
+            if len(records) < EVENTS_READ:
+                self._read.add(key)
+        return found
+
+    def _seen_at(self, key: dg.AssetKey, days: Collection[Day]) -> Mapping[Day, int]:
+        """Return the last event that says of each of some days that it is complete."""
+        if None in days:
+            return {None: int(self._marks[key])}
+        if not days:
+            return {}
+        event = dg.DagsterEventType.ASSET_MATERIALIZATION
+        found = self.instance.event_log_storage.get_latest_storage_id_by_partition(key, event, set(map(day_key, days)))
+        return {key_day(partition): at for partition, at in found.items()}
 
     def _days(self, key: dg.AssetKey, *, daily: bool) -> Iterator[tuple[Day, str | None]]:
         if daily:
@@ -136,7 +177,8 @@ class Seen:
 def ask_source(look: Look, made: Reads, name: str, source: Awaited) -> Seen:
     """Ask a source which of the days that its table wants are complete, and whether the latest ones changed.
 
-    Days that the table has published were complete, and are not asked for.
+    Days that the table has published were complete, and are not asked for, unless a run has found since that they are
+    not.
 
     Args:
         look: The lake as it is now, and what is known of sources.
@@ -147,8 +189,9 @@ def ask_source(look: Look, made: Reads, name: str, source: Awaited) -> Seen:
     key, known = source_key(made.table, name), look.outside.complete(made, name)
     days = look.days(made)
     published = look.published(made)
-    done = [day for day in days if day in published and day not in known]
-    unseen = [day for day in days if day not in known and day not in published]
+    not_ready = look.outside.refused(made)
+    done = [day for day in days if day in published and day not in known and day not in not_ready]
+    unseen = [day for day in days if day not in known and (day not in published or day in not_ready)]
     told = sorted((day for day, version in known.items() if version is not None), key=str)
     again = [day for day in told if day is None or (made.table.has_day(day) and made.table.gap(day) is None)]
     events = [_event(key, day, None, f"{made.table.name} has it") for day in done]

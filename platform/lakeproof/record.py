@@ -23,7 +23,7 @@ from lakeproof.outcome import DayOutcome, Outcome, Refusal, worst
 from lakeproof.progress import Step, is_watched, report
 from lakeproof.reading import read_table
 from lakeproof.recording import one_transaction
-from lakeproof.spec import DATA_VERSION_TAG
+from lakeproof.spec import CAUSE_TAG, DATA_VERSION_TAG, NOT_READY, OUTCOME_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,10 +33,6 @@ if TYPE_CHECKING:
     from lakeproof.lake.catalog import Lake
     from lakeproof.lake.days import Day
     from lakeproof.verdict import AuditResult
-
-OUTCOME_TAG = "lakeproof/outcome"
-"""The run tag that says why a run failed: `held`, `blocked`, `not-ready`, `moved` or `error`; of several, as exit codes
-rank."""
 
 REFUSED = "refused"
 """The metadata of a failed step that says, as JSON, which days were refused for which cause: incidents are read from
@@ -78,6 +74,8 @@ def record(context: dg.AssetExecutionContext, table: Table, run: Callable[[], Ou
     with one_transaction(context.instance, context.run.run_id):
         yield from _rejects(table, outcome)
         yield from _materializations(context, table, outcome)
+        if CAUSE_TAG in context.run.tags:
+            yield from _not_ready(context, outcome)
     targets = _targets(context, outcome.days)
     with one_transaction(context.instance, context.run.run_id):
         for day in outcome.days:
@@ -121,6 +119,18 @@ def _rejects(table: Table, outcome: Outcome) -> Iterator[dg.AssetMaterialization
                 description=f"Rows that the audits of {table.name} refused.",
                 partition=_key(day.day),
                 metadata={"dagster/row_count": day.rejected, "run": outcome.run},
+            )
+
+
+def _not_ready(context: dg.AssetExecutionContext, outcome: Outcome) -> Iterator[dg.AssetObservation]:
+    """Yield the days that a sensor asked for and the gate refused: it is to ask again when they are ready again."""
+    for day in outcome.days:
+        if day.state == NOT_READY and not day.results:
+            yield dg.AssetObservation(
+                asset_key=context.asset_key,
+                description=f"Not ready when its run began: {day.reason}",
+                partition=_key(day.day),
+                tags={OUTCOME_TAG: NOT_READY},
             )
 
 

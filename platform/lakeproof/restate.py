@@ -7,6 +7,7 @@ from datetime import datetime
 from statistics import median
 from typing import TYPE_CHECKING
 
+from lakeproof.lake.confirmed import last_made
 from lakeproof.lake.evidence import read_evidence
 from lakeproof.lake.live import View
 from lakeproof.outdated import reads_something_else
@@ -114,14 +115,14 @@ def outdated(lake: Lake, made: Reads, days: Collection[Day]) -> set[Day]:
     if own is None:
         return set()
     old: set[Day] = set()
-    for run, of_run in _by_run(own[1], days).items():
+    for run, of_run in _by_run(last_made(*own), days).items():
         if record := read_evidence(own[0], run):
             old |= {day for day in of_run if reads_something_else(made, day, record, stored)}
     return old
 
 
 def _by_run(runs: Mapping[Day, str], days: Collection[Day]) -> dict[str, list[Day]]:
-    """Return days by the run that published them, so that the evidence of each is read once."""
+    """Return days by the run that made them last, so that the evidence of each is read once."""
     found: dict[str, list[Day]] = {}
     for day in days:
         if run := runs.get(day):

@@ -23,7 +23,7 @@ from lakeproof.lakehouse import KEY
 from lakeproof.order import upstream_first
 from lakeproof.outside import SeenComplete, ask_source, source_specs
 from lakeproof.reads import awaited_by
-from lakeproof.spec import asset_key, partition_tags
+from lakeproof.spec import CAUSE_TAG, asset_key, partition_tags
 from lakeproof.wanted import Watch, digest
 from lakeproof.window import runs_of_days
 
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from lakeproof.lake.catalog import Lake
     from lakeproof.lake.days import Day
     from lakeproof.wanted import Look
-
-CAUSE_TAG = "lakeproof/cause"
-"""The run tag that tells why a sensor asked: equal causes are the same content of all inputs."""
 
 SHOWN_REASONS = 10
 
@@ -104,6 +101,7 @@ class _Looks:
         self.tables = tables
         self._watches: dict[str, Watch] = {}
         self._known: dict[Any, Any] = {}
+        self._refusals: dict[Any, Any] = {}
         self._bounded: set[str] = set()
         self._next = 0
 
@@ -111,7 +109,8 @@ class _Looks:
         """Look at the lake and at what is known of sources."""
         lake: Lake = getattr(context.resources, KEY).lake
         watch = self._watches.setdefault(f"{lake.where} {lake.output}", Watch(lake, self.tables))
-        return watch.look(datetime.now(UTC), SeenComplete(context.instance, self.tables, self._known))
+        outside = SeenComplete(context.instance, self.tables, self._known, self._refusals)
+        return watch.look(datetime.now(UTC), outside)
 
     def in_turn(self) -> Iterator[TableAsset]:
         """Yield every table once, beginning with the one after the last that was looked at."""

@@ -24,6 +24,15 @@ if TYPE_CHECKING:
 DATA_VERSION_TAG = "dagster/data_version"
 """The tag of a materialization that tells its content from any other."""
 
+CAUSE_TAG = "lakeproof/cause"
+"""The run tag that tells why a sensor asked: equal causes are the same content of all inputs."""
+
+OUTCOME_TAG = "lakeproof/outcome"
+"""The run tag that says why a run failed: `held`, `blocked`, `not-ready`, `moved` or `error`; of several, as exit codes
+rank. On an observation, what became of a day."""
+
+NOT_READY = "not-ready"
+
 
 def asset_key(table: Table) -> dg.AssetKey:
     """Return a table's asset key: its name, split at the dot."""

@@ -18,7 +18,8 @@ from lakeproof.engine.conditions import reversed_rows, set_clock
 from lakeproof.engine.duck import BOUNDED, connect, files_relation, quoted
 from lakeproof.errors import LakeproofError, UnknownDayError
 from lakeproof.lake.catalog import columns_of
-from lakeproof.lake.evidence import day_evidence
+from lakeproof.lake.confirmed import last_confirmed
+from lakeproof.lake.evidence import day_evidence, evidence_of
 from lakeproof.lint import lint
 from lakeproof.making import make
 from lakeproof.merge import Merge
@@ -73,7 +74,8 @@ def verify(lake: Lake, made: TableAsset, days: Sequence[Day] | None = None) -> I
     """Make published days again, one at a time, from the inputs that their evidence records, and compare the contents.
 
     Nothing is published and nothing is left behind. The rows of the inputs come in the opposite order, and DuckDB's
-    clock tells another time, so that one pass proves that neither decides.
+    clock tells another time, so that one pass proves that neither decides. Where what a day was published from is gone,
+    it is made from what the run read that confirmed it last. A merge is not: it confirms itself.
 
     Args:
         lake: The lake.
@@ -88,14 +90,24 @@ def verify(lake: Lake, made: TableAsset, days: Sequence[Day] | None = None) -> I
         LakeError: The catalog or warehouse cannot be read.
     """
     recorded = Recorded(lake, made.table)
-    live = recorded.view(made.table).days
+    table, live = recorded.view(made.table).table, recorded.view(made.table).days
     chosen = [day for day in live if days is None or day in days]
     if not chosen:
         msg = f"{made.table.name}: none of the days asked for is published, so there is nothing to verify."
         raise UnknownDayError(msg, next_step=f"lakeproof show {made.table.name} lists the days that are")
     suspects = tuple(map(str, lint([made])))
+    published = {day: live[day].run for day in chosen}
+    confirmed = last_confirmed(table, published) if table is not None and made.table.write == "replace" else {}
     for day in chosen:
-        yield _Verification(recorded, made, live[day], suspects).verified()
+        run, told = published[day], confirmed.get(day)
+        record = recorded.evidence(table, run) if table is not None and run is not None else None
+        found = _Verification(recorded, made, live[day], suspects, record).verified()
+        if found.state == "inputs-gone" and table is not None and told is not None:
+            notes = (f"it is made from what run {told.run} read, which confirmed it", *suspects)
+            record = evidence_of(table, told.run, told.sha256)
+            again = _Verification(recorded, made, live[day], notes, record).verified()
+            found = found if again.state == "inputs-gone" else again
+        yield found
 
 
 @dataclass(frozen=True)
@@ -170,12 +182,11 @@ class _Verification:
     made: TableAsset
     live: LiveDay
     suspects: tuple[str, ...]
+    record: dict[str, Any] | None
 
     def verified(self) -> DayVerified:
         """Return what became of it."""
-        day, run = self.live.day, self.live.run
-        table = self.recorded.view(self.made.table).table
-        record = self.recorded.evidence(table, run) if table is not None and run is not None else None
+        day, run, record = self.live.day, self.live.run, self.record
         if record is None or day_evidence(record, day) is None:
             why = "its evidence is gone or damaged" if run else "another engine wrote it, and left no evidence"
             return DayVerified(day, "inputs-gone", run, (f"{why}, so nothing tells what it was made from",))
@@ -202,11 +213,10 @@ class _Verification:
 
     def _merging(self) -> Merging | None:
         """Return what the run merged into, for a table that is merged."""
-        table, run = self.recorded.view(self.made.table).table, self.live.run
-        record = self.recorded.evidence(table, run) if table is not None and run is not None else None
-        if self.made.table.write == "replace" or table is None or record is None:
+        table = self.recorded.view(self.made.table).table
+        if self.made.table.write == "replace" or table is None or self.record is None:
             return None
-        return Merging(table, self.recorded.base(record))
+        return Merging(table, self.recorded.base(self.record))
 
     def _compared(self, inputs: Mapping[str, Rows], *, reverse: bool) -> Difference | None:
         """Make the day, and compare it with what readers see of it."""

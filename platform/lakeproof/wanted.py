@@ -16,9 +16,10 @@ from zoneinfo import ZoneInfo
 from lakeproof import gate
 from lakeproof.asked import Memory, Wanted
 from lakeproof.contract import Input, in_order
+from lakeproof.lake.confirmed import last_made
 from lakeproof.lake.days import day_key, key_day
 from lakeproof.lake.evidence import read_evidence, recorded_content
-from lakeproof.lake.heads import heads, published_runs
+from lakeproof.lake.heads import Heads, heads, published_runs
 from lakeproof.lake.held import HeldDay, held_days
 from lakeproof.lake.running import runs_at_work
 from lakeproof.outdated import days_read, reads_something_else
@@ -27,7 +28,7 @@ from lakeproof.source.protocol import Completeness
 from lakeproof.window import ONE_DAY, Window, days_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import date, datetime
 
     from pyiceberg.table import Table as IcebergTable
@@ -50,6 +51,9 @@ class Outside(Protocol):
     def complete(self, made: Reads, name: str) -> Mapping[Day, str | None]:
         """Return the days of an input that are complete, each with its version where that is known."""
 
+    def refused(self, made: Reads) -> Mapping[Day, int]:
+        """Return the days that were asked for and not ready when their run began, each with what tells when."""
+
 
 class Watch:
     """Looks at tables again and again.
@@ -63,7 +67,8 @@ class Watch:
         self.lake = lake
         self.tables = tables
         self.settled: dict[str, dict[Day, int]] = {}
-        self.published: dict[str, tuple[str, IcebergTable, Runs]] = {}
+        self.loaded: dict[str, tuple[str, IcebergTable]] = {}
+        self.published: dict[str, tuple[IcebergTable, Runs]] = {}
 
     def look(self, now: datetime, outside: Outside) -> Look:
         """Look at what the lake and the sources are at now."""
@@ -84,6 +89,7 @@ class Look:
     now: datetime
     outside: Outside
     _held: dict[str, dict[Day, HeldDay]] = field(default_factory=dict)
+    _made_by: dict[str, Runs] = field(default_factory=dict)
     _evidence_of: dict[tuple[str, str], dict[str, Any] | None] = field(default_factory=dict)
 
     @cached_property
@@ -103,8 +109,7 @@ class Look:
         Raises:
             LakeError: The catalog or the warehouse cannot be used.
         """
-        mark = self._mark(made)
-        if mark == before.mark:
+        if self._mark(made, before.asked) == before.mark:
             return Wanted({}, before)
         candidates = list(self._candidates(made, before))
         stored = self._stored(made.table.name)
@@ -129,7 +134,7 @@ class Look:
             asked[day_key(day)] = tuple(dict.fromkeys((*asked.get(day_key(day), ()), *causes_of)))
         unpublished = [day for day in readiness.ready if day not in self._runs(made.table.name)]
         waits = _waits(readiness, unpublished, [day for day in candidates if day in at_work])
-        return Wanted(days, Memory("" if at_work else mark, asked, waits))
+        return Wanted(days, Memory("" if at_work else self._mark(made, asked), asked, waits))
 
     def _moved(self, made: Reads) -> bool:
         """Whether something was published since the look began, so that the gate knew more than the causes tell."""
@@ -140,8 +145,11 @@ class Look:
         needed = [*made.inputs.values(), *made.waits.values()]
         return gate.check(self.watch.lake, made.table, needed, days, self.now, self._ask(made))
 
-    def _mark(self, made: Reads) -> str:
-        """Return what changes whenever another look could find something else."""
+    def _mark(self, made: Reads, asked: Collection[str]) -> str:
+        """Return what changes whenever another look could find something else.
+
+        What becomes of a run that published nothing is looked for where something was asked for and is not settled.
+        """
         told = [
             str(self._until(made.table)),
             self._fired(made.table) if made.table.partition is None else None,
@@ -149,6 +157,8 @@ class Look:
             [[name, self.outside.mark(made, name)] for name in sorted(awaited_by(made))],
             [[name, how.kind, how.days, *declared_days(how.table)] for name, how in tables_read(made)],
             [*declared_days(made.table), made.table.pipeline is None or made.table.pipeline.catchup],
+            sorted({*self._last_made(made.table.name).values()}) if asked else None,
+            sorted(self.outside.refused(made).values()) if asked else None,
         ]
         return digest(told)
 
@@ -181,7 +191,7 @@ class Look:
 
     def _candidates(self, made: Reads, before: Memory) -> Iterator[Day]:
         """Yield the days that are missing, or made from other content than their inputs have now, in order."""
-        table, runs = made.table, self._runs(made.table.name)
+        table, runs = made.table, self._last_made(made.table.name)
         if table.partition is None:
             if None not in runs or self._is_outdated(made, None, runs[None]) or self._is_due(made, before):
                 yield None
@@ -200,7 +210,7 @@ class Look:
         return is_scheduled(made.table) and self._cause(made, None) not in before.asked.get(day_key(None), ())
 
     def _is_outdated(self, made: Reads, day: Day, run: str) -> bool:
-        """Whether an input of a published day has other content than the day was made from, as its evidence says."""
+        """Whether an input of a published day has other content than it was last made from, as its evidence says."""
         settled = self.watch.settled.setdefault(made.table.name, {})
         states = tuple(self.outside.complete(made, name).get(day) for name in awaited_by(made))
         seen = hash((run, states, tuple(self._inputs(made, day))))
@@ -233,7 +243,9 @@ class Look:
         told: list[Any] = [[name, self.outside.complete(made, name).get(day)] for name in awaited_by(made)]
         if day is not None or not is_scheduled(made.table):
             # What was made from A, then B, is asked for once more when A is back.
-            told.append(["made by", self._runs(made.table.name).get(day)])
+            told.append(["made by", self._last_made(made.table.name).get(day)])
+        if (refused := self.outside.refused(made).get(day)) is not None:
+            told.append(["refused", refused])
         for name, how in tables_read(made):
             days = self._days_read(made, how, day) if how.kind != "previous" else ()
             told += [[name, day_key(of), self._content(how.table.name, of)] for of in days]
@@ -307,18 +319,22 @@ class Look:
         stored = self._stored(name)
         return {} if stored is None else stored[1]
 
+    def _last_made(self, name: str) -> Runs:
+        """Return the published days of a table, each with the run whose evidence tells what it was last made from."""
+        if name not in self._made_by:
+            stored = self._stored(name)
+            self._made_by[name] = {} if stored is None else last_made(*stored)
+        return self._made_by[name]
+
     def _stored(self, name: str) -> tuple[IcebergTable, Runs] | None:
-        """Return a table as it is at its head, with its published days; it is loaded anew only when its head moved."""
-        if (at := self.heads.get(name)) is None:
+        """Return a table as it is at its head, with its published days; they are read anew only when its head moved."""
+        table = Heads(self.watch.lake, self.heads, self.watch.loaded).find(name)
+        if table is None:
             return None
         known = self.watch.published.get(name)
-        if known is None or known[0] != at:
-            table = self.watch.lake.find(name)
-            if table is None:
-                return None
-            known = (at, table, published_runs(table))
-            self.watch.published[name] = known
-        return known[1], known[2]
+        if known is None or known[0] is not table:
+            known = self.watch.published[name] = table, published_runs(table)
+        return known
 
 
 def _waits(readiness: gate.Readiness, asked: Sequence[Day], at_work: Sequence[Day]) -> str:

@@ -13,6 +13,7 @@ from lakeproof.docket import Docket, audit
 from lakeproof.engine.function import FunctionMaker
 from lakeproof.errors import LakeError
 from lakeproof.lake.beside import publish_beside
+from lakeproof.lake.confirmed import confirm
 from lakeproof.lake.evidence import PATH_KEY, write_evidence
 from lakeproof.lake.held import finish_held, keep_held
 from lakeproof.lake.live import View
@@ -102,6 +103,7 @@ def write_audit_publish(lake: Lake, work: Work) -> Outcome:
             needed = {*done.published, *held.days}
             discard(table, staged.only([day for day in work.days if day not in needed]), keep)
             finish_held(table, held, done.unchanged)
+            confirm(table, run, done.standing, pointer)
             if isinstance(table, OutputTable):
                 live = View.of(table.main, work.days).days
     merged = work.merge.merged if work.merge else None

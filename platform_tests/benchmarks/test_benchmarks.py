@@ -31,7 +31,7 @@ def test_each_benchmark_runs_and_gives_well_formed_lines(tmp_path: Path, flights
         "B6": [1.0],
         "B7": [0.5],
         "B8": [1.5],
-        "B9": [1.0, 1.5, 1.0],
+        "B9": [1.0, 1.0, 1.5, 1.0],
         "C1": [2.0, 1.0],
         "C2": [1.5],
         "C3": [1.25, 1.25, 1.25],

@@ -14,6 +14,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import time_machine
+from pyiceberg.expressions import EqualTo
 
 from lakeproof import (
     Column,
@@ -43,6 +44,7 @@ from lakeproof.stewardship.publishing import report_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     Worlds = Callable[..., "World"]
 
@@ -98,7 +100,7 @@ class Shelf:
 class Bell:
     """Something to wait for that has no rows: it rings for a day, and perhaps again."""
 
-    rung: dict[date, str] = field(default_factory=dict)
+    rung: dict[date, str | None] = field(default_factory=dict)
     name: str = "a bell"
 
     def complete(self, window: Window | None) -> dict[date | None, Completeness]:
@@ -201,6 +203,27 @@ class World:
                 run(made, cast("Any", context))
         return name, f"{first}" if first == last else f"{first}..{last}"
 
+    def launch(self, request: dg.RunRequest) -> bool:
+        """Run one day that was asked for as Dagster does, with its record of it; return whether it succeeded."""
+        self.now += timedelta(seconds=1)
+        with time_machine.travel(self.now):
+            done = self.defs.resolve_implicit_global_asset_job_def().execute_in_process(
+                instance=self.instance,
+                tags=dict(request.tags),
+                partition_key=request.tags["dagster/partition"],
+                asset_selection=list(request.asset_selection or ()),
+                raise_on_error=False,
+            )
+        return done.success
+
+    def look(self) -> list[dg.RunRequest]:
+        """Let both sensors tick, twice; return what was asked for."""
+        found: list[dg.RunRequest] = []
+        for _ in range(2):
+            self.tick("sources")
+            found += self.tick("readiness")
+        return found
+
     def run(self, asset: dg.AssetsDefinition, day: date) -> None:
         """Run a day that no sensor asked for."""
         self._run(dg.RunRequest(asset_selection=[asset.key], tags=partition_tags(day, day)))
@@ -287,6 +310,17 @@ def cumulative(raw: Table) -> tuple[Table, dg.AssetsDefinition]:
         return pl.DataFrame({"day": [window.day], "value": [total]}, schema={"day": pl.Date, "value": pl.Int32})
 
     return made, add
+
+
+def tens(raw: Table, **more: Any) -> tuple[Table, dg.AssetsDefinition]:
+    """Return a table that keeps how many tens there are, and is the same for ten values of its input."""
+    made = table("sensed.tens", layer="analysis", **more)
+
+    @daily_table(made, given=raw)
+    def count(given: pl.DataFrame) -> pl.DataFrame:
+        return given.with_columns(pl.col("value") // 10)
+
+    return made, count
 
 
 def test_a_shelf_is_a_source(shelf: Shelf) -> None:
@@ -398,6 +432,73 @@ def test_a_day_whose_run_fails_is_not_asked_for_again_until_its_input_changes(wo
     assert world.settle() == [("raw", str(FIRST)), ("later", str(FIRST))]
 
 
+@pytest.mark.parametrize("published", [False, True])
+def test_a_day_whose_source_was_taken_back_before_its_run_is_asked_for_once_it_is_there(
+    tmp_path: Path, lakehouse: Lakehouse, shelf: Shelf, *, published: bool
+) -> None:
+    """The gate refuses the run: what was green is asked anew, and the day is asked for once for each time."""
+    raw, bell = table("sensed.rung"), Bell({FIRST: None})
+
+    @daily_table(raw, delivered=shelf, bell=bell)
+    def collect(delivered: pl.DataFrame) -> pl.DataFrame:
+        return delivered
+
+    with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
+        world = World(instance, lakehouse, [collect])
+        shelf.values[FIRST] = 1
+        world.until(FIRST + timedelta(days=1))
+        if published:
+            world.settle()
+            shelf.values[FIRST] = 2
+        for _ in range(2):
+            (request,) = world.look()
+            del bell.rung[FIRST]
+            assert not world.launch(request)
+            assert world.look() == []
+            assert str(FIRST) in (world.said["sources"] or "")
+
+            bell.rung[FIRST] = None
+        (request,) = world.look()
+        assert world.launch(request)
+        assert world.look() == []
+        assert world.values(raw) == shelf.values
+        assert json.loads(world.cursors["readiness"] or "")[raw.name]["asked"] == {}
+
+
+@pytest.mark.parametrize("seen", [False, True])
+def test_a_day_whose_input_was_withdrawn_before_its_run_is_asked_for_once_it_is_back(
+    world_of: Worlds, lakehouse: Lakehouse, shelf: Shelf, *, seen: bool
+) -> None:
+    """With the same content as before, whether or not a sensor saw that it was gone; a run that breaks is not again."""
+    raw, collect = collected(shelf)
+    broken = False
+    later = table("sensed.later", layer="analysis")
+
+    @daily_table(later, given=raw)
+    def take(given: pl.DataFrame) -> pl.DataFrame:
+        return given.drop("value") if broken else given
+
+    world = world_of(collect, take)
+    shelf.values[FIRST] = 1
+    world.until(FIRST + timedelta(days=1))
+    (request,) = world.look()
+    world.launch(request)
+    (request,) = world.look()
+    lakehouse.catalog.load_table(raw.name).delete(EqualTo("day", FIRST.isoformat()))
+    assert not world.launch(request)
+    if seen:
+        assert world.look() == []
+    world.run(collect, FIRST)
+
+    (request,) = world.look()
+    assert request.asset_selection == [take.key]
+    broken = True
+    assert not world.launch(request)
+    assert world.look() == []
+    world.run(collect, FIRST)
+    assert world.look() == []
+
+
 def test_a_parent_that_ran_again_with_the_same_content_causes_nothing(world_of: Worlds, shelf: Shelf) -> None:
     """What counts is what is published, not that something ran."""
     raw, collect = collected(shelf)
@@ -410,6 +511,50 @@ def test_a_parent_that_ran_again_with_the_same_content_causes_nothing(world_of: 
     world.run(collect, FIRST)
 
     assert world.settle() == []
+
+
+def test_a_day_that_is_made_again_unchanged_is_settled(world_of: Worlds, lakehouse: Lakehouse, shelf: Shelf) -> None:
+    """Its content is confirmed from the new inputs: nothing remembers it, and nobody who knows nothing asks again."""
+    raw, collect = collected(shelf)
+    made, count = tens(raw)
+    world = world_of(collect, count)
+    days = [FIRST + timedelta(days=n) for n in range(3)]
+    shelf.values |= dict.fromkeys(days, 10)
+    world.until(days[2] + timedelta(days=1))
+    world.settle()
+    head = lakehouse.catalog.load_table(made.name).metadata_location
+
+    # What was there before is asked for each time, and found unchanged each time.
+    for value in (11, 12, 11, 12):
+        shelf.values |= {days[0]: value, days[1]: value}
+        assert world.settle() == [("raw", f"{days[0]}..{days[1]}"), ("tens", f"{days[0]}..{days[1]}")]
+        assert json.loads(world.cursors["readiness"] or "")[made.name]["asked"] == {}
+        assert world_of(collect, count, now=world.now).settle() == []
+    assert lakehouse.catalog.load_table(made.name).metadata_location == head
+
+    shelf.values[days[1]] = 25
+    assert world.settle() == [("raw", str(days[1])), ("tens", str(days[1]))]
+    assert world.values(made) == dict(zip(days, (1, 2, 1), strict=True))
+    assert world_of(collect, count, now=world.now).settle() == []
+
+
+def test_a_chain_whose_days_stay_the_same_is_settled(world_of: Worlds, shelf: Shelf) -> None:
+    """The days after one that is the same again were made from it as it was, and as it is."""
+    raw, collect = collected(shelf)
+    some, count = tens(raw)
+    _, add = cumulative(some)
+    world = world_of(collect, count, add)
+    days = [FIRST + timedelta(days=n) for n in range(4)]
+    shelf.values |= dict.fromkeys(days, 10)
+    world.until(days[3] + timedelta(days=1))
+    world.settle()
+
+    # Both days of the input change, and what they add up to does so in the first one alone.
+    shelf.values |= {days[1]: 20, days[2]: 0}
+    restated = f"{days[1]}..{days[2]}"
+    assert world.settle() == [("raw", restated), ("tens", restated), ("total", f"{days[1]}..{days[3]}")]
+    assert json.loads(world.cursors["readiness"] or "")["sensed.total"]["asked"] == {}
+    assert world_of(collect, count, add, now=world.now).settle() == []
 
 
 def test_a_chain_is_asked_for_as_one_stretch_and_made_again_from_a_restated_day_on(

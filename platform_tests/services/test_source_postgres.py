@@ -16,7 +16,7 @@ import servers
 
 from lakeproof import Column, DatabaseSource, Table, Window, audit, daily_table
 from lakeproof.errors import SourceError
-from lakeproof.record import OUTCOME_TAG
+from lakeproof.spec import OUTCOME_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,7 +18,8 @@ from lakeproof.lake.manifests import listed_manifests, live_files
 from lakeproof.lake.replace import day_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping, Sequence
+    from datetime import date
 
     from pyiceberg.io import FileIO
     from pyiceberg.manifest import ManifestFile
@@ -55,11 +56,49 @@ def heads(lake: Lake, names: Collection[str]) -> dict[str, str]:
     return {name: at[name] for name in names if at.get(name) is not None}
 
 
-def published_runs(table: IcebergTable) -> dict[Day, str]:
+@dataclass(frozen=True)
+class Heads:
+    """Tables as they are at the commits that they were at at one instant.
+
+    Args:
+        lake: The lake.
+        at: The commit of each table, from `heads`.
+        loaded: Each table with the commit that it was loaded at; kept by the caller from one look to the next, so that
+            a table is loaded anew only when its head moved.
+    """
+
+    lake: Lake
+    at: Mapping[str, str]
+    loaded: dict[str, tuple[str, IcebergTable]]
+
+    def is_loaded(self, name: str) -> bool:
+        """Whether nothing of a table is to be read: it was loaded at its head, or is not there."""
+        return self.loaded.get(name, (None,))[0] == self.at.get(name)
+
+    def find(self, name: str) -> IcebergTable | None:
+        """Return the table of that name, or None.
+
+        Raises:
+            LakeError: The catalog cannot be used.
+        """
+        if (head := self.at.get(name)) is None:
+            return None
+        if not self.is_loaded(name):
+            if (table := self.lake.find(name)) is None:
+                return None
+            self.loaded[name] = head, table
+        return self.loaded[name][1]
+
+
+def published_runs(table: IcebergTable, days: Sequence[date] | None = None) -> dict[Day, str]:
     """Return the published days of a table as it was loaded, each with the run that published it.
 
     A day of another engine has a name made from its files in place of a run, which is another for other files. What
     each manifest says is kept, so that a commit costs what it wrote anew.
+
+    Args:
+        table: The Iceberg table.
+        days: Only these, in order; None for all.
 
     Raises:
         LakeError: The table's files cannot be read.
@@ -68,10 +107,13 @@ def published_runs(table: IcebergTable) -> dict[Day, str]:
     if head is None:
         return {}
     runs: dict[Day, set[str]] = {}
+    wanted = None if days is None else set(days)
     with lake_faults(f"reading what is published of {'.'.join(table.name())}"):
         for listed in listed_manifests(table.io, head):
-            for day, run in _runs_in(_Manifest(listed.manifest.manifest_path, listed.manifest, table.io)):
-                runs.setdefault(day, set()).add(run)
+            if days is None or listed.may_hold(days):
+                for day, run in _runs_in(_Manifest(listed.manifest.manifest_path, listed.manifest, table.io)):
+                    if wanted is None or day in wanted:
+                        runs.setdefault(day, set()).add(run)
     return {day: _one_name(found) for day, found in runs.items()}
 
 

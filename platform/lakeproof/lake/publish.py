@@ -31,15 +31,20 @@ class Published:
 
     Args:
         published: Days that are now the table's.
-        unchanged: Days that already had this content; nothing was committed for them.
+        standing: Days that already had this content, as readers have them; nothing was committed for them.
         moved: Days that another run published meanwhile; left as they are.
         snapshot: The snapshot that holds them; None when nothing was committed.
     """
 
     published: frozenset[Day] = field(default_factory=frozenset)
-    unchanged: frozenset[Day] = field(default_factory=frozenset)
+    standing: Mapping[Day, LiveDay] = field(default_factory=dict)
     moved: frozenset[Day] = field(default_factory=frozenset)
     snapshot: int | None = None
+
+    @property
+    def unchanged(self) -> frozenset[Day]:
+        """The days that already had this content."""
+        return frozenset(self.standing)
 
 
 def publish(
@@ -119,7 +124,8 @@ def sort_out(
     rest = staged.only(staged.files.keys() - same - moved)
     expected = {day: paths for day, paths in base.items() if day in rest.files or day not in staged.files}
     expected |= {day: paths_of(live, day) for day in same}
-    return Published(frozenset(rest.days), frozenset(same), frozenset(moved)), rest, expected
+    standing = {day: live[day] for day in same}
+    return Published(frozenset(rest.days), standing, frozenset(moved)), rest, expected
 
 
 def replacement(

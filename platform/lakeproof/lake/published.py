@@ -14,24 +14,30 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyiceberg.io import load_file_io
 
 from lakeproof.lake.days import day_key
 from lakeproof.lake.evidence import PATH_KEY, SHA256_KEY, evidence_location
 from lakeproof.lake.faults import lake_faults
-from lakeproof.lake.files import read_file
+from lakeproof.lake.files import RUN, read_file
+from lakeproof.lake.heads import published_runs
 from lakeproof.lake.live import View
-from lakeproof.lake.output import is_of_output, summary_of
+from lakeproof.lake.output import OutputTable, is_of_output, summary_of
+from lakeproof.window import ONE_DAY, Window
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+    from datetime import date
 
     from pyiceberg.table import Table as IcebergTable
 
     from lakeproof.lake.days import Day
     from lakeproof.lake.live import LiveDay
+
+AHEAD = timedelta(days=31)
+"""How far beyond the days that are asked for it is looked, for the days that will be asked for next."""
 
 FIRST_KEY = "first_published"
 """Where a run's evidence says when days were first published, of those that were published before it."""
@@ -52,9 +58,79 @@ def first_published(table: IcebergTable, live: Mapping[Day, LiveDay]) -> dict[Da
     Raises:
         LakeError: The storage refused.
     """
+    return _first(table, {day: of_day.run for day, of_day in live.items()})
+
+
+class FirstPublish(NamedTuple):
+    """A published day.
+
+    Args:
+        run: The run that readers have it from; None when another engine published it.
+        first: When it was first published, whatever replaced it since; None when nobody knows.
+    """
+
+    run: str | None
+    first: datetime | None
+
+
+def first_publishes(table: IcebergTable, days: Collection[date]) -> dict[Day, FirstPublish]:
+    """Return the published ones of some days, as `first_published` has them.
+
+    What was found last of each table is kept for as long as it is the same: sensors ask each minute, and finding it
+    reads what a commit wrote.
+
+    Args:
+        table: The Iceberg table, as readers have it or as an output has it.
+        days: The days.
+
+    Raises:
+        LakeError: The storage refused.
+    """
+    if not days:
+        return {}
+    first, last = min(days), max(days)
+    known = None if isinstance(table, OutputTable) else _FOUND.get(table.location())
+    if known is None or known.metadata != table.metadata_location:
+        known = _find(table, first, last + AHEAD)
+    elif first < known.first or known.last < last:
+        known = _find(table, min(first, known.first), max(last + AHEAD, known.last))
+    return {day: known.days[day] for day in days if day in known.days}
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What was found of a table's days from the first to the last."""
+
+    metadata: str
+    first: date
+    last: date
+    days: Mapping[Day, FirstPublish]
+
+
+_FOUND: dict[str, _Found] = {}
+"""What was found last of each table, by its location."""
+
+
+def _find(table: IcebergTable, first: date, last: date) -> _Found:
+    days = Window(first, last + ONE_DAY).days
+    if isinstance(table, OutputTable):
+        runs = {day: of_day.run for day, of_day in View.of(table, days).days.items()}
+    else:
+        named = published_runs(table, days)
+        runs = {day: run if RUN.fullmatch(run) else None for day, run in named.items()}
+    instants = _first(table, runs)
+    found = {day: FirstPublish(run, instants[day]) for day, run in runs.items()}
+    at = _Found(table.metadata_location, first, last, found)
+    if not isinstance(table, OutputTable):  # which changes with its table, and is none of a sensor's
+        _FOUND[table.location()] = at
+    return at
+
+
+def _first(table: IcebergTable, runs: Mapping[Day, str | None]) -> dict[Day, datetime | None]:
+    """Return when days were first published that readers have from these runs."""
     commits = _commits(table)
     newest = _told(table, next(iter(commits), None), commits)
-    return {day: newest.first(day) or _of_run(table, of_day, commits) for day, of_day in live.items()}
+    return {day: newest.first(day) or _of_run(table, day, run, commits) for day, run in runs.items()}
 
 
 def carried(table: IcebergTable, days: Collection[Day]) -> dict[str, datetime]:
@@ -95,15 +171,15 @@ class _Told:
 NOTHING = _Told(None, {}, "")
 
 
-def _of_run(table: IcebergTable, live: LiveDay, commits: Mapping[str, _Commit]) -> datetime | None:
+def _of_run(table: IcebergTable, day: Day, run: str | None, commits: Mapping[str, _Commit]) -> datetime | None:
     """Return when the day was published before its run, else when that run published it."""
-    if live.run is None:
+    if run is None:
         return None
-    location = evidence_location(table, live.run)
+    location = evidence_location(table, run)
     told = _told(table, location, commits)
     if told is NOTHING:
         return None
-    return told.first(live.day) or (commits[location].at if location in commits else told.audited)
+    return told.first(day) or (commits[location].at if location in commits else told.audited)
 
 
 def _commits(table: IcebergTable) -> dict[str, _Commit]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from lakeproof.lake.confirmed import CONFIRMED, last_confirmed
 from lakeproof.lake.evidence import PATH_KEY
 from lakeproof.lake.faults import is_conflict, lake_faults
 from lakeproof.lake.files import StoredFile, key_of, list_files, records_of, run_began, run_of
@@ -147,6 +148,7 @@ class _Pass:
         self._held = {key_of(file) for ledger in kept for day in ledger.held.values() for file in day.locations}
         self._waiting = {ledger.file.location for ledger in kept}
         self._held_runs = {ledger.run for ledger in kept}
+        self._confirming = {run for output in (MAIN, *self._lines) for run in self._confirming_for(output)}
         for ledger in kept:
             for candidate in {day.candidate for day in ledger.held.values()}:
                 self._reach.add_candidate(candidate)
@@ -163,6 +165,7 @@ class _Pass:
             (f"{data}/metadata", self._sweep_metadata),
             (f"{records}/staging", self._sweep_staging),
             (f"{records}/evidence", self._sweep_evidence),
+            (f"{records}/{CONFIRMED}", self._sweep_confirmed),
             (f"{records}/outputs", self._sweep_outputs),
             (f"{records}/{PROMOTIONS}", self._sweep_promotions),
         ):
@@ -195,6 +198,12 @@ class _Pass:
             for ledger in self._superseded_of([held for held in self._ledgers if held.output == output], output)
         ]
         return sorted(gone, key=lambda ledger: ledger.run)
+
+    def _confirming_for(self, output: str) -> set[str]:
+        """Return the runs that were the last to confirm a published day of an output."""
+        at = self._table if output == MAIN else OutputTable.of(self._table, output)
+        live = self._live if output == MAIN else View.of(at).days
+        return {told.run for told in last_confirmed(at, {day: of_day.run for day, of_day in live.items()}).values()}
 
     def _superseded_of(self, ledgers: Sequence[Ledger], output: str) -> Iterator[Ledger]:
         """Yield those of one output; one that a remaining older ledger still needs, to be made good, stays with it."""
@@ -298,7 +307,8 @@ class _Pass:
 
     def _sweep_evidence(self, file: StoredFile) -> None:
         run = run_of(file.location)
-        if any(run in runs for runs in (self._reached, self._published, self._remaining, self._held_runs)):
+        known = (self._reached, self._published, self._remaining, self._held_runs, self._confirming)
+        if any(run in runs for runs in known):
             self._keep(file, "evidence")
         elif run in self._alive:
             self._keep(file, AT_WORK)
@@ -306,6 +316,18 @@ class _Pass:
             self._remove(file, KILLED)
         elif not self._is_over(file.modified):
             self._keep(file, "evidence")
+        else:
+            self._remove(file, SPENT)
+
+    def _sweep_confirmed(self, file: StoredFile) -> None:
+        """Keep what was last confirmed of a published day: what it was made from before that, nobody asks."""
+        run = run_of(file.location)
+        if run in self._confirming:
+            self._keep(file, "evidence")
+        elif run in self._alive:
+            self._keep(file, "a run at work")
+        elif self._now - file.modified < GRACE:
+            self._keep(file, NEW)
         else:
             self._remove(file, SPENT)
 

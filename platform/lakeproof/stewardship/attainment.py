@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
+from functools import cached_property
 from math import ceil, floor
 from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
@@ -160,10 +161,15 @@ class Report:
         It is counted from the end of the logical day, midnight in the SLA's zone. None when no day counts, or so many
         are missing that no time would have done.
         """
-        judged = [day for day in self.days if day.judged][-HISTORY:]
-        waits = sorted(self._wait(day.day, day.published) for day in judged if day.published is not None)
-        rank = ceil(share * len(judged))
+        judged, waits = self._waits
+        rank = ceil(share * judged)
         return waits[rank - 1] if 0 < rank <= len(waits) else None
+
+    @cached_property
+    def _waits(self) -> tuple[int, Sequence[timedelta]]:
+        """How many days times are estimated from, and after how long those of them that came were there, in order."""
+        judged = [day for day in self.days if day.judged][-HISTORY:]
+        return len(judged), sorted(self._wait(day.day, day.published) for day in judged if day.published is not None)
 
     def expected(self, share: Fraction) -> datetime | None:
         """Return when the next pending day will be there, with that confidence, if it is as those before."""

@@ -9,7 +9,8 @@ import dagster as dg
 
 from lakeproof.lake.days import day_key
 from lakeproof.outcome import EXIT_CODES
-from lakeproof.record import OUTCOME_TAG, REFUSED
+from lakeproof.record import REFUSED
+from lakeproof.spec import OUTCOME_TAG
 from lakeproof.stewardship.incidents import Publish, Symptom
 from lakeproof.window import as_day
 

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from lakeproof.lake.live import View
 from lakeproof.lake.output import is_line
 from lakeproof.lake.promise import Declared
-from lakeproof.lake.published import first_published
+from lakeproof.lake.published import first_publishes
 from lakeproof.lake.schema import stored_days
 from lakeproof.stewardship.attainment import Promise, judge
 from lakeproof.window import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from datetime import date, datetime
+    from datetime import datetime
 
     from pyiceberg.table import Table as IcebergTable
 
-    from lakeproof.lake.days import Day
     from lakeproof.stewardship.attainment import SlaDay
 
 BEFORE = timedelta(days=3)
@@ -47,29 +44,7 @@ def promised_days(table: IcebergTable | None, now: datetime) -> tuple[SlaDay, ..
     if first >= until:
         return ()
     promise, days = Promise(declared.sla, declared.instant), Window(first, until).days
-    published = _published(table, [day for day in days if promise.covers(day)])
+    found = first_publishes(table, [day for day in days if promise.covers(day)])
+    published = {day: publish.first for day, publish in found.items()}
     judged = judge(promise, days, published, dict.fromkeys(gaps, ""), now)
     return tuple(day for day in judged if day.deadline <= now)
-
-
-def _published(table: IcebergTable, days: Sequence[date]) -> Mapping[Day, datetime | None]:
-    """Return the published ones of some days: as looked up before, while the table is the same and no day is new."""
-    if not days:
-        return {}
-    looked = _Looked(table.metadata_location, days[0], days[-1])
-    known = _LOOKED.get(table.location())
-    if known is None or known[0] != looked:
-        known = _LOOKED[table.location()] = (looked, first_published(table, View.of(table, days).days))
-    return known[1]
-
-
-class _Looked(NamedTuple):
-    """What was looked up of a table."""
-
-    metadata: str
-    first: date
-    last: date
-
-
-_LOOKED: dict[str, tuple[_Looked, Mapping[Day, datetime | None]]] = {}
-"""What was found last of each table. Finding it takes longer the older the table is, and a sensor asks each minute."""

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
 
 from lakeproof.contract import Input
 from lakeproof.lake.days import key_day
 from lakeproof.lake.evidence import read_evidence
-from lakeproof.lake.live import View
 from lakeproof.lake.promise import Declared
-from lakeproof.lake.published import first_published
+from lakeproof.lake.published import first_publishes
 from lakeproof.reads import awaited_by
 from lakeproof.stewardship.attainment import HISTORY, Promise, Report, judge
 from lakeproof.stewardship.critical import critical_path
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
     from lakeproof.asset import TableAsset
     from lakeproof.contract import Table
-    from lakeproof.lake.catalog import Lake
+    from lakeproof.lake.published import FirstPublish
     from lakeproof.parts import Sla
     from lakeproof.stewardship.attainment import SlaDay
     from lakeproof.stewardship.critical import Arrival, At
@@ -36,11 +35,18 @@ AROUND = timedelta(days=45)
 """How far around a day its neighbours are looked up with it: a trailing window asks for them next."""
 
 
-def report_of(lake: Lake, table: Table, now: datetime, days: int = HISTORY) -> Report | None:
+class Finds(Protocol):
+    """A lake, or tables as a look of a sensor found them."""
+
+    def find(self, name: str) -> IcebergTable | None:
+        """Return the table of that name, or None."""
+
+
+def report_of(lake: Finds, table: Table, now: datetime, days: int = HISTORY) -> Report | None:
     """Return how a table keeps its SLA; None when it has none.
 
     Args:
-        lake: The lake.
+        lake: Where the table is found, as readers have it.
         table: The contract.
         now: The instant of the report.
         days: How many days to judge, up to the one that ended last.
@@ -54,7 +60,8 @@ def report_of(lake: Lake, table: Table, now: datetime, days: int = HISTORY) -> R
     promise = in_force(table.sla, None if stored is None else Declared.of(stored.properties))
     judged = _days(table, promise, now, days)
     promised = [day for day in judged if promise.covers(day)]
-    published = first_published(stored, View.of(stored, promised).days) if stored is not None and promised else {}
+    found = first_publishes(stored, promised) if stored is not None else {}
+    published = {day: publish.first for day, publish in found.items()}
     gaps = {day: why for day in judged if (why := table.gap(day)) is not None}
     return Report(table.name, promise, now, judge(promise, judged, published, gaps, now))
 
@@ -81,15 +88,15 @@ class LakeLineage:
     """What days were made from, by their evidence; of days that are not published, by the contracts that are loaded.
 
     Args:
-        lake: The lake.
+        lake: Where tables are found, as readers have them.
         made: The tables whose code is loaded, by name.
     """
 
-    def __init__(self, lake: Lake, made: Mapping[str, TableAsset]) -> None:
+    def __init__(self, lake: Finds, made: Mapping[str, TableAsset]) -> None:
         self._lake = lake
         self._made = made
         self._tables: dict[str, IcebergTable | None] = {}
-        self._live: dict[At, tuple[str | None, datetime | None]] = {}
+        self._live: dict[At, FirstPublish] = {}
         self._looked: set[At] = set()
         self._records: dict[tuple[str, str], dict[str, Any] | None] = {}
 
@@ -104,7 +111,7 @@ class LakeLineage:
         One of which nobody knows counts as there all the time: it cannot be blamed.
         """
         self._look(at)
-        return self._live[at][1] or ALWAYS if at in self._live else None
+        return self._live[at].first or ALWAYS if at in self._live else None
 
     def inputs(self, at: At) -> Iterable[At]:
         """Return the days of tables that a day was made from, or will be."""
@@ -127,9 +134,10 @@ class LakeLineage:
 
     def _record(self, at: At) -> dict[str, Any] | None:
         self._look(at)
-        run, table = self._live.get(at, (None, None))[0], self._tables[at[0]]
-        if run is None or table is None:
+        found, table = self._live.get(at), self._tables[at[0]]
+        if found is None or found.run is None or table is None:
             return None
+        run = found.run
         if (at[0], run) not in self._records:
             self._records[at[0], run] = read_evidence(table, run)
         return self._records[at[0], run]
@@ -144,7 +152,4 @@ class LakeLineage:
         table, around = self._tables[name], Window(day - AROUND, day + AROUND).days
         self._looked |= {(name, d) for d in around}
         if table is not None:
-            live = View.of(table, around).days
-            for d, first in first_published(table, live).items():
-                if d is not None:
-                    self._live[name, d] = (live[d].run, first)
+            self._live |= {(name, d): found for d, found in first_publishes(table, around).items() if d is not None}

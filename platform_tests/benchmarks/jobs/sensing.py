@@ -15,7 +15,7 @@ import polars as pl
 import pyarrow as pa
 import time_machine
 
-from lakeproof import Column, Lakehouse, Table, Window, audit, daily_table, readiness
+from lakeproof import Column, Lakehouse, Sla, Table, Window, audit, daily_table, readiness, slas
 from lakeproof.asset import run, table_assets
 from lakeproof.engine.cast import arrow_schema
 from lakeproof.source import Completeness, Delivery, Precheck
@@ -28,6 +28,7 @@ FIELDS = (Column("day", "date"), Column("value", "int"))
 EVERY_RAW = 10
 """Of so many tables one is collected, and the others read it."""
 
+SLAS = "lakeproof_sla"
 RAW = "lakeproof_sources"
 READY = "lakeproof_readiness"
 
@@ -63,7 +64,7 @@ class Daily:
         return Delivery(pa.table([days, [1] * len(days)], schema=arrow_schema(self.fields)).to_reader())
 
 
-def declared(tables: int) -> list[dg.AssetsDefinition]:
+def declared(tables: int, sla: Sla | None = None) -> list[dg.AssetsDefinition]:
     """Declare tables: each tenth collects, the others read it."""
     assets: list[dg.AssetsDefinition] = []
     raw: Table | None = None
@@ -76,6 +77,7 @@ def declared(tables: int) -> list[dg.AssetsDefinition]:
             layer="collection",
             owner="team:bench",
             audits=[audit.between("value", 0, 100), audit.row_count(at_least=1)],
+            sla=sla,
         )
         reads: Any = Daily() if raw is None or number % EVERY_RAW == 0 else raw
         raw = table if number % EVERY_RAW == 0 else raw
@@ -99,7 +101,8 @@ def publish(home: str, tables: int, days: int) -> dict[str, Any]:
             partition_keys=keys,
             run=SimpleNamespace(tags={}, run_id="bench"),
         )
-        outcome = run(table, cast("Any", context))
+        with time_machine.travel(made.now):
+            outcome = run(table, cast("Any", context))
         assert len(outcome.of("published")) == days
     while events := made.tick(RAW, None).asset_events:
         for event in events:
@@ -123,6 +126,22 @@ def look(home: str, tables: int, days: int, rounds: int) -> dict[str, Any]:
     return seconds | {"anew": timed[0], "ticks": timed[1:], "tick": statistics.median(timed[1:]), "asked": asked}
 
 
+def due(home: str, tables: int, days: int, rounds: int) -> dict[str, Any]:
+    """Let the sensor of SLAs look for the first time, and then again and again as a day of every table falls due.
+
+    The first of these days is there in time, and the others never come.
+    """
+    made, timed, evaluated = _Made(home, tables, days, Sla("07:00", since=FIRST)), [], []
+    for at in (made.now, *(made.now + timedelta(days=number, hours=2) for number in range(rounds + 1))):
+        began = time.monotonic()
+        events = made.tick(SLAS, None, at).asset_events
+        timed.append(time.monotonic() - began)
+        evaluated.append(len(events))
+        for event in events:
+            made.instance.report_runless_asset_event(event)
+    return {"first": timed[0], "ticks": timed[1:], "evaluated": evaluated}
+
+
 def load(tables: int) -> dict[str, Any]:
     """Load a code location of so many tables, as Dagster does: declare, put together, draw the graph."""
     began = time.monotonic()
@@ -135,23 +154,25 @@ def load(tables: int) -> dict[str, Any]:
 class _Made:
     """A code location, its lake and Dagster's record of it, on the day after the last that is published."""
 
-    def __init__(self, home: str, tables: int, days: int) -> None:
+    def __init__(self, home: str, tables: int, days: int, sla: Sla | None = None) -> None:
         lakehouse = Lakehouse(home=home)
-        self.assets = declared(tables)
+        self.assets = declared(tables, sla)
         self.lakehouse = lakehouse
         self.now = datetime.combine(FIRST + timedelta(days=days), datetime.min.time(), UTC) + timedelta(hours=6)
         self.defs = dg.Definitions.merge(
-            dg.Definitions(assets=self.assets, resources={"lakehouse": lakehouse}), readiness(self.assets)
+            dg.Definitions(assets=self.assets, resources={"lakehouse": lakehouse}),
+            readiness(self.assets),
+            slas(self.assets),
         )
         record = Path(home) / "dagster"
         record.mkdir(exist_ok=True)
         self.instance = dg.DagsterInstance.local_temp(str(record))
         self.repository = self.defs.get_repository_def()
 
-    def tick(self, sensor: str, cursor: str | None) -> Any:
+    def tick(self, sensor: str, cursor: str | None, now: datetime | None = None) -> Any:
         """Evaluate a sensor."""
         context = dg.build_sensor_context(
             self.instance, cursor=cursor, repository_def=self.repository, resources={"lakehouse": self.lakehouse}
         )
-        with time_machine.travel(self.now):
+        with time_machine.travel(now or self.now):
             return self.repository.get_sensor_def(sensor).evaluate_tick(context)

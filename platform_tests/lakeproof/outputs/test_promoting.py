@@ -371,6 +371,10 @@ def test_what_was_not_promoted_with_its_upstream_becomes_due(lakehouse: Lakehous
             """Return nothing."""
             return {}
 
+        def refused(self, *_: object) -> dict[Any, Any]:
+            """Return nothing."""
+            return {}
+
     def due() -> list[str]:
         look = Watch(lake, made).look(datetime.now(UTC), Nothing())
         return [one.table.name for one in made if look.wanted(one, Memory()).days]

@@ -15,8 +15,8 @@ import pytest
 
 from lakeproof import Column, Lakehouse, Table, audit, daily_table, sql_table
 from lakeproof.errors import SourceError
-from lakeproof.record import OUTCOME_TAG
 from lakeproof.source.protocol import Completeness, Delivery, Precheck
+from lakeproof.spec import OUTCOME_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,6 +11,7 @@ import dagster as dg
 import polars as pl
 import pytest
 import time_machine
+from pyiceberg.io.pyarrow import PyArrowFile, PyArrowFileIO
 
 from lakeproof import Column, Lakehouse, Sla, Table, Window, audit, daily_table, slas
 
@@ -136,6 +137,32 @@ def test_a_day_that_does_not_come_fails_when_it_is_due(location: Location) -> No
     assert location.evaluation("mart").severity is dg.AssetCheckSeverity.WARN
     assert not location.evaluation("mart").blocking
     assert location.tick("2024-01-02T09:30") == []
+
+
+def test_what_a_commit_did_not_touch_is_not_read_again(location: Location, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Days fall due, of which nothing was published since the last look: not a file of the lake is opened."""
+    opened: list[str] = []
+    new_input = PyArrowFileIO.new_input
+
+    def spy(io: PyArrowFileIO, file: str) -> PyArrowFile:
+        opened.append(file)
+        return new_input(io, file)
+
+    location.run("2024-01-02T05:00", "raw", "clean", "mart")
+    location.tick("2024-01-02T05:30")
+    monkeypatch.setattr(PyArrowFileIO, "new_input", spy)
+    assert location.tick("2024-01-02T07:30") == ["clean", "mart"]
+    assert opened == []
+
+    assert location.tick("2024-01-03T07:30") == ["clean", "mart"]
+    assert all("slas.raw" in file or "slas/raw" in file for file in opened)  # for which the missing days wait
+    opened.clear()
+    assert location.tick("2024-01-04T07:30") == ["clean", "mart"]
+    assert opened == []
+
+    location.run("2024-01-04T08:00", "raw", "clean", day="2024-01-03")
+    location.tick("2024-01-04T08:01")
+    assert location.says("clean") == (False, "2024-01-03 late by 2 h, due 2024-01-04 06:00")
 
 
 def test_backfilling_an_old_day_does_not_fool_it(location: Location) -> None:
