@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import audits
 import beside
+import by_spark
 import collection
 import growth
 import landing
@@ -42,6 +43,12 @@ BENCHMARKS: dict[str, Callable[[Setting], Iterator[Line]]] = {
     "C3": beside.promote,
     "C4": beside.runs,
 }
+SPARK: dict[str, Callable[[Setting], Iterator[Line]]] = {
+    "D1": by_spark.straight,
+    "D2": by_spark.warm,
+    "D4": by_spark.pays,
+}
+"""What needs Java."""
 PIPE_WIDTH = 200
 
 
@@ -57,7 +64,7 @@ def main() -> int:
         for name in options.only:
             screen.print(f"{name} …", style="dim")
             try:
-                lines += BENCHMARKS[name](setting)
+                lines += (BENCHMARKS | SPARK)[name](setting)
             except Exception as error:  # noqa: BLE001 - told, and the others still run
                 lines.append(Line(name, "could not be measured", met=False, note=f"{type(error).__name__}: {error}"))
     write_json(options.json, lines, setting, time.monotonic() - began)
@@ -69,7 +76,7 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks", description="Lakeproof beside its peers and its limit.")
-    parser.add_argument("--only", type=_names, default=list(BENCHMARKS), help="some of them: B1,B4")
+    parser.add_argument("--only", type=_names, default=[*BENCHMARKS, *SPARK], help="some of them: B1,B4")
     parser.add_argument("--json", type=Path, default=BUILD / "results.json", help="where the results go")
     parser.add_argument("--tiny", action="store_true", help="our side alone, in this process: a trial of the code")
     return parser.parse_args()
@@ -77,10 +84,10 @@ def _options() -> argparse.Namespace:
 
 def _names(text: str) -> list[str]:
     names = [name for name in text.upper().replace(",", " ").split() if name]
-    if unknown := [name for name in names if name not in BENCHMARKS]:
-        msg = f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}"
+    if unknown := [name for name in names if name not in BENCHMARKS | SPARK]:
+        msg = f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS | SPARK)}"
         raise argparse.ArgumentTypeError(msg)
-    return names or list(BENCHMARKS)
+    return names or [*BENCHMARKS, *SPARK]
 
 
 if __name__ == "__main__":

@@ -41,6 +41,10 @@ class Setting:
         compared: Line items of two versions that are compared.
         promoted: Files that are promoted at once: few, many, most.
         promoted_rows: Rows of a large one of them.
+        spark_rows: Line items that a Spark job makes.
+        spark_rounds: How often it takes turns with the bare one.
+        warm_rows: Line items that a warm Spark looks through for one day.
+        paying_rows: Line items that Spark and the process make.
         peers: Whether the peers take part.
         data: Where the data is kept from one run to the next.
         run_job: How our own jobs are run.
@@ -65,6 +69,10 @@ class Setting:
     compared: int = 10_000_000
     promoted: tuple[int, int, int] = (365, 3_650, 36_500)
     promoted_rows: int = 20_000
+    spark_rows: int = 50_000_000
+    spark_rounds: int = 3
+    warm_rows: int = 600_000
+    paying_rows: tuple[int, ...] = (600_000, 6_000_000)
     peers: bool = True
     data: Path = BUILD / "data"
     run_job: Callable[..., Sample] = run_job
@@ -91,6 +99,10 @@ class Setting:
             compared=3_000,
             promoted=(3, 4, 5),
             promoted_rows=20,
+            spark_rows=3_000,
+            spark_rounds=1,
+            warm_rows=3_000,
+            paying_rows=(3_000,),
             peers=False,
             data=work / "data",
             run_job=run_here,

@@ -15,6 +15,7 @@ import sys
 import traceback
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -150,10 +151,12 @@ def carry_out(
         tell: Takes a line of progress.
 
     Returns:
-        The report: files, what the scan counted, samples of rows at fault; or why it failed.
+        The report: files, what the scan counted, samples of rows at fault, seconds since Spark was there; or why it
+        failed.
     """
     try:
         spark = session()
+        began = monotonic()
         for name, value in {**order.get("conf", {}), **SETTINGS}.items():
             spark.conf.set(name, value)
         tell(f"Spark {spark.version}: {order['table']}, {len(order['calls'])} calls")
@@ -161,10 +164,11 @@ def carry_out(
             _write(_made(spark, function, order, call), order)
         files = _digested(spark, order["output"])
         tell(f"wrote {len(files)} files, {sum(file['bytes'] for file in files):,} bytes")
-        report = {"spark": spark.version, "files": files}
+        report: dict[str, Any] = {"spark": spark.version, "files": files}
         if "audits" in order:
             report |= _audited(spark, order, [file["path"] for file in files])
             tell("audited")
+        report["seconds"] = round(monotonic() - began, 3)
     except RefusedError as error:
         return {"failed": {"kind": "rows", "what": error.what, "remedy": error.remedy}}
     except Exception as error:  # noqa: BLE001 - whatever it is, the platform tells it as the table's failure
