@@ -90,7 +90,7 @@ class SparkSubmit:
         command = [str(submit), "--master", self.master, "--name", f"{job.table} {job.run}", "--py-files", str(HELPER)]
         if self.properties:
             command += ["--properties-file", self.properties]
-        settings = {"spark.ui.showConsoleProgress": "false"} | dict(job.conf)
+        settings = {"spark.ui.showConsoleProgress": "false", "spark.log.level": "WARN"} | dict(job.conf)
         if self.is_local:
             settings = ALONE | settings
         for name, value in settings.items():

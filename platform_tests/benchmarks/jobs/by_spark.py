@@ -1,4 +1,4 @@
-"""Line items by the day on which they were shipped, made by a Spark job: through the platform, and straight to Iceberg."""
+"""Line items by the day on which they were shipped, by a Spark job: through the platform, and straight to Iceberg."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from jobs import lineitem
 from lakeproof import Lakehouse, Table, daily_table, spark_table
 from lakeproof.asset import table_assets
 from lakeproof.journey import Asked, take
-from lakeproof.spark.process import SparkConnect, SparkSubmit
+from lakeproof.spark.process import ALONE, SparkConnect, SparkSubmit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +33,8 @@ FIRST, LAST = date(1992, 1, 2), date(1998, 12, 1)
 ROOT = Path(__file__).parents[3]
 FILES = "spark.lakeproof.lineitem.files"
 START_SECONDS = 120
+MEMORY = {"spark.driver.memory": "8g"}
+"""Iceberg's writer holds a file open for each of the 2,526 days."""
 
 
 def make(rows: int, folder: str) -> dict[str, Any]:
@@ -66,7 +68,7 @@ def contract(name: str) -> Table:
 
 def through(home: str, path: str, rows: int, master: str = "local[2]") -> dict[str, Any]:
     """Stage, audit and publish all days by one job, its start included."""
-    return _taken(home, _job(path, SparkSubmit(master)), FIRST, LAST, rows)
+    return _taken(home, _job(path, SparkSubmit(master), **MEMORY), FIRST, LAST, rows)
 
 
 def straight(home: str, path: str) -> dict[str, Any]:
@@ -75,24 +77,18 @@ def straight(home: str, path: str) -> dict[str, Any]:
     submit = Path(sys.executable).with_name("spark-submit")
     settings = {
         "spark.jars": jars,
-        "spark.ui.enabled": "false",
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.driver.host": "127.0.0.1",
-        "spark.sql.shuffle.partitions": "8",
+        **ALONE,
+        **MEMORY,
+        "spark.log.level": "WARN",
         "spark.sql.catalog.here": "org.apache.iceberg.spark.SparkCatalog",
         "spark.sql.catalog.here.type": "hadoop",
         "spark.sql.catalog.here.warehouse": home,
         FILES: path,
     }
     command = [str(submit), "--master", "local[2]", *(f"--conf={name}={value}" for name, value in settings.items())]
-    environment = {
-        **os.environ,
-        "PATH": f"{submit.parent}{os.pathsep}{os.environ['PATH']}",
-        "SPARK_LOCAL_IP": "127.0.0.1",
-    }
     began = time.monotonic()
     script = str(Path(__file__).with_name("straight_to_iceberg.py"))
-    done = subprocess.run([*command, script], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run([*command, script], env=_environment(), capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr[-2_000:])
     return {"seconds": time.monotonic() - began, "rows": int(done.stdout.split()[-1])}
@@ -118,9 +114,13 @@ def warm(home: str, path: str, rounds: int) -> dict[str, Any]:
     return {"over": over[1:]}
 
 
-def _job(path: str, launcher: Launcher) -> dg.AssetsDefinition:
+def _job(path: str, launcher: Launcher, **memory: str) -> dg.AssetsDefinition:
     return spark_table(
-        contract("bench.there"), "lineitem_day.py", search_path=[ROOT / "jobs"], launcher=launcher, conf={FILES: path}
+        contract("bench.there"),
+        "lineitem_day.py",
+        search_path=[ROOT / "jobs"],
+        launcher=launcher,
+        conf={FILES: path, **memory},
     )
 
 
@@ -139,6 +139,12 @@ def _taken(home: str, asset: dg.AssetsDefinition, first: date, last: date, rows:
     return {"seconds": seconds, "steps": dict(outcome.seconds), "rows": published, "job": outcome.engine.get("seconds")}
 
 
+def _environment() -> dict[str, str]:
+    """Return what Spark's scripts need: its own Python first on the path, and no address but loopback."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "SPARK_LOCAL_IP": "127.0.0.1"}
+
+
 @contextmanager
 def _connect_server() -> Iterator[str]:
     """Run a Spark Connect server on loopback."""
@@ -148,20 +154,13 @@ def _connect_server() -> Iterator[str]:
     settings = {
         "spark.connect.grpc.binding.address": "127.0.0.1",
         "spark.connect.grpc.binding.port": port,
-        "spark.ui.enabled": "false",
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.sql.shuffle.partitions": "8",
+        **ALONE,
     }
     submit = Path(sys.executable).with_name("spark-submit")
     command = [submit, "--master", "local[2]", *(f"--conf={name}={value}" for name, value in settings.items())]
     command += ["--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "spark-internal"]
-    environment = {
-        **os.environ,
-        "PATH": f"{submit.parent}{os.pathsep}{os.environ['PATH']}",
-        "SPARK_LOCAL_IP": "127.0.0.1",
-    }
     with subprocess.Popen(
-        [str(part) for part in command], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [str(part) for part in command], env=_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as server:
         try:
             until = time.monotonic() + START_SECONDS
