@@ -35,6 +35,13 @@ LOOKED_AGAIN = 7
 """Days that were seen complete, the newest first, of which a source is asked whether they changed since."""
 
 
+FREE_REFUSALS = 3
+"""How often a day is asked for again at once, after its run found it not ready."""
+
+PATIENCE_SECONDS = 60.0
+MOST_PATIENCE_SECONDS = 3600.0
+"""How long it is left alone from then on: twice as long each time, up to this."""
+
 EVENTS_READ = 1_000
 """How many events are read at once."""
 
@@ -71,6 +78,27 @@ def _columns(source: Awaited) -> dict[str, dg.TableSchema]:
     return {"dagster/column_schema": dg.TableSchema(columns)}
 
 
+@dataclass(frozen=True)
+class Refusals:
+    """How often a day was asked for and not ready when its run began.
+
+    Args:
+        times: How often.
+        last: The event that says so of the last time.
+        at: When that was, in seconds since 1970.
+    """
+
+    times: int
+    last: int
+    at: float
+
+    @property
+    def until(self) -> float:
+        """Until when its sources are not asked again, in seconds since 1970."""
+        more = self.times - FREE_REFUSALS
+        return self.at + min(PATIENCE_SECONDS * 2**more, MOST_PATIENCE_SECONDS) if more >= 0 else 0.0
+
+
 @dataclass
 class SeenComplete:
     """Which days of sources Dagster's record has as complete.
@@ -85,7 +113,7 @@ class SeenComplete:
     instance: dg.DagsterInstance
     tables: Sequence[Reads]
     known: dict[dg.AssetKey, tuple[str, dict[Day, str | None]]] = field(default_factory=dict)
-    refusals: dict[dg.AssetKey, tuple[int, dict[Day, int]]] = field(default_factory=dict)
+    refusals: dict[dg.AssetKey, tuple[int, dict[Day, Refusals]]] = field(default_factory=dict)
     _read: set[dg.AssetKey] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -108,7 +136,7 @@ class SeenComplete:
         key, mark = source_key(made.table, name), self.mark(made, name)
         if not mark:
             return {}
-        refused = self.refused(made)
+        refused = {day: of_day.last for day, of_day in self._refusals(made).items()}
         mark = f"{mark} {max(refused.values(), default='')}"
         if key not in self.known or self.known[key][0] != mark:
             seen = dict(self._days(key, daily=made.table.partition is not None))
@@ -118,6 +146,16 @@ class SeenComplete:
 
     def refused(self, made: Reads) -> Mapping[Day, int]:
         """Return the days that were asked for and not ready when their run began, each with the event that says so."""
+        return {day: of_day.last for day, of_day in self._refusals(made).items()}
+
+    def left_alone(self, made: Reads) -> set[Day]:
+        """Return the days that were refused so often that their sources are not asked again for a while.
+
+        A source may be complete for the sensor and not for the run, for ever: a folder that one machine alone has.
+        """
+        return {day for day, of_day in self._refusals(made).items() if time.time() < of_day.until}
+
+    def _refusals(self, made: Reads) -> Mapping[Day, Refusals]:
         key = asset_key(made.table)
         last, found = self.refusals.get(key, (0, {}))
         while key not in self._read:
@@ -126,7 +164,9 @@ class SeenComplete:
             for record in records:
                 told = record.asset_observation
                 if told is not None and told.tags.get(OUTCOME_TAG) == NOT_READY:
-                    found[key_day(told.partition) if told.partition else None] = record.storage_id
+                    day = key_day(told.partition) if told.partition else None
+                    times = found[day].times if day in found else 0
+                    found[day] = Refusals(times + 1, record.storage_id, record.timestamp)
             if records:
                 last = records[-1].storage_id
             self.refusals[key] = last, found
@@ -191,7 +231,8 @@ def ask_source(look: Look, made: Reads, name: str, source: Awaited) -> Seen:
     published = look.published(made)
     not_ready = look.outside.refused(made)
     done = [day for day in days if day in published and day not in known and day not in not_ready]
-    unseen = [day for day in days if day not in known and (day not in published or day in not_ready)]
+    alone = look.outside.left_alone(made)
+    unseen = [d for d in days if d not in known and d not in alone and (d not in published or d in not_ready)]
     told = sorted((day for day, version in known.items() if version is not None), key=str)
     again = [day for day in told if day is None or (made.table.has_day(day) and made.table.gap(day) is None)]
     events = [_event(key, day, None, f"{made.table.name} has it") for day in done]

@@ -54,6 +54,9 @@ class Outside(Protocol):
     def refused(self, made: Reads) -> Mapping[Day, int]:
         """Return the days that were asked for and not ready when their run began, each with what tells when."""
 
+    def left_alone(self, made: Reads) -> set[Day]:
+        """Return the days that were refused so often that their sources are not asked again for a while."""
+
 
 class Watch:
     """Looks at tables again and again.

@@ -465,6 +465,34 @@ def test_a_day_whose_source_was_taken_back_before_its_run_is_asked_for_once_it_i
         assert json.loads(world.cursors["readiness"] or "")[raw.name]["asked"] == {}
 
 
+def test_a_day_that_is_refused_again_and_again_is_left_alone_for_a_while(
+    tmp_path: Path, lakehouse: Lakehouse, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A source that is complete for the sensor and never for the run costs three runs, and then one after a time."""
+    raw, bell = table("sensed.rung"), Bell({FIRST: None})
+
+    @daily_table(raw, delivered=shelf, bell=bell)
+    def collect(delivered: pl.DataFrame) -> pl.DataFrame:
+        return delivered
+
+    def refused() -> int:
+        """Return how many runs were asked for, and refused, in a tick."""
+        requests = world.look()
+        rung = dict(bell.rung)
+        bell.rung.clear()
+        assert not any(world.launch(request) for request in requests)
+        bell.rung |= rung
+        return len(requests)
+
+    with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
+        world = World(instance, lakehouse, [collect])
+        shelf.values[FIRST] = 1
+        world.until(FIRST + timedelta(days=1))
+        assert [refused() for _ in range(6)] == [1, 1, 1, 0, 0, 0]
+        monkeypatch.setattr("lakeproof.outside.FREE_REFUSALS", 5)
+        assert [refused() for _ in range(4)] == [1, 1, 0, 0]
+
+
 @pytest.mark.parametrize("seen", [False, True])
 def test_a_day_whose_input_was_withdrawn_before_its_run_is_asked_for_once_it_is_back(
     world_of: Worlds, lakehouse: Lakehouse, shelf: Shelf, *, seen: bool

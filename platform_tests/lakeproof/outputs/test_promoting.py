@@ -375,6 +375,10 @@ def test_what_was_not_promoted_with_its_upstream_becomes_due(lakehouse: Lakehous
             """Return nothing."""
             return {}
 
+        def left_alone(self, *_: object) -> set[Any]:
+            """Return nothing."""
+            return set()
+
     def due() -> list[str]:
         look = Watch(lake, made).look(datetime.now(UTC), Nothing())
         return [one.table.name for one in made if look.wanted(one, Memory()).days]
