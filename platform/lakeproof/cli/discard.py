@@ -17,10 +17,11 @@ def discard(output: str, *, workspace: str, as_json: bool) -> int:
     """Let OUTPUT go, in every table that it has days of. What was promoted of it stays."""
     lines = let_go(open_lake(workspace), output)
     if as_json:
-        print_json([{"table": line.name, "days": sorted(line.table.owned, key=str)} for line in lines])
+        print_json([{"table": line.name, "days": line.days} for line in lines])
         return 0
     out = console()
     for line in lines:
-        out.print(f"{line.name}: {len(line.table.owned)} days of output {output} are gone.", markup=False)
+        days = "what was left of" if line.days is None else f"{len(line.days)} days of"
+        out.print(f"{line.name}: {days} output {output} {'is' if line.days is None else 'are'} gone.", markup=False)
     out.print("Readers see what they saw before. lakeproof maintain removes the files, in time.", markup=False)
     return 0

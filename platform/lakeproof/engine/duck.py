@@ -87,18 +87,31 @@ def files_relation(
     if not paths:
         return connection.from_arrow(arrow_schema(columns.values()).empty_table())
     reach(connection, io, paths)
+    if first is None:
+        return connection.sql(f"SELECT * FROM {files_scan(columns, paths)}")  # noqa: S608 - quoted
+    names = ", ".join(quoted(column.name) for column in columns.values())
+    # Row groups that begin later are skipped; a window over the rows, or a day's own LIMIT, would read all of them.
+    return connection.sql(
+        f"SELECT {names} FROM {files_scan(columns, paths, 'file_row_number = true')} WHERE file_row_number < {first}"  # noqa: S608 - as above
+    )
+
+
+def files_scan(columns: Mapping[int, Column], paths: Sequence[str], *options: str) -> str:
+    """Return the call by which DuckDB reads a table's files, their columns matched by Iceberg field id.
+
+    Args:
+        columns: The table's columns by field id.
+        paths: The files.
+        *options: More of the call's arguments.
+    """
     fields = ", ".join(
         f"{number}: {{name: {quoted(column.name, text=True)}, type: '{DUCK_TYPES.get(column.type, column.type)}', "
         "default_value: NULL}"
         for number, column in columns.items()
     )
     listed = ", ".join(quoted(path, text=True) for path in paths)
-    source = f"read_parquet([{listed}], schema = MAP {{{fields}}}, hive_partitioning = false"
-    if first is None:
-        return connection.sql(f"SELECT * FROM {source})")  # noqa: S608 - quoted
-    names = ", ".join(quoted(column.name) for column in columns.values())
-    # Row groups that begin later are skipped; a window over the rows, or a day's own LIMIT, would read all of them.
-    return connection.sql(f"SELECT {names} FROM {source}, file_row_number = true) WHERE file_row_number < {first}")  # noqa: S608 - as above
+    arguments = [f"[{listed}]", f"schema = MAP {{{fields}}}", "hive_partitioning = false", *options]
+    return f"read_parquet({', '.join(arguments)})"
 
 
 def quoted(name: str, *, text: bool = False) -> str:

@@ -212,12 +212,17 @@ def running_stages(table: IcebergTable) -> list[RunningStage]:
         return sorted(found, key=lambda stage: stage.run)
 
 
-def runs_at_work(table: IcebergTable) -> dict[Day, str]:
-    """Return the days that runs are making now for the output that the table was opened for, each with its run."""
+def runs_at_work(table: IcebergTable, output: str | None = None) -> dict[Day, str]:
+    """Return the days that runs are making now for an output, each with its run.
+
+    Args:
+        table: The Iceberg table.
+        output: The output; by default the one that the table was opened for.
+    """
     at_work: dict[Day, str] = {}
     for stage in running_stages(table):
         with stage.dead(datetime.now(UTC)) as dead:
-            if not dead and stage.record.get("output", MAIN) == output_of(table):
+            if not dead and stage.record.get("output", MAIN) == (output or output_of(table)):
                 at_work |= {key_day(key): stage.run for key in stage.record.get("days", ())}
     return at_work
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from lakeproof.errors import LakeError
 from lakeproof.lake.beside import discard_line
+from lakeproof.lake.output import OutputTable
 from lakeproof.lake.running import runs_at_work
-from lakeproof.outputs.listing import last_used, lines_by_output, lines_in, outputs_in
+from lakeproof.outputs.listing import last_used, lines_by_output, tables_of_outputs
 from lakeproof.outputs.naming import checked_name, unknown
 
 if TYPE_CHECKING:
+    from pyiceberg.table import Table as IcebergTable
+
     from lakeproof.lake.catalog import Lake
-    from lakeproof.outputs.listing import Line
+    from lakeproof.lake.days import Day
 
 KEPT_KEY = "lakeproof.output-days"
 """Property of a catalog: for how many days an output is kept that nobody wrote to or compared."""
@@ -22,8 +26,21 @@ KEPT_DAYS = 14
 """For how many, where the catalog does not say: two working weeks."""
 
 
-def discard(lake: Lake, output: str) -> list[Line]:
-    """Let an output go in every table, and return what it had there. One that is half gone is finished.
+@dataclass(frozen=True)
+class LetGo:
+    """What an output had in a table.
+
+    Args:
+        name: The table's name.
+        days: The days that it owned there; None where its ledger is gone or damaged.
+    """
+
+    name: str
+    days: tuple[Day, ...] | None
+
+
+def discard(lake: Lake, output: str) -> list[LetGo]:
+    """Let an output go in every table, and return what it had there. One that is half gone, or damaged, is finished.
 
     Its files stay as long as replaced ones do, for whoever reads them just now.
 
@@ -35,17 +52,26 @@ def discard(lake: Lake, output: str) -> list[Line]:
         UsageError: There is no such output.
         LakeError: A run is writing to it.
     """
-    lines = list(lines_in(lake, checked_name(output)))
-    if not lines:
-        raise unknown(output, outputs_in(lake))
-    for line in lines:
-        if at_work := sorted(set(runs_at_work(line.table).values())):
-            msg = f"{line.name}: run {at_work[0]} is writing to output {output}; nothing was discarded."
+    name, known = checked_name(output), tables_of_outputs(lake)
+    mains = known.get(name, [])
+    if not mains:
+        raise unknown(name, known)
+    for main in mains:
+        if at_work := sorted(set(runs_at_work(main, name).values())):
+            msg = f"{'.'.join(main.name())}: run {at_work[0]} is writing to output {name}; nothing was discarded."
             remedy = "wait for the run, or stop it, then discard again"
             raise LakeError(msg, readers="see what they saw before", next_step=remedy)
-    for line in lines:
-        discard_line(line.table.main, output)
-    return lines
+    gone = [LetGo(".".join(main.name()), _owned(main, name)) for main in mains]
+    for main in mains:
+        discard_line(main, name)
+    return gone
+
+
+def _owned(main: IcebergTable, output: str) -> tuple[Day, ...] | None:
+    try:
+        return tuple(sorted(OutputTable.of(main, output).owned, key=str))
+    except LakeError:
+        return None
 
 
 def expires(lake: Lake, used: datetime) -> datetime:

@@ -14,6 +14,8 @@ from lakeproof.outputs.compared import last_compared
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from pyiceberg.table import Table as IcebergTable
+
     from lakeproof.lake.catalog import Lake
 
 
@@ -42,15 +44,29 @@ def lines_in(lake: Lake, output: str | None = None) -> Iterator[Line]:
     Raises:
         LakeError: The catalog cannot be used, or a ledger is gone.
     """
-    on_main = lake.on(MAIN)
-    for name in on_main.tables():
-        main = on_main.find(name)
-        if main is None or is_line(main):
-            continue
+    for main in _mains(lake):
         for found in outputs_of(main):
             if output in {None, found}:
                 table = OutputTable.of(main, found)
-                yield Line(name, table, _used(table))
+                yield Line(".".join(main.name()), table, _used(table))
+
+
+def tables_of_outputs(lake: Lake) -> dict[str, list[IcebergTable]]:
+    """Return, for each output of a lake, the tables that it has a line in, as readers have them; no ledger is read."""
+    found: dict[str, list[IcebergTable]] = defaultdict(list)
+    for main in _mains(lake):
+        for output in outputs_of(main):
+            found[output].append(main)
+    return dict(found)
+
+
+def _mains(lake: Lake) -> Iterator[IcebergTable]:
+    """Yield the tables of a lake, without those that are an output's line."""
+    on_main = lake.on(MAIN)
+    for name in on_main.tables():
+        main = on_main.find(name)
+        if main is not None and not is_line(main):
+            yield main
 
 
 def outputs_in(lake: Lake) -> dict[str, datetime]:

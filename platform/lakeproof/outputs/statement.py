@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import sqlglot
 
-from lakeproof.engine.duck import quoted
+from lakeproof.engine.duck import files_scan, quoted
 from lakeproof.errors import UsageError
 from lakeproof.outputs.sides import scan_of
 from lakeproof.window import runs_of_days
@@ -51,8 +51,7 @@ def _source(side: Opened, engine: str) -> str:
         if not paths:
             msg = f"{side.name} has no file in these days."
             raise UsageError(msg)
-        listed = ", ".join(quoted(path, text=True) for path in paths)
-        return f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
+        return files_scan(side.columns, paths)
     if side.table is None or side.version is None:
         msg = f"{side.name} is no table that {engine} can read by name."
         raise UsageError(msg, next_step="--sql duckdb reads files")

@@ -271,6 +271,20 @@ def test_the_statement_reads_files_as_the_comparison_does(tmp_path: Path) -> Non
     assert rows.sum("more").fetchall() == [(12,)]
 
 
+def test_the_statement_finds_a_renamed_column_in_the_files_of_before(lab: Any) -> None:
+    """DuckDB is told columns by their ids: the names in older files are older."""
+    table = lab.table()
+    lab.run(table, lab.days(2, 1), 1, 2)
+    columns = [*table.columns[:2], Column("reading", "int", renamed_from="value")]
+    renamed = lab.table(columns=columns, key=["reading_date", "sensor"], audits=[lab_audit("reading")])
+    lab.run(renamed, lab.rows(5, day=2).rename({"value": "reading"}), 2)
+    side = open_side(lab.lakehouse.lake, table.name, None)
+
+    rows = connect().sql(union_of((side, side), "duckdb")).project("table_type, reading").fetchall()
+
+    assert sorted(rows) == [("new", 1), ("new", 5), ("old", 1), ("old", 5)]
+
+
 def executed(statement: str, engine: str, versions: dict[str, Any]) -> list[tuple[Any, ...]]:
     """Execute a statement of another engine in DuckDB, over what stock PyIceberg reads of each version."""
     connection, tree = connect(), sqlglot.parse_one(statement, dialect=engine)
