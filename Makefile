@@ -160,7 +160,7 @@ check: .venv/dev.stamp  ## Lint the code and the tables, check the formatting an
 
 .PHONY: audit
 audit: .venv/deploy.stamp  ## Ask which locked dependencies have known vulnerabilities; says when nobody could be asked
-	@.ci/audit
+	@.venv/deploy/bin/python .ci/audit.py
 
 .PHONY: format
 format: .venv/dev.stamp  ## Format the code and apply the safe fixes

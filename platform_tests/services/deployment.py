@@ -10,10 +10,11 @@ import json
 import os
 import re
 import secrets
+import shutil
 import subprocess
 import sysconfig
 import time
-from contextlib import ExitStack
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ import servers
 import yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parents[2]
 TOOLS, PLATFORM = ROOT / ".venv/deploy", ROOT / ".venv/platform"
@@ -40,6 +41,7 @@ PORTS = {
     "feed": [8013],
 }
 PATIENCE_SECONDS = 240
+GRACE_SECONDS = 5
 
 
 def filled(folder: Path) -> dict[str, str]:
@@ -87,7 +89,7 @@ class Deployment:
     secrets: dict[str, str] = field(init=False)
     config: dict[str, Any] = field(init=False)
     ports: dict[str, dict[int, int]] = field(init=False)
-    stack: ExitStack = field(default_factory=ExitStack)
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Read what Compose would start, and make the folders and files that containers would have."""
@@ -102,6 +104,7 @@ class Deployment:
             server = entry["grpc_server"]
             server |= {"host": "127.0.0.1", "port": self.ports[server["host"]][server["port"]]}
         (self.folder / "workspace.yaml").write_text(yaml.safe_dump(workspace))
+        shutil.copy(self.config["configs"]["dagster"]["file"], self.folder / "dagster/dagster.yaml")
         (self.folder / "s3.json").write_text(self.config["configs"]["identities"]["content"])
 
     def environment(self, service: str) -> dict[str, str]:
@@ -115,9 +118,7 @@ class Deployment:
             "TMPDIR": str(self.folder / "tmp"),
             "PYTHONPATH": str(ROOT / "platform"),
             "PYTHONDONTWRITEBYTECODE": "1",
-            "DAGSTER_HOME": str(ROOT / "deploy/dagster"),
-            "DAGSTER_STATE": str(self.folder / "dagster"),
-            "DAGSTER_LOGS": str(self.folder / "dagster/logs"),
+            "DAGSTER_HOME": str(self.folder / "dagster"),
             **own,
         }
 
@@ -141,7 +142,7 @@ class Deployment:
         output = self.folder / f"{service}.log"
         with output.open("wb") as log:
             process = subprocess.Popen(words, stdout=log, stderr=subprocess.STDOUT, cwd=self.folder, env=environment)
-        self.stack.callback(_end, process)
+        self.processes[service] = process
         kind, *check = self._service(service)["healthcheck"]["test"]
         check = ["sh", "-c", *check] if kind == "CMD-SHELL" else check
         check = [self._local(service, word) for word in check]
@@ -155,12 +156,11 @@ class Deployment:
 
         return wait
 
-    def run(self, service: str) -> str:
-        """Run a service that ends, and return what it says."""
-        done = subprocess.run(
-            self.command(service), env=self.environment(service), cwd=self.folder, capture_output=True, text=True
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr[-2000:]
+    def run(self, service: str, *command: str) -> str:
+        """Run a service that ends, or a command beside one that does not, and return what it says."""
+        words, environment = [*(command or self.command(service))], self.environment(service)
+        done = subprocess.run(words, check=False, env=environment, cwd=self.folder, capture_output=True, text=True)
+        assert done.returncode == 0, f"{done.stdout[-1000:]}\n{done.stderr[-2000:]}"
         return done.stdout
 
     def start_store(self) -> None:
@@ -179,8 +179,15 @@ class Deployment:
         return port
 
     def close(self) -> None:
-        """End what was started, the last first."""
-        self.stack.close()
+        """End what was started, the last first; a code server would wait a minute for its last call."""
+        for process in reversed(self.processes.values()):
+            process.terminate()
+        for process in reversed(self.processes.values()):
+            try:
+                process.wait(GRACE_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
     def _service(self, name: str) -> dict[str, Any]:
         return {"environment": {}, **self.config["services"][name]}
@@ -206,15 +213,6 @@ class Deployment:
         return word
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(20)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
 def new_database(address: str, name: str) -> None:
     """Make a user and a database of its own, as the Postgres image does from its environment."""
     connection = psycopg2.connect(address)
@@ -223,3 +221,23 @@ def new_database(address: str, name: str) -> None:
         cursor.execute(f"CREATE ROLE {name} LOGIN")
         cursor.execute(f"CREATE DATABASE {name} OWNER {name}")
     connection.close()
+
+
+@contextmanager
+def deployed(folder: Path) -> Iterator[Deployment]:
+    """Start everything but Spark and Trino, and let it go afterwards."""
+    with servers.postgres() as properties:
+        port = int(properties["uri"].rsplit(":", 1)[1].split("/")[0])
+        for name in ("dagster", "flights"):
+            new_database(f"host=127.0.0.1 port={port} user=lake dbname=postgres", name)
+        made = Deployment(folder, port)
+        try:
+            made.start_store()
+            made.start("feed")
+            made.run("fill-reference")
+            made.start("flights", "operations")
+            made.start("webserver", "viewer", "daemon")
+            made.start_proxy()
+            yield made
+        finally:
+            made.close()
