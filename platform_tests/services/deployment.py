@@ -167,6 +167,8 @@ class Deployment:
         """Start the object store; the ports that only it uses are moved, too."""
         words = [str(servers.VENV / "bin/weed"), *self.command("store")]
         words += [f"-{part}.port={servers._free_port()}" for part in ("master", "volume", "filer", "admin")]
+        self.ports["metrics"] = {0: servers._free_port()}
+        words += [f"-metricsPort={self.port('metrics')}"]
         self.started("store", words)()
 
     def start_proxy(self) -> int:

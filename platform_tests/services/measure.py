@@ -7,6 +7,7 @@ day, as sensors ask for them, then one run over a range, as a backfill.
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tempfile
 import threading
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import requests
 from deployment import ROOT, Deployment, deployed
 from pyarrow.fs import FileSelector, FileType, S3FileSystem
 from test_deployment import launch, outcome, recorded, recording
@@ -90,6 +92,14 @@ def in_store(deployment: Deployment) -> tuple[int, int]:
     return len(sizes), sum(sizes)
 
 
+def asked(deployment: Deployment) -> tuple[int, int]:
+    """Return the requests that the store took: those that list or write, and those that read."""
+    text = requests.get(f"http://127.0.0.1:{deployment.port('metrics')}/metrics", timeout=10).text
+    counted = re.findall(r'^SeaweedFS_s3_request_total\{.*type="(\w+)"\} (\S+)', text, flags=re.MULTILINE)
+    reads = sum(int(float(count)) for kind, count in counted if kind in {"GET", "HEAD"})
+    return sum(int(float(count)) for _, count in counted) - reads, reads
+
+
 def postmaster(deployment: Deployment) -> int:
     """Return the process of Postgres, the parent of who answers."""
     with recording(deployment) as cursor:
@@ -107,14 +117,17 @@ def measured(deployment: Deployment, label: str, days: int, make: object) -> Non
     flights = deployment.processes["flights"].pid
     events, _, database = in_postgres(deployment)
     objects, stored = in_store(deployment)
+    writes, reads = asked(deployment)
     began, spent = time.monotonic(), cpu(flights)
     with watched(flights) as most:
         make()  # type: ignore[operator]  # a function
+    writes, reads = asked(deployment)[0] - writes, asked(deployment)[1] - reads
     wall, spent = time.monotonic() - began, cpu(flights) - spent
     events, database = in_postgres(deployment)[0] - events, in_postgres(deployment)[2] - database
     objects, stored = in_store(deployment)[0] - objects, in_store(deployment)[1] - stored
     say(f"{label}: per table-day {wall / days:.2f} s, {spent / days:.2f} s of a core in the code location, ")
     say(f"  {events / days:.1f} events, {database / days / 1024:.1f} KiB in Postgres, ")
+    say(f"  {writes / days:.1f} requests that list or write, {reads / days:.1f} that read, ")
     say(f"  {objects / days:.1f} objects, {stored / days / 1024:.1f} KiB in the store; most memory {most[0] >> 20} MiB")
 
 
