@@ -158,10 +158,14 @@ class Deployment:
 
     def run(self, service: str, *command: str) -> str:
         """Run a service that ends, or a command beside one that does not, and return what it says."""
-        words, environment = [*(command or self.command(service))], self.environment(service)
-        done = subprocess.run(words, check=False, env=environment, cwd=self.folder, capture_output=True, text=True)
+        done = self.tried(service, [*(command or self.command(service))], {})
         assert done.returncode == 0, f"{done.stdout[-1000:]}\n{done.stderr[-2000:]}"
         return done.stdout
+
+    def tried(self, service: str, words: list[str], more: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        """Run a command beside a service, with more environment than that has, and return what became of it."""
+        environment = self.environment(service) | more
+        return subprocess.run(words, check=False, env=environment, cwd=self.folder, capture_output=True, text=True)
 
     def start_store(self) -> None:
         """Start the object store; the ports that only it uses are moved, too."""
