@@ -96,11 +96,12 @@ def test_every_service_that_stays_is_watched_and_comes_back(services: dict[str, 
 
 
 def test_nothing_runs_as_root(services: dict[str, dict[str, Any]]) -> None:
-    """Each service names a user by number that is not root's, has no capability, and can gain none."""
+    """Each service names a user by number that is not root's, has no capability but Caddy's one, and can gain none."""
     for name, one in services.items():
         assert re.fullmatch(r"[1-9]\d*:\d+", one["user"]), name
         assert one["cap_drop"] == ["ALL"], name
         assert one["security_opt"] == ["no-new-privileges:true"], name
+        assert one.get("cap_add", []) == (["NET_BIND_SERVICE"] if name == "proxy" else []), name
         assert not one.get("privileged"), name
         assert not any("docker.sock" in mount["source"] for mount in one.get("volumes", [])), name
 
