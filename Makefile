@@ -26,6 +26,7 @@ READERS := platform_tests/readers
 SERVICES := platform_tests/services
 ORCHESTRATOR := platform_tests/orchestrator
 SPARK := platform_tests/spark
+DEPLOY := platform_tests/deploy
 ALONE_COMPILE = $(UV) --no-config pip compile --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links $(LOCK_FLAGS)
 
@@ -105,17 +106,51 @@ live: .venv/run.stamp  ## Replay 2013 onto the present in the UI: days arrive, s
 feed: .venv/run.stamp  ## Serve what the example collects from until Ctrl-C, and print the variables that say where it is
 	@$(OUTSIDE)
 
+# The services of docker-compose.yml. Without a container engine each says so, and what runs without one.
+COMPOSE := docker compose
+define engine
+	@$(COMPOSE) version >/dev/null 2>&1 && docker info >/dev/null 2>&1 || { \
+		echo "This needs Docker Engine 25 or newer with Compose 2.24 or newer, and a daemon that answers \`docker info\`." >&2; \
+		echo "Without one: \`make ui\` runs the same in Dagster on this machine, and docs/production.md tells the services apart." >&2; exit 1; }
+	@test -f .env || { echo "There is no .env: cp .env.example .env, chmod 600 .env, and fill it in." >&2; exit 1; }
+endef
+
+.PHONY: up
+up:  ## Build and start every service in containers, and wait until all are healthy
+	$(engine)
+	@$(COMPOSE) up --detach --build --remove-orphans --wait
+
+.PHONY: down
+down:  ## Stop and remove the containers; what they keep stays in its volumes
+	$(engine)
+	@$(COMPOSE) --profile "*" down
+
+.PHONY: restart
+restart:  ## Stop the containers, and start them from what is here now
+	$(engine)
+	@$(COMPOSE) --profile "*" down
+	@$(COMPOSE) up --detach --build --remove-orphans --wait
+
+.PHONY: destroy
+destroy:  ## Remove the containers and everything they keep: the lake, Dagster's record (YES=1 asks nothing)
+	$(engine)
+	@echo "This removes the containers, and for ever the volumes:"
+	@$(COMPOSE) --profile "*" config --volumes | sed 's/^/  lakeproof_/'
+	@test "$(YES)" = 1 || { printf 'Type "destroy" to go on: ' && read -r answer && test "$$answer" = destroy; } \
+		|| { echo "Nothing was removed."; exit 1; }
+	@$(COMPOSE) --profile "*" down --volumes --remove-orphans
+
 .PHONY: docs
 docs: .venv/run.stamp  ## Write the pages that are made from what they are about
 	@$(OUTSIDE) $(BIN)/lakeproof doctor --source all --markdown > docs/sources.md.new
 	@mv docs/sources.md.new docs/sources.md
 
 .PHONY: test
-test: .venv/dev.stamp .venv/readers.stamp  ## Run the tests (ARGS="-k publish" for some of them)
+test: .venv/dev.stamp .venv/readers.stamp .venv/deploy.stamp  ## Run the tests (ARGS="-k publish" for some of them)
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 .PHONY: test-services
-test-services: .venv/dev.stamp .venv/services.stamp  ## Publish through a real Postgres, and a REST catalog with S3, started here
+test-services: .venv/dev.stamp .venv/services.stamp .venv/deploy.stamp .venv/platform.stamp  ## Publish through a real Postgres, and a REST catalog with S3, started here
 	@CATALOGS="postgres rest" $(BIN)/python -m pytest $(SERVICES) $(ARGS)
 
 .PHONY: test-spark
@@ -145,6 +180,10 @@ check: .venv/dev.stamp  ## Lint the code and the tables, check the formatting an
 	@$(BIN)/mypy
 	@$(BIN)/lakeproof lint
 
+.PHONY: audit
+audit: .venv/deploy.stamp  ## Ask which locked dependencies have known vulnerabilities; says when nobody could be asked
+	@.venv/deploy/bin/python .ci/audit.py
+
 .PHONY: format
 format: .venv/dev.stamp  ## Format the code and apply the safe fixes
 	@$(BIN)/ruff check --fix-only .
@@ -161,6 +200,8 @@ lock: .venv/dev.stamp  ## Resolve all locks anew (LOCK_FLAGS=--upgrade for newer
 	@$(ALONE_COMPILE) $(READERS)/spark.in --output-file $(READERS)/spark.lock >/dev/null
 	@$(ALONE_COMPILE) $(SERVICES)/requirements.in --output-file $(SERVICES)/requirements.lock >/dev/null
 	@$(ALONE_COMPILE) $(ORCHESTRATOR)/requirements.in --output-file $(ORCHESTRATOR)/requirements.lock >/dev/null
+	@$(ALONE_COMPILE) $(DEPLOY)/requirements.in --output-file $(DEPLOY)/requirements.lock >/dev/null
+	@$(COMPILE) --extra aws --extra postgres --constraint requirements.lock --output-file deploy/requirements.lock >/dev/null
 
 .PHONY: clean
 clean:  ## Remove .venv, caches and builds; keep the data under .lakeproof
@@ -219,4 +260,19 @@ clean:  ## Remove .venv, caches and builds; keep the data under .lakeproof
 .venv/airflow.stamp: $(ORCHESTRATOR)/requirements.lock | .venv/dev.stamp
 	@$(PYTHON) -m venv --without-pip .venv/airflow
 	@$(UV) pip sync --python .venv/airflow/bin/python --require-hashes $(ORCHESTRATOR)/requirements.lock
+	@touch $@
+
+# What looks at docker-compose.yml, the Dockerfile, the policies and the locks.
+.venv/deploy.stamp: $(DEPLOY)/requirements.lock | .venv/dev.stamp
+	@$(PYTHON) -m venv --without-pip .venv/deploy
+	@$(UV) pip sync --python .venv/deploy/bin/python --require-hashes $(DEPLOY)/requirements.lock
+	@touch $@
+
+# The environment of the image, made by the commands of its Dockerfile, but for this project, which stays a working tree.
+.venv/platform.stamp: deploy/requirements.lock | .venv/dev.stamp
+	@echo "Setting up .venv/platform from $<"
+	@$(PYTHON) -m venv --without-pip .venv/platform
+	@$(UV) pip sync --python .venv/platform/bin/python --require-hashes --build-constraints $< $<
+	@$(UV) pip install --python .venv/platform/bin/python --offline --no-deps --no-build-isolation --editable .
+	@$(UV) pip uninstall --python .venv/platform/bin/python hatchling setuptools uv
 	@touch $@

@@ -120,10 +120,20 @@ class Plant:
                 if named.exists() and named.read_text().endswith("}"):
                     candidate = StaticTable.from_metadata(record["candidate"])
                     needed |= {record["candidate"], *led_to(candidate, candidate.current_snapshot())}
+        needed |= self.confirming(live)
         runs = {run for location in needed if (run := run_of(location))}
         evidence = {f"{stored.location()}/evidence/{run}.json" for run in runs}
         needed |= {location for location in evidence if Path(path_of(location)).exists()}
         return {path_of(location) for location in needed} | self.pinned
+
+    def confirming(self, live: dict[date | None, str]) -> set[str]:
+        """Return, for each published day, the file by which a run last said that it found its content unchanged."""
+        newest: dict[str, str] = {}
+        for path in sorted((Path(path_of(self.stored().location())) / "confirmed").glob("*.json")):
+            if path.read_text().endswith("}"):
+                days = json.loads(path.read_text())["days"]
+                newest |= {key: str(path) for key, run in days.items() if live.get(date.fromisoformat(key)) == run}
+        return set(newest.values())
 
     def check(self, before: dict[date, tuple[int, set[int]]], *, what: str) -> None:
         """See that readers have a whole state, that upkeep leaves exactly what is needed, and that a rerun works."""

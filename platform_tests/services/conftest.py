@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 # A lost answer and a source need a server, and kills on SQLite are what test_crash.py is about.
 NEED_SERVERS = [
     "test_crashes.py",
+    "test_deployment.py",
     "test_flights_reference.py",
     "test_lost_answers.py",
     "test_source_bucket.py",
