@@ -37,6 +37,7 @@ def readings(window: lakeproof_job.Window, raw: DataFrame, spark: SparkSession) 
         "twice": lambda: raw.union(raw),
         "elsewhere": lambda: _elsewhere(raw, spark),
         "empty": lambda: raw.where("false"),
+        "more": lambda: raw.union(raw.where("value = 1").withColumn("value", F.lit(9))),
     }
     return changes.get(fault, lambda: raw)()
 
