@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+import struct
 from datetime import time
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from msgspec import Meta
 
 from lakeproof.parts import DECIMAL
 from lakeproof.source.text import as_float
@@ -25,8 +26,8 @@ TIME = re.compile(r"\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?")
 
 JSON_TYPES: dict[str, Any] = {
     "boolean": bool,
-    "int": Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)],
-    "long": Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)],
+    "int": int,
+    "long": int,
     # A whole number stays one, so that Arrow can refuse what no double holds.
     "float": int | float,
     "double": int | float,
@@ -41,6 +42,9 @@ JSON_TYPES: dict[str, Any] = {
     "binary": bytes,
 }
 
+TEXTS = frozenset(kind for kind, made in JSON_TYPES.items() if made in (str, UUID, bytes))
+"""The types that come as text, whatever their value."""
+
 
 def kind_of(name: str) -> str:
     """Return a contract type's name without its parameters."""
@@ -51,12 +55,40 @@ def _plain(values: Sequence[Any], wanted: pa.DataType) -> pa.Array:
     return pa.array(values, wanted)
 
 
+def _whole(letter: str) -> Callable[[Sequence[Any], pa.DataType], pa.Array]:
+    def convert(values: Sequence[Any], wanted: pa.DataType) -> pa.Array:
+        try:
+            # Arrow takes several times as long, one by one.
+            packed = struct.pack(f"={len(values)}{letter}", *values)
+        except struct.error:  # a null, or a number out of range
+            return _within(values, wanted)
+        return pa.Array.from_buffers(wanted, len(values), [None, pa.py_buffer(packed)])
+
+    return convert
+
+
+def _text(values: Sequence[Any], wanted: pa.DataType) -> pa.Array:
+    try:
+        joined = "\0".join(values).encode()
+    except TypeError:  # a null
+        return pa.array(values, wanted)
+    ends = np.flatnonzero(np.frombuffer(joined, np.uint8) == 0)
+    last = len(values) - 1
+    if len(ends) != last:  # no text at all, or one with the separator in it
+        return pa.array(values, wanted)
+    offsets = np.zeros(last + 2, np.int64)
+    offsets[1:-1] = ends - np.arange(last)
+    offsets[-1] = len(joined) - last
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(joined.replace(b"\0", b""))]
+    return pa.Array.from_buffers(wanted, len(values), buffers)
+
+
 def _float(values: Sequence[Any], wanted: pa.DataType) -> pa.Array:
     del wanted
     return as_float(pa.array(values, pa.float64()))
 
 
-def _decimal(values: Sequence[Any], wanted: pa.DataType) -> pa.Array:
+def _within(values: Sequence[Any], wanted: pa.DataType) -> pa.Array:
     try:
         return pa.array(values, wanted)
     except (OverflowError, pa.ArrowException) as error:
@@ -65,7 +97,7 @@ def _decimal(values: Sequence[Any], wanted: pa.DataType) -> pa.Array:
 
 def _parsed(written: str, longer_than: int = 0) -> Callable[[Sequence[Any], pa.DataType], pa.Array]:
     def convert(values: Sequence[Any], wanted: pa.DataType) -> pa.Array:
-        text = pa.array(values, pa.string())
+        text = _text(values, pa.large_string())
         try:
             made = text.cast(wanted)
         except pa.ArrowInvalid:
@@ -95,12 +127,15 @@ def _uuid(values: Sequence[Any], wanted: pa.DataType) -> pa.Array:
 
 
 CONVERT: dict[str, Callable[[Sequence[Any], pa.DataType], pa.Array]] = dict.fromkeys(JSON_TYPES, _plain) | {
+    "int": _whole("i"),
+    "long": _whole("q"),
     "float": _float,
-    "decimal": _decimal,
+    "decimal": _within,
     "date": _parsed("date, written YYYY-MM-DD"),
     "time": _time,
     "timestamp": _parsed("instant, written YYYY-MM-DDTHH:MM:SS without a zone", DATE_LETTERS),
     "timestamptz": _parsed("instant, written YYYY-MM-DDTHH:MM:SS with a zone", DATE_LETTERS),
+    "string": _text,
     "uuid": _uuid,
 }
 """Turns decoded values into an array; raises `pyarrow.ArrowInvalid` where one would be lost."""
