@@ -93,6 +93,11 @@ class Shape:
         return list(zip(self.fields, kinds, self._schema.types, strict=True))
 
     @cached_property
+    def _names(self) -> frozenset[str]:
+        """The names that matter in an item."""
+        return frozenset(part for path in self.paths.values() for part in path.split("."))
+
+    @cached_property
     def _decoders(self) -> tuple[msgspec.json.Decoder[Any], msgspec.json.Decoder[Any]]:
         return msgspec.json.Decoder(self._answer.type), msgspec.json.Decoder(list[self._item.type])  # type: ignore[name-defined]
 
@@ -220,7 +225,7 @@ class Shape:
 
     def _refuse_item_twice(self, raw: Octets, batch: pa.RecordBatch, where: str) -> None:
         """Refuse an item that has a field twice."""
-        names = {part for path in self.paths.values() for part in path.split(".")}
+        names = self._names
         flat = not self.omits_null and len(names) == len(self.paths)
         texts = [batch.column(place) for place, (_, kind, _) in enumerate(self._columns) if kind in TEXTS]
         known = sum(len(column) - column.null_count for column in texts)

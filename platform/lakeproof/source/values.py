@@ -9,9 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from lakeproof.parts import DECIMAL
 from lakeproof.source.text import as_float
@@ -67,22 +65,6 @@ def _whole(letter: str) -> Callable[[Sequence[Any], pa.DataType], pa.Array]:
     return convert
 
 
-def _text(values: Sequence[Any], wanted: pa.DataType) -> pa.Array:
-    try:
-        joined = "\0".join(values).encode()
-    except TypeError:  # a null
-        return pa.array(values, wanted)
-    ends = np.flatnonzero(np.frombuffer(joined, np.uint8) == 0)
-    last = len(values) - 1
-    if len(ends) != last:  # no text at all, or one with the separator in it
-        return pa.array(values, wanted)
-    offsets = np.zeros(last + 2, np.int64)
-    offsets[1:-1] = ends - np.arange(last)
-    offsets[-1] = len(joined) - last
-    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(joined.replace(b"\0", b""))]
-    return pa.Array.from_buffers(wanted, len(values), buffers)
-
-
 def _float(values: Sequence[Any], wanted: pa.DataType) -> pa.Array:
     del wanted
     return as_float(pa.array(values, pa.float64()))
@@ -97,13 +79,11 @@ def _within(values: Sequence[Any], wanted: pa.DataType) -> pa.Array:
 
 def _parsed(written: str, longer_than: int = 0) -> Callable[[Sequence[Any], pa.DataType], pa.Array]:
     def convert(values: Sequence[Any], wanted: pa.DataType) -> pa.Array:
-        text = _text(values, pa.large_string())
         try:
-            made = text.cast(wanted)
+            made = pa.array(values, pa.string()).cast(wanted)
         except pa.ArrowInvalid:
             made = None
-        shortest = pc.min(pc.binary_length(text)).as_py()
-        if made is None or (shortest is not None and shortest <= longer_than):
+        if made is None or min(map(len, filter(None, values)), default=DATE_LETTERS + 1) <= longer_than:
             msg = f"there is no such {written}"
             raise pa.ArrowInvalid(msg)
         return made
@@ -135,7 +115,6 @@ CONVERT: dict[str, Callable[[Sequence[Any], pa.DataType], pa.Array]] = dict.from
     "time": _time,
     "timestamp": _parsed("instant, written YYYY-MM-DDTHH:MM:SS without a zone", DATE_LETTERS),
     "timestamptz": _parsed("instant, written YYYY-MM-DDTHH:MM:SS with a zone", DATE_LETTERS),
-    "string": _text,
     "uuid": _uuid,
 }
 """Turns decoded values into an array; raises `pyarrow.ArrowInvalid` where one would be lost."""

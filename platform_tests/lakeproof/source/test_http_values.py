@@ -1,4 +1,4 @@
-"""Values of a page are put together many at once: as they come one by one, or not at all."""
+"""Numbers of a page are put together many at once: as they come one by one, or not at all."""
 
 from __future__ import annotations
 
@@ -36,12 +36,3 @@ def test_numbers_are_all_there_or_refused(kind: str, values: list[int | None]) -
     made = CONVERT[kind](values, ARROW_TYPES[kind])
     made.validate(full=True)
     assert made.equals(wanted)
-
-
-@given(values=st.lists(st.none() | st.text(), max_size=6) | st.lists(st.text(st.sampled_from("\0aé𝄞")), max_size=6))
-def test_texts_are_all_there(values: list[str | None]) -> None:
-    """Also null, the empty one, one with a NUL in it, and letters of several bytes."""
-    made = CONVERT["string"](values, ARROW_TYPES["string"])
-
-    made.validate(full=True)
-    assert made.equals(pa.array(values, ARROW_TYPES["string"]))
