@@ -17,12 +17,14 @@ from lakeproof.errors import SourceError
 from lakeproof.source.client import Answer, PassingError
 from lakeproof.source.drift import renamed
 from lakeproof.source.twice import comes_twice, surely_once
-from lakeproof.source.values import CONVERT, JSON_TYPES, kind_of
+from lakeproof.source.values import CONVERT, JSON_TYPES, TEXTS, kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from lakeproof.parts import Column
+
+    Octets = bytes | memoryview
 
 SHOWN_ITEM = 300
 _AT = re.compile(r" - at `\$(?P<path>.*)`$")
@@ -85,6 +87,17 @@ class Shape:
         return arrow_schema(self.fields)
 
     @cached_property
+    def _columns(self) -> list[tuple[Column, str, pa.DataType]]:
+        """Each field with the kind and Arrow type of its column."""
+        kinds = [kind_of(field.type) for field in self.fields]
+        return list(zip(self.fields, kinds, self._schema.types, strict=True))
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        """The names that matter in an item."""
+        return frozenset(part for path in self.paths.values() for part in path.split("."))
+
+    @cached_property
     def _decoders(self) -> tuple[msgspec.json.Decoder[Any], msgspec.json.Decoder[Any]]:
         return msgspec.json.Decoder(self._answer.type), msgspec.json.Decoder(list[self._item.type])  # type: ignore[name-defined]
 
@@ -126,12 +139,10 @@ class Shape:
             DriftError: It is not what the contract says.
         """
         raw, beside, items = self._cut(answer.body, where) or self._opened(answer, where)
-        self._refuse_item_twice(raw, len(items), where)
-        arrays = [
-            self._column(field, kind, values, where, raw)
-            for field, kind, values in zip(self.fields, self._schema.types, self._item.columns(items), strict=True)
-        ]
+        columns = zip(self._columns, self._item.columns(items), strict=True)
+        arrays = [self._column(*column, values, where, raw) for column, values in columns]
         batch = pa.RecordBatch.from_arrays(arrays, schema=self._schema)
+        self._refuse_item_twice(raw, batch, where)
         return Page(batch, beside, hash(raw), answer)
 
     def accepts(self, field: Column, raw: bytes) -> str | None:
@@ -143,7 +154,7 @@ class Shape:
             return _words(error)
         return None
 
-    def _opened(self, answer: Answer, where: str) -> tuple[bytes, dict[str, Any], list[Any]]:
+    def _opened(self, answer: Answer, where: str) -> tuple[Octets, dict[str, Any], list[Any]]:
         """Return an answer's items as delivered, what stands beside them, and the items decoded."""
         part, beside = self.open(answer, where)
         raw = bytes(part)
@@ -152,7 +163,7 @@ class Shape:
         except msgspec.ValidationError as error:
             self._refuse_item(raw, error, where)
 
-    def _cut(self, body: bytes, where: str) -> tuple[bytes, dict[str, Any], list[Any]] | None:
+    def _cut(self, body: bytes, where: str) -> tuple[Octets, dict[str, Any], list[Any]] | None:
         """Do the same without a look at each item to find where they end; None where that cannot be.
 
         What is between the first and the last bracket is a list of sound items, and JSON that has an empty list there
@@ -161,7 +172,7 @@ class Shape:
         begin, end = body.find(b"["), body.rfind(b"]") + 1
         if not self.items or begin < 0 or not body.isascii():
             return None
-        envelope, raw = body[:begin] + b"[]" + body[end:], body[begin:end]
+        envelope, raw = body[:begin] + b"[]" + body[end:], memoryview(body)[begin:end]
         try:
             found = self._decoders[0].decode(envelope)
             items = self._decoders[1].decode(raw)
@@ -173,8 +184,10 @@ class Shape:
         self._refuse_answer_twice(envelope, where)
         return raw, beside, items
 
-    def _column(self, field: Column, wanted: pa.DataType, values: Sequence[Any], where: str, raw: bytes) -> pa.Array:
-        convert = CONVERT[kind_of(field.type)]
+    def _column(
+        self, field: Column, kind: str, wanted: pa.DataType, values: Sequence[Any], where: str, raw: Octets
+    ) -> pa.Array:
+        convert = CONVERT[kind]
         try:
             return convert(values, wanted)
         except pa.ArrowInvalid:
@@ -185,7 +198,7 @@ class Shape:
                     self._refuse_value(raw, place, field, _words(error), where)
             raise
 
-    def _refuse_item(self, raw: bytes, error: msgspec.ValidationError, where: str) -> NoReturn:
+    def _refuse_item(self, raw: Octets, error: msgspec.ValidationError, where: str) -> NoReturn:
         steps = _steps(error)
         place = steps[0] if steps and isinstance(steps[0], int) else 0
         inside = [str(step) for step in steps[1:]]
@@ -210,18 +223,20 @@ class Shape:
             msg = f"{where}: the answer has {name} twice. It begins {_short(envelope)}"
             raise DriftError(msg, next_step=_TALK)
 
-    def _refuse_item_twice(self, raw: bytes, count: int, where: str) -> None:
+    def _refuse_item_twice(self, raw: Octets, batch: pa.RecordBatch, where: str) -> None:
         """Refuse an item that has a field twice."""
-        names = {part for path in self.paths.values() for part in path.split(".")}
+        names = self._names
         flat = not self.omits_null and len(names) == len(self.paths)
-        if surely_once(raw, count * len(names) if flat else None):
+        texts = [batch.column(place) for place, (_, kind, _) in enumerate(self._columns) if kind in TEXTS]
+        known = sum(len(column) - column.null_count for column in texts)
+        if surely_once(raw, batch.num_rows * len(names) if flat else None, known):
             return
         for place, item in enumerate(msgspec.json.decode(raw, type=list[msgspec.Raw])):
             if name := comes_twice(bytes(item), names):
                 msg = f"{where}, {self._at(place)}: field {name} comes twice. The item: {_short(bytes(item))}"
                 raise DriftError(msg, next_step=_TALK)
 
-    def _refuse_value(self, items: bytes, place: int, field: Column, why: str, where: str) -> NoReturn:
+    def _refuse_value(self, items: Octets, place: int, field: Column, why: str, where: str) -> NoReturn:
         path = self.paths[field.name]
         value = _short(_part(items, [place, *path.split(".")]))
         at = f"{where}, {self._at(place)}: field {path} is {value}, which is no {field.type}"
@@ -300,12 +315,13 @@ class _Node:
 
     def pairs(self, at: str, objects: Sequence[Any]) -> Iterator[tuple[str, Sequence[Any]]]:
         """Yield each path below `at` with its values."""
-        rows: Iterable[tuple[Any, ...]] = map(msgspec.structs.astuple, objects)
-        # A missing object is one without values.
-        if any(one is None for one in objects):
-            rows = (_nothing(len(self.parts)) if one is None else msgspec.structs.astuple(one) for one in objects)
-        columns = list(zip(*rows, strict=True)) or [()] * len(self.parts)
-        for (head, part), values in zip(self.parts.items(), columns, strict=True):
+        width = len(self.parts)
+        flat: list[Any] = []
+        for one in objects:
+            # A missing object is one without values.
+            flat += repeat(None, width) if one is None else msgspec.structs.astuple(one)
+        for place, (head, part) in enumerate(self.parts.items()):
+            values = flat[place::width]
             path = f"{at}{head}"
             if part.parts:
                 yield from part.pairs(f"{path}.", values)
@@ -315,10 +331,6 @@ class _Node:
     def values(self, one: Any) -> dict[str, Any]:
         """Return the value of each path of one object."""
         return {path: values[0] for path, values in zip(self.wanted, self.columns([one]), strict=True)}
-
-
-def _nothing(width: int) -> tuple[None, ...]:
-    return tuple(repeat(None, width))
 
 
 def _words(error: Exception) -> str:
@@ -335,7 +347,7 @@ def _place_in(body: bytes, raw: msgspec.Raw) -> int:
     return int(pa.py_buffer(raw).address - pa.py_buffer(body).address)
 
 
-def _part(body: bytes, steps: Sequence[str | int]) -> bytes:
+def _part(body: Octets, steps: Sequence[str | int]) -> bytes:
     """Return a part of JSON as it is written."""
     part = msgspec.Raw(body)
     try:

@@ -40,24 +40,26 @@ def comes_twice(text: bytes, names: Collection[str]) -> str | None:
     return None
 
 
-def surely_once(items: bytes, least: int | None = None) -> bool:
+def surely_once(items: bytes | memoryview, members: int | None = None, texts: int = 0) -> bool:
     """Whether it is sure without a look at each member that none comes twice in an item; false says nothing.
 
     Looking at each takes longer than all else that is done with items, and counting takes next to nothing. There are
-    no more members than colons which may end a name. Where there are as many different names, none comes twice.
+    two quotes around each name and each text, and no more members than colons which may end a name. Where all of them
+    are needed for what is known to be there, or there are as many different names as colons, none comes twice.
 
     Args:
         items: A list of objects, as sound JSON.
-        least: How many different members they have together at least, if that is known.
+        members: How many different members they have together at least, if that is known.
+        texts: How many of these are texts, at least.
     """
-    most = _most_members(items)
-    if least is not None and most == least:
+    octets = np.frombuffer(items, np.uint8)
+    if members is not None and np.count_nonzero(octets == QUOTE) == 2 * (members + texts):
         return True
-    return most == sum(map(len, msgspec.json.decode(items, type=list[dict[str, msgspec.Raw]])))
+    most = _most_members(octets)
+    return most == members or most == sum(map(len, msgspec.json.decode(items, type=list[dict[str, msgspec.Raw]])))
 
 
-def _most_members(text: bytes) -> int:
+def _most_members(octets: np.ndarray[Any, np.dtype[np.uint8]]) -> int:
     """Count the colons after a quote or white space: each member has one, and text within quotes may have more."""
-    octets = np.frombuffer(text, np.uint8)
     before = octets[:-1]
     return int(np.count_nonzero((octets[1:] == COLON) & ((before == QUOTE) | (before <= SPACE))))
