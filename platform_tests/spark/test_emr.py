@@ -35,7 +35,7 @@ def aws(tmp_path: Path) -> Iterator[Account]:
 
 
 @pytest.fixture
-def plant(aws: Account, plant_on: Callable[..., Plant], lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch) -> Plant:
+def plant(aws: Account, plant_of: type[Plant], lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch) -> Plant:
     """Return a plant whose jobs go to an application of EMR Serverless."""
     monkeypatch.setattr("dagster._core.pipes.utils.WAIT_FOR_LOGS_AFTER_EXECUTION_INTERVAL", 0)
     # moto's runs have succeeded as they start.
@@ -43,7 +43,7 @@ def plant(aws: Account, plant_on: Callable[..., Plant], lakehouse: Lakehouse, mo
     made = boto3.client("emr-serverless").create_application(name="jobs", releaseLabel="emr-8.1.0", type="SPARK")
     names: dict[str, Any] = {}
     exec(SHOWN, names)  # noqa: S102 - our own page
-    plant = plant_on(lakehouse, names["EmrServerless"](made["applicationId"], ROLE, "s3://jobs/emr", every=0.1))
+    plant = plant_of(lakehouse, names["EmrServerless"](made["applicationId"], ROLE, "s3://jobs/emr", every=0.1))
     plant.give(1)
     assert aws.objects("jobs") == []
     return plant

@@ -78,7 +78,7 @@ def aws(tmp_path: Path) -> Iterator[Account]:
 
 
 @pytest.fixture
-def plant(aws: Account, tmp_path: Path, plant_on: Callable[..., Plant]) -> Plant:
+def plant(aws: Account, tmp_path: Path, plant_of: type[Plant]) -> Plant:
     """Return a plant whose lake is in a bucket, with an old first day, and whose jobs run in Glue."""
     glue = Glue(
         "s3://jobs/of/lakeproof",
@@ -86,7 +86,7 @@ def plant(aws: Account, tmp_path: Path, plant_on: Callable[..., Plant]) -> Plant
         every=timedelta(seconds=0.3),
         patience=timedelta(seconds=2),
     )
-    made = plant_on(LakeInBucket(folder=str(tmp_path), endpoint=aws.endpoint), glue)
+    made = plant_of(LakeInBucket(folder=str(tmp_path), endpoint=aws.endpoint), glue)
     made.give(1, 2)
     given(made.lakehouse, made.readings, [{"reading_date": made.day(1), "sensor": "a", "value": 77}])
     return made
