@@ -24,7 +24,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from lakeproof.errors import MakeError
 from lakeproof.spark.bucket import Bucket
-from lakeproof.spark.launcher import TAIL_LINES, Job, report_of
+from lakeproof.spark.launcher import AGAIN, TAIL_LINES, Job, report_of
 from lakeproof.spark.piped import in_a_run
 
 if TYPE_CHECKING:
@@ -55,10 +55,10 @@ ENDED = frozenset({"SUCCEEDED", "FAILED", "STOPPED", "TIMEOUT", "ERROR", "EXPIRE
 """The states in which a job run stays."""
 
 REMEDIES = {
-    "STOPPED": "find out who stopped it, then run the same days again",
-    "TIMEOUT": "give the table's job a longer timeout or Glue more workers, then run the same days again",
-    "ERROR": "look at the job in Glue's console, then run the same days again: the job is made anew",
-    "EXPIRED": "wait until Glue has room for the job, then run the same days again",
+    "STOPPED": f"find out who stopped it, {AGAIN}",
+    "TIMEOUT": f"give the table's job a longer timeout or Glue more workers, {AGAIN}",
+    "ERROR": f"look at the job in Glue's console, {AGAIN}",
+    "EXPIRED": f"wait until Glue has room for the job, {AGAIN}",
 }
 """What to do after each end that says nothing about the script."""
 
@@ -329,8 +329,8 @@ def _remedy(error: BotoCoreError | ClientError, patience: timedelta) -> str:
             return "find out who deleted it; run the same days again, and the job is made anew"
         if _code(error) in PASSING:
             return f"Glue was asked for {patience}; run the same days again later, or have the account's quota raised"
-        return "see docs/glue.md for what the role and the platform must be allowed, then run the same days again"
-    return "see that boto3 finds region, credentials and endpoint, then run the same days again"
+        return f"see docs/glue.md for what the role and the platform must be allowed, {AGAIN}"
+    return f"see that boto3 finds region, credentials and endpoint, {AGAIN}"
 
 
 class _Log:

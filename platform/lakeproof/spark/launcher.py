@@ -102,7 +102,9 @@ def report_of(
     lines = [line.strip() for line in log if line.strip()]
     cause = _cause(lines)
     msg = f"{job.table}: {job.script.name} {ended or 'ended without a report'}: {cause}"
-    remedy = remedy or _remedy("\n".join(lines)) or f"read the run's log, mend {job.script.name} or the cluster, {AGAIN}"
+    remedy = (
+        remedy or _remedy("\n".join(lines)) or f"read the run's log, mend {job.script.name} or the cluster, {AGAIN}"
+    )
     raise MakeError(msg, next_step=remedy)
 
 
