@@ -93,13 +93,21 @@ def plant(aws: Account, tmp_path: Path, plant_of: type[Plant]) -> Plant:
 
 
 @pytest.fixture
-def no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait no 10 seconds for the messages of a job that left none."""
-    monkeypatch.setattr("dagster._core.pipes.utils.WAIT_FOR_LOGS_AFTER_EXECUTION_INTERVAL", 0)
+def no_wait() -> Iterator[pytest.MonkeyPatch]:
+    """Wait no 10 seconds for the messages of a job that left none, until that is undone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dagster._core.pipes.utils.WAIT_FOR_LOGS_AFTER_EXECUTION_INTERVAL", 0)
+        yield patch
 
 
-def test_a_job_goes_through_glue_to_readers(aws: Account, plant: Plant) -> None:
-    """Throttled, its answer lost, and started once: its rows are published, and the evidence tells of its run."""
+def test_a_job_goes_through_glue_to_readers(aws: Account, plant: Plant, no_wait: pytest.MonkeyPatch) -> None:
+    """What timed out, and was deleted, is run again; throttled, its answer lost, it starts once, and is published."""
+    for ending in (_ending("TIMEOUT"), _deleted(aws)):
+        aws.executes = ending
+        assert plant.run().refusal
+        assert plant.values() == {plant.day(1): [77]}
+    aws.executes = None
+    no_wait.undo()
     aws.refusals = {"get_job": ["ThrottlingException"], "start_job_run": ["ThrottlingException"]}
     aws.lost = {"start_job_run"}
 
@@ -195,12 +203,7 @@ def test_a_driver_that_died_is_told_by_its_log(aws: Account, plant: Plant) -> No
 @pytest.mark.usefixtures("no_wait")
 def test_a_job_that_is_deleted_under_way_is_made_anew(aws: Account, plant: Plant) -> None:
     """The run is refused and says so; the next one makes the job again, and starts."""
-
-    def deleted(run: Any) -> tuple[str, str]:
-        del aws.jobs[run.job_name]
-        return "STOPPED", ""
-
-    aws.executes = deleted
+    aws.executes = _deleted(aws)
 
     done = plant.run()
 
@@ -330,6 +333,16 @@ def test_glue_is_chosen_by_configuration(monkeypatch: pytest.MonkeyPatch) -> Non
 def _ending(state: str, message: str = "") -> Callable[[Any], tuple[str, str]]:
     """Return a run that ends at once."""
     return lambda _: (state, message)
+
+
+def _deleted(aws: Account) -> Callable[[Any], tuple[str, str]]:
+    """Return a run whose job is deleted under way."""
+
+    def deleted(run: Any) -> tuple[str, str]:
+        del aws.jobs[run.job_name]
+        return "STOPPED", ""
+
+    return deleted
 
 
 def _until_stopped(run: Any) -> tuple[str, str]:
