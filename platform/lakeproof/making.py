@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from lakeproof.engine.cast import fit
 from lakeproof.engine.duck import connect
@@ -37,7 +37,7 @@ class Stager(Protocol):
 
     def stage(
         self, table: IcebergTable, work: Work, run: str, docket: Docket, beat: Callable[[], None]
-    ) -> tuple[Staged, Counter]:
+    ) -> tuple[Staged, Counter, dict[str, Any]]:
         """Make the rows of the days and write them to files that no reader of the table sees; all of them, or none.
 
         Args:
@@ -48,7 +48,7 @@ class Stager(Protocol):
             beat: Says that the run is at work; what it raises ends the work.
 
         Returns:
-            The stage, and what was counted of it for the audits.
+            The stage, what was counted of it for the audits, and which engine made it, for the evidence.
         """
 
 

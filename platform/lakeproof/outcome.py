@@ -113,6 +113,7 @@ class Outcome:
         evidence: Where the run's evidence lies; None when nothing was staged.
         seconds: How long each step took.
         inputs: What was read: table and snapshot, or source.
+        engine: Which engine made the rows, where that is not this process.
     """
 
     table: str
@@ -122,6 +123,7 @@ class Outcome:
     evidence: str | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
     inputs: Sequence[Mapping[str, Any]] = ()
+    engine: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:

@@ -273,6 +273,7 @@ class _Shown:
             "sample": dg.MetadataValue.md(markdown_table(self.samples.get(day.day, []))),
         }
         metadata |= {f"seconds: {step}": seconds for step, seconds in self.outcome.seconds.items()}
+        metadata |= {f"engine: {what}": value for what, value in self.outcome.engine.items()}
         if warned := [result.finding for result in day.results if not result.passed]:
             metadata["warnings"] = dg.MetadataValue.md("\n".join(f"- {warning}" for warning in warned))
         if day.rejected is not None:

@@ -37,6 +37,7 @@ def run_record(
     run: str,
     started: datetime,
     rejected: Mapping[Day, int],
+    engine: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return the evidence of a run."""
     days = {}
@@ -58,6 +59,7 @@ def run_record(
         "dagster_run": work.dagster_run,
         "publisher": publisher(),
         "versions": versions(),
+        "engine": dict(engine),
         "code": work.maker.code,
         "contract": work.table.record(),
         "started": started,

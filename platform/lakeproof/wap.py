@@ -72,10 +72,11 @@ def write_audit_publish(lake: Lake, work: Work) -> Outcome:
     table = lake.ensure(work.table)
     with claimed(table, run, work.days) as claim:
         docket, counter = None, None
+        engine: dict[str, Any] = {}
         with clock.step("make"):
             if isinstance(work.maker, Stager):
                 docket = Docket.open(lake, table, work.table, work.days)
-                staged, counter = work.maker.stage(table, work, run, docket, claim.beat)
+                staged, counter, engine = work.maker.stage(table, work, run, docket, claim.beat)
             else:
                 staged = stage(table, work, run, claim.renewing)
         with ExitStack() as on_failure:
@@ -87,7 +88,7 @@ def write_audit_publish(lake: Lake, work: Work) -> Outcome:
                     staged, verdicts, rejected, lost = _split(lake, table, work, staged, verdicts, docket)
                     on_failure.enter_context(discarded_on_failure(table, staged))
                 passed = [day for day in _passed(work, verdicts) if day not in lost]
-                record = run_record(work, staged, verdicts, docket, run, started, rejected)
+                record = run_record(work, staged, verdicts, docket, run, started, rejected, engine)
                 pointer = write_evidence(table, run, record)
             claim.commit()
         with clock.step("publish"):
@@ -116,7 +117,7 @@ def write_audit_publish(lake: Lake, work: Work) -> Outcome:
         for day in work.days
     )
     inputs = tuple(record["inputs"].values())
-    return Outcome(work.table.name, run, days, done.snapshot, pointer[PATH_KEY], clock.seconds, inputs)
+    return Outcome(work.table.name, run, days, done.snapshot, pointer[PATH_KEY], clock.seconds, inputs, engine)
 
 
 def _publish(

@@ -39,7 +39,7 @@ SHORT = 12
 LISTED = 31
 """How many input days a person is shown; --json has them all."""
 
-PLAIN = ("table", "output", "run", "dagster_run", "publisher", "code", "versions", "started", "audited")
+PLAIN = ("table", "output", "run", "dagster_run", "publisher", "code", "versions", "engine", "started", "audited")
 
 
 class EvidenceError(LakeproofError):
@@ -143,6 +143,8 @@ def _print(document: dict[str, Any], record: dict[str, Any], day: date | None) -
     out, entry = console(), document["day"]
     for key in ("evidence", "sha256", *PLAIN):
         value = document.get(key)
+        if value == {}:
+            continue
         if isinstance(value, dict):
             value = ", ".join(f"{name} {version}" for name, version in value.items())
         out.print(f"{key:12} {value}", markup=False, soft_wrap=True)

@@ -19,7 +19,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from dagster_pipes import open_dagster_pipes
+from dagster_pipes import PipesCliArgsParamsLoader, PipesS3ContextLoader, PipesS3MessageWriter, open_dagster_pipes
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - what PySpark's own pages call it
 from pyspark.sql import types as T  # noqa: N812 - as above
@@ -129,11 +129,26 @@ def run(function: Callable[..., DataFrame]) -> None:
     Args:
         function: Takes `window` and the inputs, returns a DataFrame.
     """
-    with open_dagster_pipes() as pipes:
+    with open_dagster_pipes(**_channels()) as pipes:
         report = carry_out(SparkSession.builder.getOrCreate, function, pipes.extras, pipes.log.info)
         pipes.report_custom_message({"lakeproof": report})
     if "failed" in report:
         sys.exit(1)
+
+
+def _channels() -> dict[str, Any]:
+    """Return how the order comes and the report goes: as the environment says, or by arguments that name a bucket."""
+    given = PipesCliArgsParamsLoader()  # type: ignore[no-untyped-call]  # dagster-pipes left it so
+    if not given.is_dagster_pipes_process():
+        return {}
+    import boto3  # noqa: PLC0415 - wherever jobs are started by arguments it is there
+
+    client = boto3.client("s3")
+    return {
+        "params_loader": given,
+        "context_loader": PipesS3ContextLoader(client),
+        "message_writer": PipesS3MessageWriter(client, interval=1.0),
+    }
 
 
 def carry_out(

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 HELPER = Path(__file__).with_name("lakeproof_job.py")
 """What goes with every script: it reads the order, writes, audits and reports."""
 
+TAIL_LINES = 400
+"""How much of a log is kept to find the cause in."""
+
 REPORT = "lakeproof"
 """The name under which a job's report comes, among the messages of Dagster Pipes."""
 
@@ -61,7 +64,7 @@ class Launcher(Protocol):
             beat: Called every few seconds while it runs; what it raises stops the job.
 
         Returns:
-            The job's report.
+            The job's report; its member `ran`, where there is one, has what is known of where it ran.
 
         Raises:
             RowsError: What it made does not fit the contract.
@@ -69,7 +72,9 @@ class Launcher(Protocol):
         """
 
 
-def report_of(job: Job, messages: Iterable[Any], ended: str, log: Iterable[str] = ()) -> dict[str, Any]:
+def report_of(
+    job: Job, messages: Iterable[Any], ended: str, log: Iterable[str] = (), remedy: str = ""
+) -> dict[str, Any]:
     """Return a job's report, or refuse what became of it.
 
     Args:
@@ -77,6 +82,7 @@ def report_of(job: Job, messages: Iterable[Any], ended: str, log: Iterable[str] 
         messages: What it told by Dagster Pipes, besides its log.
         ended: How it ended, in words; empty when it ended well.
         log: The last lines of its log, in which the cause is looked for when it left no report.
+        remedy: What to do then; else the log decides.
 
     Raises:
         RowsError: What it made does not fit the contract.
@@ -96,7 +102,9 @@ def report_of(job: Job, messages: Iterable[Any], ended: str, log: Iterable[str] 
     lines = [line.strip() for line in log if line.strip()]
     cause = _cause(lines)
     msg = f"{job.table}: {job.script.name} {ended or 'ended without a report'}: {cause}"
-    remedy = _remedy("\n".join(lines)) or f"read the run's log, mend {job.script.name} or the cluster, {AGAIN}"
+    remedy = (
+        remedy or _remedy("\n".join(lines)) or f"read the run's log, mend {job.script.name} or the cluster, {AGAIN}"
+    )
     raise MakeError(msg, next_step=remedy)
 
 

@@ -92,7 +92,7 @@ class SparkMaker:
 
     def stage(
         self, table: IcebergTable, work: Work, run: str, docket: Docket, beat: Callable[[], None]
-    ) -> tuple[Staged, SparkCounter]:
+    ) -> tuple[Staged, SparkCounter, dict[str, Any]]:
         """Let one job make, write and audit all days; see `making.Stager`."""
         launcher = self.launcher or configured()
         broken = _broken(self.table, docket)
@@ -121,7 +121,8 @@ class SparkMaker:
             lambda day: files_relation(connection, staged.columns, staged.paths(day), table.io),
             broken,
         )
-        return staged, counter
+        engine = {"name": "spark", "version": report["spark"], "launcher": type(launcher).__name__}
+        return staged, counter, engine | report.get("ran", {})
 
     def make(self, window: Window | None, inputs: Mapping[str, Rows], connected: Connected, context: object) -> Made:
         """Return the rows of a window, made by a job of their own: for whoever makes a day again and publishes nothing.

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from lakeproof.errors import MakeError
-from lakeproof.spark.launcher import HELPER, Job, report_of, s3a
+from lakeproof.spark.launcher import HELPER, TAIL_LINES, Job, report_of, s3a
 from lakeproof.spark.piped import in_a_run, piped
 
 if TYPE_CHECKING:
@@ -31,9 +31,6 @@ BEAT_SECONDS = 5.0
 
 GRACE_SECONDS = 20.0
 """How long a job that is told to stop has for it."""
-
-TAIL_LINES = 400
-"""How much of a log is kept to find the cause in."""
 
 SUBMIT_KEY = "LAKEPROOF_SPARK_SUBMIT"
 """The variable that names the `spark-submit` to use."""

@@ -53,6 +53,8 @@ def test_a_person_sees_who_published_it_and_from_what(shell: Shell) -> None:
 
     assert f"publisher    {getpass.getuser()}@{socket.gethostname()}" in shown
     assert f"lakeproof {told['versions']['lakeproof']}" in shown
+    assert told["engine"] == {}
+    assert not [line for line in shown.splitlines() if line.startswith("engine")]
     assert told["dagster_run"] in shown
     assert told["started"] in shown
     line = next(line for line in shown.splitlines() if "small.readings@2024-01-02" in line)
