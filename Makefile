@@ -157,7 +157,7 @@ test-services: .venv/dev.stamp .venv/services.stamp .venv/deploy.stamp .venv/pla
 	@CATALOGS="postgres rest" $(BIN)/python -m pytest $(SERVICES) $(ARGS)
 
 .PHONY: test-spark
-test-spark: .venv/dev.stamp .venv/s3a.stamp  ## Run tables by jobs on a real Spark, here and as in AWS Glue; needs Java 17 or 21, and Maven
+test-spark: .venv/dev.stamp .venv/s3a.stamp .venv/services.stamp  ## Run tables by jobs on a real Spark, here and as in AWS Glue; needs Java 17 or 21, and Maven
 	@$(JAVA) -version 2>/dev/null || { echo "No Java: install 17 or 21, or set JAVA_HOME."; exit 1; }
 	@LAKEPROOF_SPARK_TESTS=1 $(BIN)/python -m pytest $(SPARK) $(ARGS)
 

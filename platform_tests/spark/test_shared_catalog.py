@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -25,10 +25,12 @@ if TYPE_CHECKING:
 
 SCHEMA = {"reading_date": pl.Date, "sensor": pl.String, "value": pl.Int32}
 
-S3A = os.environ.get("LAKEPROOF_S3A_JARS")
-"""The folder of the jars by which Spark reaches S3: 640 MB, for `make test-spark S3A=1`."""
+S3A = Path(__file__).parents[2] / ".venv" / "s3a"
+"""The jars by which Spark reaches S3."""
 
-SERVERS = {"postgres": servers.postgres} | ({"rest": servers.seaweed} if S3A else {})
+REACH = {"spark.jars": ",".join(map(str, S3A.glob("*.jar")))}
+
+SERVERS = {"postgres": servers.postgres, "rest": servers.seaweed}
 
 
 @contextmanager
@@ -64,29 +66,15 @@ def test_spark_and_the_process_make_the_same_on_a_shared_catalog(
             assert dg.materialize_to_memory([asset], tags=tags, resources={"lakehouse": lakehouse}).success
 
         beside = plant_of(Lakehouse(catalog_name="shared", output="by-spark"), plant.launcher)
-        done = beside.run("more", conf=_reach(lakehouse))
+        done = beside.run("more", conf=REACH)
 
         assert done.refusal == ""
         found: Any = compare("plant.readings", *sides_of(lakehouse.lake, "by-spark", "plant.readings"), How())
         assert (found.added, found.removed, found.changed) == (2, 0, 0)
-        done = beside.run(conf=_reach(lakehouse))
+        done = beside.run(conf=REACH)
         assert done.refusal == ""
         again: Any = compare("plant.readings", *sides_of(lakehouse.lake, "by-spark", "plant.readings"), How())
         assert again.identical
         table = lakehouse.catalog.load_table("plant.readings")
         left = [file.name for file in list_files(table.io, f"{table.location()}/staging")]
         assert not [name for name in left if name.endswith(".parquet")]
-
-
-def _reach(lakehouse: Lakehouse) -> dict[str, str]:
-    jars = ",".join(f"{S3A}/{name}" for name in os.listdir(S3A)) if S3A else ""  # noqa: PTH208
-    io = lakehouse.catalog.properties
-    return {} if "s3.endpoint" not in io else {
-        "spark.jars": jars,
-        "spark.hadoop.fs.s3a.endpoint": io["s3.endpoint"],
-        "spark.hadoop.fs.s3a.path.style.access": "true",
-        "spark.hadoop.fs.s3a.access.key": io["s3.access-key-id"],
-        "spark.hadoop.fs.s3a.secret.key": io["s3.secret-access-key"],
-        "spark.hadoop.fs.s3a.endpoint.region": "us-east-1",
-        "spark.hadoop.fs.s3a.connection.ssl.enabled": "false",
-    }

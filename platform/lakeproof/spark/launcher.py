@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -34,6 +34,7 @@ class Job:
         order: What `lakeproof_job` is told.
         conf: Settings of Spark.
         timeout: How long it may take before it is stopped.
+        storage: What PyIceberg's configuration says of the bucket that the table lies in, by PyIceberg's names.
     """
 
     table: str
@@ -43,6 +44,7 @@ class Job:
     order: Mapping[str, Any]
     conf: Mapping[str, str]
     timeout: timedelta
+    storage: Mapping[str, str] = field(default_factory=dict)
 
 
 class Launcher(Protocol):

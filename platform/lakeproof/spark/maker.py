@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -108,7 +108,8 @@ class SparkMaker:
             "audits": statements(self.table, audits) | {"references": _references(self.table, docket, launcher)},
         }
         try:
-            report = launcher.run(work.context, self._job(run, order), beat)
+            storage = {name: str(value) for name, value in table.io.properties.items() if name.startswith("s3.")}
+            report = launcher.run(work.context, replace(self._job(run, order), storage=storage), beat)
             files = [_written(table, run, told, self.table) for told in report["files"]]
             staged = adopt(table, self.table, run, files, work.days)
         finally:
@@ -122,7 +123,7 @@ class SparkMaker:
             broken,
         )
         engine = {"name": "spark", "version": report["spark"], "launcher": type(launcher).__name__}
-        return staged, counter, engine | report.get("ran", {})
+        return staged, counter, {**engine, "seconds": report["seconds"], **report.get("ran", {})}
 
     def make(self, window: Window | None, inputs: Mapping[str, Rows], connected: Connected, context: object) -> Made:
         """Return the rows of a window, made by a job of their own: for whoever makes a day again and publishes nothing.

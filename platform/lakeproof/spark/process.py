@@ -45,6 +45,31 @@ ALONE = {
 """How Spark runs in one process: on loopback alone, and not with the 200 partitions that a cluster would have."""
 
 
+SECRETS = {
+    "s3.access-key-id": "AWS_ACCESS_KEY_ID",
+    "s3.secret-access-key": "AWS_SECRET_ACCESS_KEY",
+    "s3.session-token": "AWS_SESSION_TOKEN",
+}
+"""PyIceberg's names of what opens a bucket, and the variables in which Hadoop's S3A looks for it: who lists processes
+sees arguments, and not these. Executors on other machines have roles of their own."""
+
+
+def _reached(storage: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings by which Hadoop's S3A finds the bucket that PyIceberg's configuration describes."""
+    s3a, settings = "spark.hadoop.fs.s3a", {}
+    if endpoint := storage.get("s3.endpoint"):
+        settings = {
+            f"{s3a}.endpoint": endpoint,
+            f"{s3a}.path.style.access": str(
+                storage.get("s3.force-virtual-addressing", "false").lower() != "true"
+            ).lower(),
+            f"{s3a}.connection.ssl.enabled": str(endpoint.startswith("https://")).lower(),
+        }
+    if region := storage.get("s3.region"):
+        settings[f"{s3a}.endpoint.region"] = region
+    return settings
+
+
 def spark_submit() -> Path:
     """Return the `spark-submit` to use: the named one, the one beside this Python, or the first on the path.
 
@@ -87,13 +112,15 @@ class SparkSubmit:
         command = [str(submit), "--master", self.master, "--name", f"{job.table} {job.run}", "--py-files", str(HELPER)]
         if self.properties:
             command += ["--properties-file", self.properties]
-        settings = {"spark.ui.showConsoleProgress": "false", "spark.log.level": "WARN"} | dict(job.conf)
+        settings = {"spark.ui.showConsoleProgress": "false", "spark.log.level": "WARN"}
+        settings |= _reached(job.storage) | dict(job.conf)
         if self.is_local:
             settings = ALONE | settings
         for name, value in settings.items():
             command += ["--conf", f"{name}={value}"]
         # The scripts that pip installs look for their Spark by the first Python on the path.
         environment = {"PATH": f"{submit.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+        environment |= {theirs: job.storage[ours] for ours, theirs in SECRETS.items() if ours in job.storage}
         if (python := submit.with_name("python")).exists() and "PYSPARK_PYTHON" not in os.environ:
             environment["PYSPARK_PYTHON"] = str(python)
         if self.is_local:
