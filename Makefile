@@ -173,7 +173,7 @@ soak: .venv/dev.stamp .venv/readers.stamp .venv/spark.stamp .venv/services.stamp
 		$(BIN)/python platform_tests/soak.py $(SOAK_MINUTES)
 
 .PHONY: bench
-bench: .venv/dev.stamp $(PEER_NAMES:%=.venv/peers/%.stamp)  ## Measure beside peers and the limit (ONLY=B1,B4 for some); exits 1 where a bound is missed
+bench: .venv/dev.stamp .venv/spark.stamp $(PEER_NAMES:%=.venv/peers/%.stamp)  ## Measure beside peers and the limit (ONLY=B1,B4 for some); exits 1 where a bound is missed
 	@$(BIN)/python platform_tests/benchmarks $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
 .PHONY: check
