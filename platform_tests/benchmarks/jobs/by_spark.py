@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from jobs import lineitem
 
-from lakeproof import Lakehouse, Table, daily_table, spark_table
+from lakeproof import Lakehouse, Table, audit, daily_table, spark_table
 from lakeproof.asset import table_assets
 from lakeproof.journey import Asked, take
 from lakeproof.spark.process import ALONE, SparkConnect, SparkSubmit
@@ -32,6 +32,7 @@ FIRST, LAST = date(1992, 1, 2), date(1998, 12, 1)
 
 ROOT = Path(__file__).parents[3]
 FILES = "spark.lakeproof.lineitem.files"
+AUDITS = [*(one for one in lineitem.AUDITS if one.name != "row_count"), audit.between("l_tax", 0, 0.08)]
 START_SECONDS = 120
 MEMORY = {"spark.driver.memory": "8g"}
 """Iceberg's writer holds a file open for each of the 2,526 days."""
@@ -61,7 +62,8 @@ def contract(name: str) -> Table:
         end=LAST + timedelta(days=1),
         owner="team:benchmarks",
         key=["l_orderkey", "l_linenumber"],
-        audits=lineitem.AUDITS,
+        audits=AUDITS,
+        allow_empty=True,  # of few line items, none is shipped on some days
         properties={"write.parquet.compression-codec": "zstd", "write.parquet.compression-level": str(lineitem.LEVEL)},
     )
 
