@@ -76,9 +76,7 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks", description="Lakeproof beside its peers and its limit.")
-    parser.add_argument(
-        "--only", type=_names, help="some of them: B1,B4; of a trial, by default those that need no Java"
-    )
+    parser.add_argument("--only", type=_names, help="some of them: B1,B4; by default a trial needs no Java")
     parser.add_argument("--json", type=Path, default=BUILD / "results.json", help="where the results go")
     parser.add_argument("--tiny", action="store_true", help="our side alone, in this process: a trial of the code")
     return parser.parse_args()

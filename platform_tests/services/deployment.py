@@ -95,7 +95,7 @@ class Deployment:
         """Read what Compose would start, and make the folders and files that containers would have."""
         self.secrets = filled(self.folder)
         self.config = resolved(self.folder / ".env")
-        self.ports = {name: {port: servers._free_port() for port in ports} for name, ports in PORTS.items()}
+        self.ports = {name: {port: servers.free_port() for port in ports} for name, ports in PORTS.items()}
         self.ports["postgres"] = self.ports["reference"] = {5432: self.postgres}
         for name in ("dagster", "landing", "lake", "tmp"):
             (self.folder / name).mkdir()
@@ -170,14 +170,14 @@ class Deployment:
     def start_store(self) -> None:
         """Start the object store; the ports that only it uses are moved, too."""
         words = [str(servers.VENV / "bin/weed"), *self.command("store")]
-        words += [f"-{part}.port={servers._free_port()}" for part in ("master", "volume", "filer", "admin")]
-        self.ports["metrics"] = {0: servers._free_port()}
+        words += [f"-{part}.port={servers.free_port()}" for part in ("master", "volume", "filer", "admin")]
+        self.ports["metrics"] = {0: servers.free_port()}
         words += [f"-metricsPort={self.port('metrics')}"]
         self.started("store", words)()
 
     def start_proxy(self) -> int:
         """Start the reverse proxy, and return its port."""
-        self.ports["proxy"] = {8080: servers._free_port()}
+        self.ports["proxy"] = {8080: servers.free_port()}
         port = self.port("proxy")
         words = [str(TOOLS / "bin/caddy"), "run", "--config", str(ROOT / "deploy/Caddyfile"), "--adapter", "caddyfile"]
         web = {name.upper(): f"127.0.0.1:{self.port(name)}" for name in ("webserver", "viewer")}
