@@ -117,11 +117,12 @@ bench: .venv/dev.stamp $(PEER_NAMES:%=.venv/peers/%.stamp)  ## Measure beside pe
 	@$(BIN)/python platform_tests/benchmarks $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
 .PHONY: check
-check: .venv/dev.stamp  ## Lint the code and the tables, check the formatting and the types
+check: .venv/dev.stamp  ## Lint the code and the tables, check the formatting, the types, and that a metric is defined once
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lakeproof lint
+	@$(BIN)/lakeproof duplicates
 
 .PHONY: format
 format: .venv/dev.stamp  ## Format the code and apply the safe fixes
