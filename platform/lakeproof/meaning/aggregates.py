@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from lakeproof.meaning import total
-from lakeproof.meaning.condition import both, holds, if_else, is_null, negated
-from lakeproof.meaning.joins import rescoped
+from lakeproof.meaning.condition import both, decided, holds, if_else, is_null, negated
 from lakeproof.meaning.kind import is_linear, is_number
 from lakeproof.meaning.term import NULL, ONE, TRUE, Term, leaves, text
 from lakeproof.meaning.tree import REBUILD, lift, missing
@@ -95,8 +94,7 @@ class Aggregate:
         if isinstance(node, exp.Count):
             return Value(self._count(scope, of), "int")
         if isinstance(node, exp.CountIf):
-            true = holds(self.read(of).tree)
-            return Value(total.total(scope, self._number(both(true, self.kept))), "int")
+            return Value(total.aggregate("sum", scope, self._kept(decided(self.read(of).tree))), "int")
         if isinstance(node, exp.Median):
             return self._of("quantile_cont", scope, of, Term("num", Fraction(1, 2)))
         if type(node) in QUANTILES:
@@ -148,7 +146,9 @@ class Aggregate:
         if name in LIKE_NUMBERS and not (is_number(read.kind) or read.kind == "bool"):
             name = f"other {name}"
         kind = read.kind
-        if name in {"avg", "quantile_cont", "stddev_samp", "stddev_pop", "var_samp", "var_pop"}:
+        if name == "quantile_cont" and kind.startswith("decimal"):
+            name = f"quantile_cont of {kind}"  # which DuckDB rounds to as many places
+        elif name in {"avg", "quantile_cont", "stddev_samp", "stddev_pop", "var_samp", "var_pop"}:
             kind = "double"
         elif name in {"min", "max"} and not is_linear(kind):
             name = f"{name} {kind}"
@@ -206,7 +206,7 @@ class Aggregate:
 
 def row_of(trees: Sequence[Term]) -> Term:
     """Return several values as one, which is never null."""
-    return lift(lambda *each: Term("tuple", each), *trees)
+    return lift(lambda *each: Term("tuple", each), *sorted(set(trees)))
 
 
 def first(scope: Scope, kept: Term, of: Term, order: tuple[Term, ...], ties: str = "") -> Term:
@@ -249,10 +249,8 @@ def _by(_: Term, tree: Term, way: Term, nulls: Term) -> Term:
 
 def _first(_: Term, name: str, scope: Scope, kept: Term, of: Any, order: tuple[Term, ...], ties: str) -> Term:
     if name != "first":
-        scope, kept, *told = rescoped(scope, kept, *of)
-        return missing(Term("first", name, scope, kept, tuple(told), (), ties))
-    scope, kept, value, *by = rescoped(scope, kept, of, *order)
-    return first(scope, kept, value, tuple(by), ties)
+        return missing(Term("first", name, scope, kept, of, (), ties))
+    return first(scope, kept, of, order, ties)
 
 
-REBUILD.update({"by": _by, "first": _first, "tuple": lambda _, parts: row_of(parts)})
+REBUILD.update({"by": _by, "first": _first, "tuple": lambda _, parts: lift(lambda *each: Term("tuple", each), *parts)})

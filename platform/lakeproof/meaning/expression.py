@@ -17,10 +17,13 @@ from lakeproof.meaning.value import NotUnderstood, Value
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-STRICT_TEXT: dict[type[exp.Expr], str] = {
-    exp.Lower: "lower",
-    exp.Upper: "upper",
+OF_TEXT: dict[type[exp.Expr], tuple[str, str]] = {
+    exp.Lower: ("lower", "text"),
+    exp.Upper: ("upper", "text"),
+    exp.Length: ("length", "int"),
 }
+"""Functions of a text, with the kind of their values."""
+
 PARTS: dict[type[exp.Expr], str] = {
     exp.Hour: "hour",
     exp.Minute: "minute",
@@ -191,7 +194,9 @@ def _remainder(self: Expressions, node: exp.Expr) -> Value:
 
 
 def _text(self: Expressions, node: exp.Expr) -> Value:
-    return v.strict(STRICT_TEXT[type(node)], [self.read(node.this)], "text")
+    name, kind = OF_TEXT[type(node)]
+    value = self.read(node.this)
+    return v.strict(name, [value], kind) if value.kind == "text" else v.called(name, [value], kind)
 
 
 def _concat(self: Expressions, node: exp.Expr) -> Value:
@@ -263,7 +268,7 @@ READERS: dict[type[exp.Expr], Callable[[Expressions, exp.Expr], Value]] = {
     exp.Least: lambda self, node: v.extreme(self.trees(node.this, *node.expressions), greatest=False),
     exp.Abs: lambda self, node: v.absolute(self.read(node.this)),
     **dict.fromkeys((exp.Round, exp.Floor, exp.Ceil), _rounded),
-    **dict.fromkeys(STRICT_TEXT, _text),
+    **dict.fromkeys(OF_TEXT, _text),
     **dict.fromkeys(PARTS, lambda self, node: v.part(PARTS[type(node)], self.read(node.this))),
     exp.Extract: _extract,
     **dict.fromkeys(

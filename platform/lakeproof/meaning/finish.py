@@ -6,8 +6,8 @@ from lakeproof.meaning.block import Block, derived, family, source_block
 from lakeproof.meaning.groups import asked_of_rows, grouped
 from lakeproof.meaning.joins import joined, orders
 from lakeproof.meaning.term import NULL, Term, leaves
-from lakeproof.meaning.unnest import never_empty, pruned, unnested
-from lakeproof.meaning.windows import windows
+from lakeproof.meaning.unnest import by_itself, never_empty, pruned, unnested
+from lakeproof.meaning.windows import placed, windows
 
 MOST_ROUNDS = 12
 TOP = 1_000
@@ -19,8 +19,8 @@ def finished(block: Block) -> Block:
     for _ in range(MOST_ROUNDS):
         found = joined(block.rows)
         new = block.changed(found.told, found.whole)
-        new = unnested(pruned(new, found), found)
-        new = windows(grouped(asked_of_rows(new), found), found)
+        new = by_itself(unnested(pruned(new, found), found), found)
+        new = windows(placed(grouped(asked_of_rows(new), found), found), found)
         new = never_empty(new, found)
         if new == block:
             break

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from lakeproof.meaning import value as v
-from lakeproof.meaning.block import Block, source_block
+from lakeproof.meaning.block import Block, over_group, source_block
 from lakeproof.meaning.condition import both, holds, negated
-from lakeproof.meaning.finish import within
+from lakeproof.meaning.finish import finished, within
 from lakeproof.meaning.joins import subquery
 from lakeproof.meaning.kind import kind_of
 from lakeproof.meaning.rows import Rows, relation
@@ -82,6 +82,8 @@ class Frame:
 
 def flat(block: Block) -> Block:
     """Return a block whose rows can be joined."""
+    if not block.plain:
+        block = finished(block)
     return block if block.plain else within(block)
 
 
@@ -93,9 +95,17 @@ def renamed(node: exp.Expr, block: Block) -> Block:
     return replace(block, outputs=renamed)
 
 
+def asked(block: Block) -> Block:
+    """Return a block of which it is only asked whether it has some rows: how often each comes does not count."""
+    grouped = block.scope == "group" and block.having == TRUE and not block.limit and not block.over_rows
+    if grouped and not any(over_group(value.tree) for value in block.outputs.values()):
+        block = replace(block, group=(), scope="")
+    return flat(block)
+
+
 def some(block: Block) -> Term:
     """Return whether a block has rows."""
-    return choose(subquery(flat(block).rows).total(ONE), [(Fraction(1), 0)], [FALSE, TRUE])
+    return choose(subquery(asked(block).rows).total(ONE), [(Fraction(1), 0)], [FALSE, TRUE])
 
 
 def table_block(promised: Promised, reading: Reading, view: Callable[[Promised], Block]) -> Block:
@@ -203,7 +213,7 @@ class Joined:
         frame.see(self.alias, {name: block.outputs[f"{self.alias} {name}"] for name in right.outputs})
 
     def _ask(self, frame: Frame, *, anti: bool) -> None:
-        block = flat(self.block)
+        block = asked(self.block)
         on, _ = self._on(frame, block)
         there = some(block.filtered(on))
         frame.ask(negated(there) if anti else there)

@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING
 
 from lakeproof.meaning import total
 from lakeproof.meaning.block import Block, closed, over_group, over_rows, plain_columns, unique
-from lakeproof.meaning.condition import assume, between, both, hull, variables
+from lakeproof.meaning.condition import assume, between, both, hull, if_else, variables
 from lakeproof.meaning.rows import sources_in
 from lakeproof.meaning.settle import determined
-from lakeproof.meaning.term import NULL, TRUE, Term, leaves
-from lakeproof.meaning.tree import choose, range_of, rewrite
+from lakeproof.meaning.term import NULL, ONE, TRUE, ZERO, Term, leaves, truth
+from lakeproof.meaning.tree import choose, lift, range_of, rewrite
+from lakeproof.meaning.ungroup import by_match, by_place, by_row
 
 if TYPE_CHECKING:
     from lakeproof.meaning.settle import Settled
 
 OF_ONE = {"any_value", "max", "min"}
 """Aggregates whose value is that of each row, where it is the same for all."""
-
-OF_ONE_ROW = OF_ONE | {"quantile_cont", "quantile_disc", "mode"}
 
 
 def asked_of_rows(block: Block) -> Block:
@@ -47,8 +46,39 @@ def grouped(block: Block, found: Settled) -> Block:
             group = others
     block = replace(block, group=tuple(group))
     if found.rows.sources and unique(found, group):
-        return _without_groups(block)
-    return block.changed(lambda tree: _taken_out(tree, found, group))
+        return by_row(block)
+    block = block.changed(lambda tree: _taken_out(tree, found, group))
+    return by_match(block, found) or by_place(block) or _seen(block)
+
+
+def _seen(block: Block) -> Block:
+    """Leave out rows that nothing is aggregated of, where there must be others in a group."""
+    for var in variables(block.having):
+        match var:
+            case Term(op="total", args=("group", of)) if hull(block.having, var) == ((1, 0), None) and of != ONE:
+                kept = lift(lambda leaf: truth(leaf != ZERO), of)
+                if all(leaf in {ZERO, ONE} for leaf in leaves(of)) and all(
+                    _told_by(tree, kept) for tree in block.terms
+                ):
+                    where = both(block.rows.where, kept)
+                    having = assume(block.having, var, (1, 0), None)
+                    return replace(block, rows=replace(block.rows, where=where), having=having)
+    return block
+
+
+def _told_by(tree: Term, kept: Term) -> bool:
+    """Whether a term aggregates nothing of rows that a condition leaves out."""
+    for term in tree.within:
+        match term:
+            case Term(op="total", args=("group", of)) if lift(lambda k, o: o if k == TRUE else ZERO, kept, of) != of:
+                return False
+            case Term(op="agg", args=(_, "group", of, _)) | Term(op="distinct", args=("group", of)) if (
+                if_else(kept, of, NULL) != of
+            ):
+                return False
+            case Term(op="first"):
+                return False
+    return True
 
 
 def _taken_out(tree: Term, found: Settled, group: list[Term]) -> Term:
@@ -98,25 +128,3 @@ def _each_once(found: Settled, group: list[Term], of: Term) -> bool:
     parts = [leaf] if leaf.op == "col" else list(leaf.args[0]) if leaf.op == "tuple" else []
     given = {part.args[:2] for part in parts if part.op == "col"} | plain_columns(group)
     return bool(parts) and determined(found, given) >= set(found.rows.sources)
-
-
-def _without_groups(block: Block) -> Block:
-    """Put out rows, for every group is one."""
-
-    def change(term: Term) -> Term | None:
-        match term:
-            case Term(op="total", args=("group", Term() as of)):
-                return of
-            case Term(op="agg", args=(name, "group", Term() as of, _)) if name.split(maxsplit=1)[0] in OF_ONE_ROW:
-                return of
-            case Term(op="distinct", args=("group", of)):
-                return total.there(of)
-        return None
-
-    new = block.changed(lambda tree: rewrite(tree, change))
-    if any(map(over_group, new.terms)):
-        return block
-    if any(map(over_rows, new.terms)):
-        return replace(new, group=(), scope="")
-    where = both(new.rows.where, new.having)
-    return replace(new, rows=replace(new.rows, where=where), group=(), scope="", having=TRUE)

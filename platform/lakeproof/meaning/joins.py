@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from itertools import islice, permutations, product
 from typing import TYPE_CHECKING, Any
 
-from lakeproof.meaning import total
-from lakeproof.meaning.condition import both, implies
-from lakeproof.meaning.rows import Rows, columns_of
+from lakeproof.meaning import poly, total
+from lakeproof.meaning.condition import both, holds, if_else, implies, negated
+from lakeproof.meaning.rows import Rows, columns_of, ordered, same, sources_in
 from lakeproof.meaning.settle import Settled, determined, settled
-from lakeproof.meaning.term import FALSE, ONE, TRUE, ZERO, Term, column, num
-from lakeproof.meaning.tree import REBUILD, choose, rewrite
+from lakeproof.meaning.term import FALSE, NULL, ONE, TRUE, ZERO, Term, column, num
+from lakeproof.meaning.tree import REBUILD, choose, lift, rewrite
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 MOST_ORDERS = 24
 """In how many orders sources are tried that read the same; beyond, two definitions may not be found to be the same."""
@@ -26,7 +27,7 @@ NOWHERE = Term("rows", (), (FALSE,), (), 0)
 def joined(rows: Rows) -> Settled:
     """Return rows with all that is certain of them, joined in the one way in which all are."""
     found = settled(rows)
-    while (again := _absence(found) or _existence(found) or _same_source(found)) is not None:
+    while (again := _absence(found) or _existence(found) or _extreme(found) or _same_source(found)) is not None:
         found = again
     return found
 
@@ -48,11 +49,7 @@ def _absence(found: Settled) -> Settled | None:
         where = rewrite(whole.where, told.get)
         others = {n: rewrite(on, told.get) for n, on in whole.optional.items() if n != name}
         on, sources = whole.optional[name], dict(whole.sources)
-        if gone:
-            scope = subquery(Rows({name: sources.pop(name)}, on))
-            where = both(where, choose(scope.total(ONE), [(1, 0)], [TRUE, FALSE]))
-        else:
-            where = both(where, on)
+        where = both(where, _none(Rows({name: sources.pop(name)}, on)) if gone else on)
         return _again(found, Rows(sources, where, others), told)
     return None
 
@@ -75,6 +72,36 @@ def _existence(found: Settled) -> Settled | None:
         )
         return _again(found, rows, {})
     return None
+
+
+def _extreme(found: Settled) -> Settled | None:
+    """Ask for no greater one, and one that is equal, where a column is to be the greatest of some rows."""
+    for col, other in found.known.items():
+        ((monomial, sign),) = poly.poly(other).items() if len(poly.poly(other)) == 1 else (((), Fraction(0)),)
+        match monomial:
+            case ((Term(op="agg", args=(name, Term() as scope, of, ())), 1),) if abs(sign) == 1 and scope != NOWHERE:
+                if name.split(maxsplit=1)[0] not in {"max", "min"}:
+                    continue
+            case _:
+                continue
+        del found.known[col]
+        rows, rename = opened(scope).copied()
+        told = poly.scale(col, sign) if sign < 0 else col
+        equal_ones = replace(rows, where=both(rows.where, same(rename(of), told)))
+        better = replace(rows, where=both(rows.where, beyond(rename(of), told, greater=name.startswith("max"))))
+        where = both(found.whole.where, _none(better), negated(_none(equal_ones)))
+        return _again(found, replace(found.whole, where=where), {})
+    return None
+
+
+def _none(rows: Rows) -> Term:
+    return choose(subquery(rows).total(ONE), [(1, 0)], [TRUE, FALSE])
+
+
+def beyond(left: Term, right: Term, *, greater: bool) -> Term:
+    """Return whether one value is greater, or less, than another; not where one is null."""
+    arms = (FALSE, FALSE, TRUE) if greater else (TRUE, FALSE, FALSE)
+    return holds(lift(lambda a, b: NULL if NULL in {a, b} else ordered(a, b, arms), left, right))
 
 
 def _same_source(found: Settled) -> Settled | None:
@@ -108,14 +135,22 @@ class Scope:
     Args:
         term: The rows, in normal form.
         told: Makes a term over the rows as they were given one over the normal form.
+        given: What must hold outside for there to be any.
     """
 
     term: Term
     told: Callable[[Term], Term]
+    given: Term = TRUE
 
     def total(self, of: Term) -> Term:
         """Return the total of a number that is never null."""
-        return ZERO if self.term == NOWHERE else total.total(self.term, self.told(of))
+        return if_else(self.given, total.total(self.term, self.told(of)), ZERO)
+
+    def aggregate(self, name: str, of: Term, more: Sequence[Term]) -> Term:
+        """Return an aggregate that passes over nulls."""
+        if name == "distinct":
+            return if_else(self.given, total.distinct(self.term, self.told(of)), ZERO)
+        return if_else(self.given, total.aggregate(name, self.term, self.told(of), *map(self.told, more)), NULL)
 
     def aggregated(self, tree: Term, scopes: set[str], name: Callable[[Term], Term] = lambda term: term) -> Term | None:
         """Return a term that aggregates rows of some scopes as one over these rows.
@@ -136,9 +171,9 @@ class Scope:
                 case Term(op="total", args=(scope, of)) if scope in scopes:
                     return self.total(name(of))
                 case Term(op="agg", args=(kind, scope, of, more)) if scope in scopes:
-                    return total.aggregate(kind, self.term, self.told(name(of)), *more)
+                    return self.aggregate(kind, name(of), more)
                 case Term(op="distinct", args=(scope, of)) if scope in scopes:
-                    return total.distinct(self.term, self.told(name(of)))
+                    return self.aggregate("distinct", name(of), ())
             return None
 
         return rewrite(tree, change)
@@ -148,17 +183,16 @@ def subquery(rows: Rows) -> Scope:
     """Return rows in a form that does not depend on how they are written, nor on the names of their sources."""
     found = joined(rows)
     if found.rows.where == FALSE:
-        return Scope(NOWHERE, found.told)
-    whole = found.whole
-    inner = (each for term in (whole.where, *whole.optional.values()) for each in term.within if each.op == "rows")
-    height = 1 + max((each.args[3] for each in inner), default=0)
-    best: Scope | None = None
-    for names in orders(whole.sources, height):
-        scope = _named(found, whole, names, height)
-        if best is None or scope.term < best.term:
-            best = scope
-    assert best is not None  # noqa: S101 - there is at least one order
-    return best
+        return Scope(NOWHERE, found.told, FALSE)
+    own = set(found.rows.sources)
+    inside = [each for each in found.conditions if sources_in(each) & own]
+    outside = [each for each in found.conditions if not sources_in(each) & own]
+    whole = replace(found.rows, where=both(*inside))
+    nested = (each for term in (whole.where, *whole.optional.values()) for each in term.within if each.op == "rows")
+    height = 1 + max((each.args[3] for each in nested), default=0)
+    given = both(*outside)
+    scopes = (_named(found, whole, names, height) for names in orders(whole.sources, height))
+    return replace(min(scopes, key=lambda scope: scope.term), given=given)
 
 
 def _named(found: Settled, whole: Rows, names: Mapping[str, str], height: int) -> Scope:
@@ -214,26 +248,20 @@ def contains(scope: Term, outer: Settled) -> bool:
     return False
 
 
-def rescoped(scope: Any, *told: Any) -> tuple[Any, ...]:
-    """Return a scope whose terms were replaced, in normal form, with what is told over it."""
-    if not isinstance(scope, Term) or scope == NOWHERE:
-        return (scope, *told)
-    again = subquery(opened(scope))
-    return (again.term, *(again.told(each) for each in told))
-
-
 def _total(_: Term, scope: Any, of: Term) -> Term:
-    scope, of = rescoped(scope, of)
-    return ZERO if scope == NOWHERE else total.total(scope, of)
+    return subquery(opened(scope)).total(of) if isinstance(scope, Term) else total.total(scope, of)
 
 
 def _aggregate(_: Term, name: str, scope: Any, of: Term, more: tuple[Term, ...]) -> Term:
-    scope, of, *told = rescoped(scope, of, *more)
-    return total.aggregate(name, scope, of, *told)
+    if isinstance(scope, Term):
+        return subquery(opened(scope)).aggregate(name, of, more)
+    return total.aggregate(name, scope, of, *more)
 
 
 def _distinct(_: Term, scope: Any, of: Term) -> Term:
-    return total.distinct(*rescoped(scope, of))
+    return (
+        subquery(opened(scope)).aggregate("distinct", of, ()) if isinstance(scope, Term) else total.distinct(scope, of)
+    )
 
 
 REBUILD.update({"total": _total, "agg": _aggregate, "distinct": _distinct})

@@ -100,10 +100,15 @@ def equal(left: Term, right: Term) -> Term:
     """Return the condition that two values are equal; neither is null."""
     if left in {TRUE, FALSE} or right in {TRUE, FALSE}:
         return truth(left == right)
+    return ordered(left, right, (FALSE, TRUE, FALSE))
+
+
+def ordered(left: Term, right: Term, arms: tuple[Term, Term, Term]) -> Term:
+    """Return one of three arms, as a value is less than another, equal or greater; neither is null."""
     if not (_is_linear(left) and _is_linear(right)):
-        return gap(left, right, (FALSE, TRUE, FALSE))
+        return gap(left, right, arms)
     apart = total.plus(left, poly.scale(right, Fraction(-1)))
-    return choose(apart, [(Fraction(0), 0), (Fraction(0), 1)], [FALSE, TRUE, FALSE])
+    return choose(apart, [(Fraction(0), 0), (Fraction(0), 1)], arms)
 
 
 def _is_linear(term: Term) -> bool:

@@ -16,7 +16,7 @@ from lakeproof.meaning.condition import both, holds, if_else, is_null
 from lakeproof.meaning.definition import Reading, parsed
 from lakeproof.meaning.expression import Expressions
 from lakeproof.meaning.finish import finished, within
-from lakeproof.meaning.frame import Columns, Frame, Joined, flat, renamed, some, table_block
+from lakeproof.meaning.frame import Columns, Frame, Joined, asked, flat, renamed, some, table_block
 from lakeproof.meaning.joins import subquery
 from lakeproof.meaning.placed import frame_of, windowed, with_named_windows
 from lakeproof.meaning.rows import fresh
@@ -110,7 +110,7 @@ class Reader(Expressions):
         return Reader(self.tables, self.inputs, self.ctes, self).query(node)
 
     def _in_query(self, node: exp.In) -> Value:
-        value, block = self.read(node.this), flat(self._within(node.args["query"]))
+        value, block = self.read(node.this), asked(self._within(node.args["query"]))
         (output,) = block.outputs.values()
         equal = v.compared(value, output, v.COMPARISONS[exp.EQ]).tree
         found, unknown = some(block.filtered(holds(equal))), some(block.filtered(is_null(equal)))

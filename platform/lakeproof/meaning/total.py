@@ -41,11 +41,11 @@ def over(left: Term, right: Term) -> Term:
 
 def _gathered(term: Term) -> Term:
     """Add up the totals of a sum that are of one scope, and the fractions over one number of rows."""
-    if term.op != "sum":
+    if term.op not in {"sum", "ratio"}:
         return term
     parts: dict[Any, list[tuple[Term, Fraction]]] = defaultdict(list)
     rest: dict[Any, Fraction] = {}
-    for monomial, factor in term.args[0]:
+    for monomial, factor in poly.poly(term).items():
         match monomial:
             case ((Term(op="total", args=(scope, of)), 1),):
                 parts[scope].append((of, factor))
@@ -59,32 +59,48 @@ def _gathered(term: Term) -> Term:
             continue
         summed = plus(*(scaled(of, factor) for of, factor in totals))
         term = poly.add(term, total(scope, summed))
-    return _one_fraction(term)
+    return _rates(term)
 
 
-def _one_fraction(term: Term) -> Term:
-    """Write fractions over the same number of rows, which is not zero, and a constant beside them, as one."""
-    factors = poly.poly(term)
-    by: dict[Term, list[tuple[Term, Fraction]]] = defaultdict(list)
-    for monomial, factor in factors.items():
+def _rates(term: Term) -> Term:
+    """Write fractions over one number of rows as one, beside a constant.
+
+    Where the number is zero, all of them are no number, and so is their sum: a fraction of rows that are not counted
+    below is left as it is.
+    """
+    kept: poly.Poly = {}
+    rates: dict[Term, list[Term]] = defaultdict(list)
+    for monomial, factor in poly.poly(term).items():
         match monomial:
-            case ((Term(op="ratio", args=(above, below)), 1),) if below == Term("total", "group", ONE):
-                by[below].append((above, factor))
-    constant = factors.get(poly.CONSTANT, Fraction(0))
-    if not by or (len(factors) == 1):
-        return term
-    ((below, fractions),) = by.items()
-    if len(fractions) == 1 and not constant:
-        return term
-    kept = {
-        m: f
-        for m, f in factors.items()
-        if m != poly.CONSTANT and m not in {((Term("ratio", a, below), 1),) for a, _ in fractions}
-    }
-    above = plus(poly.scale(below, constant), *(poly.scale(a, f) for a, f in fractions))
-    if above == below:
-        return poly.add(poly.made(kept), ONE)
-    return poly.add(poly.made(kept), ZERO if above == ZERO else poly.divide(above, below))
+            case ((Term(op="ratio", args=(Term(op="total", args=above), Term(op="total", args=below) as by)), 1),) if (
+                above[0] == below[0] and _counted(above[1], below[1])
+            ):
+                rates[by].append(scaled(above[1], factor))
+            case _:
+                kept[monomial] = factor
+    term = poly.made(kept)
+    for by, parts in sorted(rates.items()):
+        scope, counted = by.args
+        added = plus(*parts)
+        first = next(
+            leaf for leaf in leaves(lift(lambda a, b: b if a == ONE else NULL, counted, added)) if leaf != NULL
+        )
+        constant = poly.poly(first).get(poly.CONSTANT, Fraction(0))
+        rest = plus(added, scaled(counted, -constant))
+        if rest != ZERO or by == Term("total", "group", ONE):
+            term, added = poly.add(term, num(constant)), rest
+        if added != ZERO:
+            term = poly.add(term, poly.divide(total(scope, added), by))
+        elif by != Term("total", "group", ONE):
+            term = poly.add(term, Term("ratio", ZERO, by))
+    return term
+
+
+def _counted(above: Term, below: Term) -> bool:
+    """Whether only rows are added up above that are counted, once each, below."""
+    if any(leaf not in {ZERO, ONE} for leaf in leaves(below)):
+        return False
+    return lift(lambda a, b: FALSE if b == ZERO and a != ZERO else TRUE, above, below) == TRUE
 
 
 def scaled(tree: Term, by: Fraction) -> Term:
@@ -156,6 +172,12 @@ def _other(name: str, scope: Scope, of: Term, *more: Term) -> Term:
     if name in REFLECTED | {"min", "quantile_disc"} and _constant(of):
         (value,) = {leaf for leaf in leaves(of) if leaf != NULL}
         return if_any(scope, of, value)
+    if name == "max" and of != NULL and all(leaf.op in {"num", "null"} for leaf in leaves(of)):
+        return _greatest(scope, of)
+    if name in {"max", "quantile_cont", "quantile_disc", "mode", "any_value"} and _is_number(of):
+        constant = _shift(of)
+        if constant:
+            return plus(_other(name, scope, plus(of, num(-constant)), *more), num(constant))
     by = Fraction(1)
     if name in {"max", "quantile_cont", "stddev_samp", "stddev_pop"} and _is_number(of):
         by = first_factor(of)
@@ -168,6 +190,25 @@ def _other(name: str, scope: Scope, of: Term, *more: Term) -> Term:
     atom = Term("agg", name, scope, of, more)
     value = missing(atom)
     return if_any(scope, of, scaled(value, by) if by != 1 else value)
+
+
+def _greatest(scope: Scope, of: Term) -> Term:
+    """Return the greatest of constants: the first that some row has."""
+    least, *others = sorted({leaf.args[0] for leaf in leaves(of) if leaf != NULL})
+    found = num(least)
+    for value in others:
+        counted = total(scope, lift(lambda leaf, v=value: num(leaf == num(v)), of))
+        found = choose(counted, [(1, 0)], [found, num(value)])
+    return if_any(scope, of, found)
+
+
+def _shift(of: Term) -> Fraction:
+    """Return the constant that all values have added to something else."""
+    parts = [poly.parted(leaf) for leaf in leaves(of) if leaf != NULL]
+    constants = {constant for _, _, constant in parts}
+    if len(constants) != 1 or any(rest == ZERO for rest, _, _ in parts):
+        return Fraction(0)
+    return constants.pop()
 
 
 def _is_number(of: Term) -> bool:

@@ -223,7 +223,11 @@ def _mentions(arm: Term, var: Term) -> bool:
 
 
 def pin(arm: Term, var: Term, value: Any) -> Term:
-    """Return what a term is where a variable has one value."""
+    """Return what a term is where a variable has one value.
+
+    Of a column, only what the term comes to is told by it: in what is asked on the way there, a value of one column
+    would make cuts of another, and those of the first again.
+    """
     if not _mentions(arm, var):
         return arm
     constant = text(value) if isinstance(value, str) else num(value)
@@ -239,7 +243,7 @@ def pin(arm: Term, var: Term, value: Any) -> Term:
             return None
 
         return rewrite(arm, without)
-    return rewrite(arm, lambda term: constant if term == var else None)
+    return lift(lambda leaf: rewrite(leaf, lambda term: constant if term == var else None), arm)
 
 
 REBUILD: dict[str, Callable[..., Term]] = {}
@@ -333,12 +337,25 @@ def gap(left: Term, right: Term, arms: Sequence[Term]) -> Term:
         return NULL
     if left == right:
         return arms[1]
-    if right.op == "text":
+    if right.op == "text" and _is_text(left):
         at = right.args[0]
         return choose(left, [(at, 0), (at, 1)], arms)
-    if left.op == "text" or right < left:
+    if left.op == "text" or (right < left and right.op != "text"):
         return gap(right, left, arms[::-1])
     return branch(Term("gap", left, right), [(0, 0), (0, 1)], arms)
+
+
+def _is_text(term: Term) -> bool:
+    match term:
+        case (
+            Term(op="text")
+            | Term(op="col", args=(_, _, "text", _))
+            | Term(op="fn", args=("lower" | "upper" | "concat", *_))
+        ):
+            return True
+        case Term(op="agg", args=(name, *_)):
+            return bool(name.endswith(" text"))
+    return False
 
 
 def missing(term: Term) -> Term:

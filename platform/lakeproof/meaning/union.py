@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from itertools import permutations
 from typing import TYPE_CHECKING
 
 from lakeproof.meaning.block import Block, derived, source_block
-from lakeproof.meaning.condition import both, either, holds
-from lakeproof.meaning.finish import frozen
-from lakeproof.meaning.term import FALSE, NULL, Term, leaves
-from lakeproof.meaning.value import common_kind
+from lakeproof.meaning.condition import both, either, holds, negated
+from lakeproof.meaning.finish import frozen, within
+from lakeproof.meaning.joins import subquery
+from lakeproof.meaning.term import FALSE, NULL, ONE, TRUE, Term, leaves
+from lakeproof.meaning.tree import choose
+from lakeproof.meaning.value import common_kind, same_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,8 +33,20 @@ def set_operation(name: str, blocks: Sequence[Block], *, distinct: bool) -> Bloc
         block = _united(blocks, names, distinct=distinct)
         keys = tuple(value.tree for value in block.outputs.values())
         return _grouped(block, keys) if distinct else block
+    if distinct and blocks[1].plain:
+        return _compared(name, *blocks)
     sides = [frozen(side, tuple(names))[0] for side in blocks]
     return _source(Term("union", f"{name}{'' if distinct else ' all'}", *sides), names, blocks)
+
+
+def _compared(name: str, left: Block, right: Block) -> Block:
+    """Return the rows of one block that another has, or has not, each once."""
+    left = left if left.plain else within(left)
+    sides = zip(left.outputs.values(), right.outputs.values(), strict=True)
+    alike = right.filtered(both(*(same_value(one, other) for one, other in sides)))
+    there = choose(subquery(alike.rows).total(ONE), [(Fraction(1), 0)], [FALSE, TRUE])
+    found = left.filtered(there if name == "intersect" else negated(there))
+    return _grouped(found, tuple(value.tree for value in found.outputs.values()))
 
 
 def _grouped(block: Block, keys: tuple[Term, ...]) -> Block:

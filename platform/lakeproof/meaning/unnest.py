@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lakeproof.meaning.condition import both, if_else
-from lakeproof.meaning.joins import contains, subquery
+from lakeproof.meaning.joins import contains, opened, subquery
 from lakeproof.meaning.rows import Rows, columns_of, same, sources_in
-from lakeproof.meaning.settle import alone, assumed, one_each
+from lakeproof.meaning.settle import alone, assumed, one_each, settled
 from lakeproof.meaning.term import FALSE, NULL, ONE, TRUE, ZERO, Term, column
 from lakeproof.meaning.tree import choose, lift, rewrite
 
@@ -36,6 +36,40 @@ def never_empty(block: Block, found: Settled) -> Block:
         if isinstance(var.args[0], Term) and contains(var.args[0], found):
             block = block.changed(lambda tree, var=var: assumed(tree, var, (1, 0), None))  # type: ignore[misc]
     return block
+
+
+def by_itself(block: Block, found: Settled) -> Block:
+    """Tell what is aggregated of a row that must be the row itself."""
+
+    def change(term: Term) -> Term | None:
+        match term:
+            case Term(op="total", args=(Term() as scope, of)) if (names := _itself(scope, found)) is not None:
+                rows, rename = opened(scope).renamed(names)
+                return if_else(rows.where, rename(of), ZERO)
+        return None
+
+    def changed(tree: Term) -> Term:
+        return rewrite(tree, change)
+
+    rows = replace(block.rows, where=changed(block.rows.where))
+    return block.changed(changed, rows)
+
+
+def _itself(scope: Term, found: Settled) -> dict[str, str] | None:
+    """Return which row of its own the only row of a subquery is, by names of sources."""
+    inner = opened(scope)
+    if len(inner.sources) != 1 or inner.optional:
+        return None
+    ((name, of),) = inner.sources.items()
+    known = settled(inner).known
+    for own in sorted(set(found.rows.sources) - set(found.rows.optional)):
+        here, there = columns_of(own, of), columns_of(name, of)
+        if found.rows.sources[own] == of and any(
+            key and all(known.get(column(*there[c].args[:3])) == found.told(column(*here[c].args[:3])) for c in key)
+            for key in of.args[2]
+        ):
+            return {name: own}
+    return None
 
 
 def unnested(block: Block, found: Settled) -> Block:
@@ -69,12 +103,12 @@ def _replaced(block: Block, name: str, columns: Mapping[Term, Term], present: Te
 
 def _is_grouped(of: Term) -> bool:
     inner = of.args[0]
-    return of.op == "derived" and inner.op == "block" and inner.args[4] == "group" and not inner.args[7]
+    return of.op == "derived" and inner.op == "block" and inner.args[4] in {"group", "all"} and not inner.args[7]
 
 
 def _for_each_row(name: str, of: Term, known: Mapping[Term, Term]) -> tuple[Term, dict[Term, Term]] | None:
     """Return whether a grouped statement has the group that a row asks for, and its columns, as aggregates."""
-    sources, conditions, optional, group, _, having, outputs, _ = of.args[0].args
+    sources, conditions, optional, group, grouping, having, outputs, _ = of.args[0].args
     columns = list(columns_of(name, of).values())
     asked: dict[Term, Term] = {}
     for key in group:
@@ -90,7 +124,7 @@ def _for_each_row(name: str, of: Term, known: Mapping[Term, Term]) -> tuple[Term
     scope = subquery(replace(rows, where=both(rows.where, *(same(rename(key), to) for key, to in asked.items()))))
 
     def over(tree: Term) -> Term | None:
-        found = scope.aggregated(tree, {"group"}, rename)
+        found = scope.aggregated(tree, {"group", "all"}, rename)
         return None if found is None else rewrite(found, asked.get)
 
     made = [over(tree) for tree, _ in outputs]
@@ -102,4 +136,5 @@ def _for_each_row(name: str, of: Term, known: Mapping[Term, Term]) -> tuple[Term
         if tree is not None:
             changes[each] = changes[column(*each.args[:3])] = tree
             changes[Term("missing", each)] = lift(lambda leaf: ONE if leaf == NULL else ZERO, tree)
-    return both(choose(scope.total(ONE), [(1, 0)], [FALSE, TRUE]), kept), changes
+    some = TRUE if grouping == "all" else choose(scope.total(ONE), [(1, 0)], [FALSE, TRUE])
+    return both(some, kept), changes

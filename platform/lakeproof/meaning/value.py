@@ -87,7 +87,8 @@ def common_kind(values: Sequence[Value]) -> str:
     if len(kinds) <= 1:
         return kinds.pop() if kinds else OTHER
     if all(map(is_number, kinds)):
-        return "double"
+        places = [digits(kind) for kind in kinds]
+        return "double" if None in places else exact(max(each or 0 for each in places))
     return "time" if kinds <= {"date", "time"} else OTHER
 
 

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 from lakeproof.meaning import nested, total
 from lakeproof.meaning.block import closed, over_rows, unique
-from lakeproof.meaning.condition import assume, both, hull, variables
-from lakeproof.meaning.joins import subquery
-from lakeproof.meaning.kind import is_linear
+from lakeproof.meaning.condition import assume, both, either, hull, variables
+from lakeproof.meaning.joins import beyond, subquery
 from lakeproof.meaning.rows import same, sources_in
-from lakeproof.meaning.term import NULL, TRUE, Term, leaves, text
-from lakeproof.meaning.tree import rewrite
+from lakeproof.meaning.term import FALSE, NULL, ONE, TRUE, Term, leaves, text
+from lakeproof.meaning.tree import choose, rewrite
 from lakeproof.meaning.value import NotUnderstood
 
 if TYPE_CHECKING:
@@ -37,6 +36,18 @@ def windows(block: Block, found: Settled) -> Block:
         where = both(block.rows.where, block.having)
         return replace(block, rows=replace(block.rows, where=where), having=TRUE)
     return block
+
+
+def placed(block: Block, found: Settled) -> Block:
+    """Tell a LIMIT as a place, where no two rows are in one."""
+    if not block.limit or block.scope == "all" or any(map(over_rows, block.terms)):
+        return block
+    most, *order = block.limit
+    if not _places_all(block, found, [by.args[0] for by in order]):
+        return block
+    place = Term("win", "rank", (), (), tuple(order), SO_FAR)
+    among = choose(place, [(most.args[0] + 1, 0)], [TRUE, FALSE])
+    return replace(block, having=both(block.having, among), limit=())
 
 
 def _one(term: Term, block: Block, found: Settled) -> Term | None:
@@ -92,19 +103,27 @@ def _everywhere(name: str, of: Term, parts: Sequence[Term], block: Block, found:
 
 
 def _first_only(block: Block, found: Settled) -> Block:
-    """Tell the rows of the first place as those that have the greatest, or least, of all."""
+    """Tell the rows of the first place as those before which there is no other."""
     if block.scope:
         return block
     for var in variables(block.having):
         match var:
-            case Term(op="win", args=("rank", _, partition, (Term(op="by", args=(by, way, _)),), _)) if hull(
-                block.having, var
-            ) == (None, (2, 0)) and NULL not in leaves(by):
-                scope, rename = _partition(found, partition)
-                name = "max" if way == text("desc") else "min"
-                if by.op == "col" and not is_linear(by.args[2]):
-                    name = f"{name} {by.args[2]}"
-                extreme = scope.aggregated(total.aggregate(name, "group", by), {"group"}, rename)  # type: ignore[arg-type]
-                if extreme is not None:
-                    return replace(block, having=both(assume(block.having, var, None, (2, 0)), same(extreme, by)))
+            case Term(op="win", args=("rank", _, partition, order, _)) if hull(block.having, var) == (
+                None,
+                (2, 0),
+            ) and not any(NULL in leaves(by.args[0]) for by in order):
+                none = _no_better(found, partition, order)
+                return replace(block, having=both(assume(block.having, var, None, (2, 0)), none))
     return block
+
+
+def _no_better(found: Settled, partition: Sequence[Term], order: Sequence[Term]) -> Term:
+    rows, rename = found.whole.copied()
+    equal = both(*(same(rename(part), part) for part in partition))
+    better = FALSE
+    for by in reversed(order):
+        tree, way, _ = by.args
+        before = beyond(rename(tree), tree, greater=way == text("desc"))
+        better = either(before, both(same(rename(tree), tree), better))
+    scope = subquery(replace(rows, where=both(rows.where, equal, better)))
+    return choose(scope.total(ONE), [(1, 0)], [TRUE, FALSE])

@@ -133,10 +133,12 @@ def _viewed(made: TableAsset) -> Promised | None:
 
 def _by_day(tree: exp.Select, partition: str, day: str) -> bool:
     """Whether a statement does with several days what it does with each, and each row keeps its day."""
-    kept = next((each for each in tree.expressions if each.alias_or_name == partition), None)
     if tree.find(exp.Window, exp.Limit, exp.Qualify, exp.Distinct, exp.Subquery, exp.CTE, exp.Join, exp.SetOperation):
         return False
-    if kept is None or not isinstance(kept.unalias(), exp.Column) or kept.unalias().name != day:
+    kept = [each.unalias() for each in tree.expressions if each.alias_or_name == partition]
+    if not any(isinstance(each, exp.Column) and each.name == day for each in kept) and not (
+        tree.is_star and day == partition
+    ):
         return False
     group = tree.args.get("group")
     if group is None:
