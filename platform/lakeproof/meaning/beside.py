@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from lakeproof.meaning import total
 from lakeproof.meaning.condition import between, coalesce, hull, variables
+from lakeproof.meaning.finish import OUTPUTS
 from lakeproof.meaning.term import NULL, TRUE, ZERO, Term, leaves, truth
 from lakeproof.meaning.tree import lift, rewrite
 
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
 
 Change = Literal["filter", "window", "grain", "scale", "nulls", "rounding", "column"]
 Shown = tuple[Change, str]
-
-OUTPUTS = 6
-"""Where a block has its columns."""
 
 MOST_TOTALS = 3
 

@@ -94,6 +94,8 @@ class Meanings:
             return Verdict("different", unknown=str(reason))
         if forms[0] == forms[1]:
             return Verdict("same")
+        if not _tables(forms[0]) & _tables(forms[1]):
+            return Verdict("different")
         names = ("The left one", "the right one"), ("The right one", "the left one")
         found = self._edited(left, right, forms[1], names[0]) or self._edited(right, left, forms[0], names[1])
         if found is None and (shown := beside(*forms)) is not None:
@@ -111,3 +113,8 @@ class Meanings:
                 this, that = names
                 return Verdict("near", edit.change, f"{edit.words.format(this=this, other=that)}.")
         return None
+
+
+def _tables(form: Term) -> set[str]:
+    """Return the tables that a definition reads in the end."""
+    return {term.args[0] for term in form.within if term.op == "table"}

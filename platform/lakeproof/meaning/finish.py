@@ -10,6 +10,9 @@ from lakeproof.meaning.unnest import by_itself, never_empty, pruned, unnested
 from lakeproof.meaning.windows import placed, windows
 
 MOST_ROUNDS = 12
+OUTPUTS = 6
+"""Where a normal form has its columns."""
+
 TOP = 1_000
 """The height of the outermost rows, above that of every subquery."""
 
@@ -63,7 +66,7 @@ def frozen(block: Block, order: tuple[str, ...] = ()) -> tuple[Term, tuple[str, 
 def within(block: Block) -> Block:
     """Return a block that reads another as a source."""
     term, order = frozen(block)
-    outputs = [tree for tree, _ in term.args[6]]
+    outputs = [tree for tree, _ in term.args[OUTPUTS]]
     columns = [(block.outputs[name].kind, NULL in leaves(tree)) for name, tree in zip(order, outputs, strict=True)]
     places = [[f"c{at}" for at, tree in enumerate(outputs) if tree == key][:1] for key in term.args[3]]
     keys = [[place for (place,) in places]] if term.args[4] == "group" and all(places) else []

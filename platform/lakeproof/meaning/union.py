@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lakeproof.meaning.block import Block, derived, source_block
 from lakeproof.meaning.condition import both, either, holds, negated
-from lakeproof.meaning.finish import frozen, within
+from lakeproof.meaning.finish import OUTPUTS, frozen, within
 from lakeproof.meaning.joins import subquery
 from lakeproof.meaning.term import FALSE, NULL, ONE, TRUE, Term, leaves
 from lakeproof.meaning.tree import choose
@@ -65,15 +65,15 @@ def _united(blocks: Sequence[Block], names: list[str], *, distinct: bool) -> Blo
             parts.append(block)
     if len(parts) == 1 and parts[0].plain:
         return parts[0]
-    keys = {name: sorted(frozen(part, _first(name, names))[0].args[6][0][0].key for part in parts) for name in names}
-    order = sorted(names, key=lambda name: (keys[name], name))
-    made = [frozen(part, tuple(order))[0] for part in parts]
+    forms = [frozen(part) for part in parts]
+    columns = [dict(zip(order, term.args[OUTPUTS], strict=True)) for term, order in forms]
+    order = sorted(names, key=lambda name: (sorted(of[name][0].key for of in columns), name))
+    made = [
+        Term("block", *term.args[:OUTPUTS], tuple(of[name] for name in order), *term.args[OUTPUTS + 1 :])
+        for (term, _), of in zip(forms, columns, strict=True)
+    ]
     read = _source(Term("union", "all", tuple(sorted(set(made) if distinct else made))), order, parts)
     return replace(read, outputs={name: read.outputs[name] for name in names})
-
-
-def _first(name: str, names: list[str]) -> tuple[str, ...]:
-    return (name, *(each for each in names if each != name))
 
 
 def _source(term: Term, names: list[str], blocks: Sequence[Block]) -> Block:
