@@ -177,11 +177,12 @@ bench: .venv/dev.stamp .venv/spark.stamp $(PEER_NAMES:%=.venv/peers/%.stamp)  ##
 	@$(BIN)/python platform_tests/benchmarks $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
 .PHONY: check
-check: .venv/dev.stamp  ## Lint the code and the tables, check the formatting and the types
+check: .venv/dev.stamp  ## Lint the code and the tables, check the formatting, the types, and that a metric is defined once
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lakeproof lint
+	@$(BIN)/lakeproof duplicates
 
 .PHONY: audit
 audit: .venv/deploy.stamp  ## Ask which locked dependencies have known vulnerabilities; says when nobody could be asked

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lakeproof.errors import LakeproofError
     from lakeproof.jobs import maintenance
     from lakeproof.lakehouse import Lakehouse
+    from lakeproof.metric import Metric
     from lakeproof.output_job import output_jobs
     from lakeproof.parts import Audit, Column, Sla, Value
     from lakeproof.pipeline import Pipeline
@@ -37,6 +38,7 @@ _HOMES = {
     "LakeproofError": "lakeproof.errors",
     "LandingSource": "lakeproof.source",
     "PackageSource": "lakeproof.source",
+    "Metric": "lakeproof.metric",
     "Notifications": "lakeproof.stewardship.notifications",
     "Pipeline": "lakeproof.pipeline",
     "Sla": "lakeproof.parts",
@@ -64,6 +66,7 @@ __all__ = [
     "Lakehouse",
     "LakeproofError",
     "LandingSource",
+    "Metric",
     "Notifications",
     "PackageSource",
     "Pipeline",

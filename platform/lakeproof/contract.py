@@ -16,6 +16,7 @@ from lakeproof.window import ONE_DAY, Window, as_day
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from lakeproof.metric import Metric
     from lakeproof.pipeline import Pipeline
 
 WRITES = ("replace", "merge")
@@ -84,6 +85,7 @@ class Table:
         gaps: Days that will never come, each with its reason. What depends on them runs without them.
         sla: By when a day is promised.
         value: What the table is worth.
+        metrics: What is measured of it, each defined once.
         properties: Iceberg table properties.
         tags: Dagster tags.
         pipeline: What it has in common with other tables, for what is not said here.
@@ -111,6 +113,7 @@ class Table:
     gaps: Mapping[str | date, str] = field(kw_only=True, default_factory=dict)
     sla: Sla | None = field(kw_only=True, default=None)
     value: Value | None = field(kw_only=True, default=None)
+    metrics: Sequence[Metric] = field(kw_only=True, default=())
     properties: Mapping[str, str] = field(kw_only=True, default_factory=dict)
     tags: Mapping[str, str] = field(kw_only=True, default_factory=dict)
     pipeline: Pipeline | None = field(kw_only=True, default=None)
@@ -143,6 +146,7 @@ class Table:
             self._refuse("gaps is not a mapping of days to reasons", "write gaps={'2013-12-31': 'why it is not there'}")
         self._set(gaps={as_day(day): reason for day, reason in self.gaps.items()})
         self._set(audits=tuple(audit.bind(self) for audit in self.audits))
+        self._set(metrics=tuple(metric.bind(self) for metric in self.metrics))
 
     def _check(self) -> None:
         """Refuse what cannot be kept."""
@@ -153,7 +157,9 @@ class Table:
             self._refuse("a table needs columns")
         if not self.owner:
             self._refuse("nobody owns it", "give owner='team:name', here or in its pipeline")
-        for what, names in (("column", self.column_names), ("audit", tuple(a.name for a in self.audits))):
+        named = {"column": self.column_names}
+        named |= {"audit": tuple(a.name for a in self.audits), "metric": tuple(m.name for m in self.metrics)}
+        for what, names in named.items():
             if twice := sorted({name for name in names if names.count(name) > 1}):
                 self._refuse(f"{what} {', '.join(twice)} is declared twice", "name each once; audits take name=")
         for column in self.key:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flights.days import SINCE
 from flights.pipeline import flights
 from flights.transformation.departures import departures
-from lakeproof import Column, Sla, Table, audit, sql_table
+from lakeproof import Column, Metric, Sla, Table, audit, sql_table
 
 carrier_day = Table(
     "flights.carrier_day",
@@ -51,6 +51,16 @@ carrier_day = Table(
         audit.sql("no_median_of_nothing", "(flown = 0) = (median_arr_delay is null)"),
     ],
     sla=Sla(due="07:00", target=0.95, timezone="America/New_York", since=SINCE),
+    metrics=[
+        Metric(
+            "on_time_share",
+            "sum(on_time) / nullif(sum(flown), 0)",
+            "Share of the flights that arrived which arrived less than 15 minutes late.",
+            unit="1",
+            direction="higher",
+            grain=["carrier"],
+        ),
+    ],
 )
 
 build_carrier_day = sql_table(carrier_day, "carrier_day.sql", departures=departures)

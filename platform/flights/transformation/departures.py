@@ -11,7 +11,7 @@ from flights.collection.raw_departures import raw_departures
 from flights.collection.raw_weather import raw_weather
 from flights.days import SINCE
 from flights.pipeline import flights
-from lakeproof import Column, Sla, Table, audit, daily_table
+from lakeproof import Column, Metric, Sla, Table, audit, daily_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -116,6 +116,24 @@ departures = Table(
         audit.sql_result("weather_is_known", "avg(weather_found::int)", at_least=0.8, severity="warn"),
     ],
     sla=Sla(due="06:00", target=0.95, timezone=NEW_YORK, since=SINCE),
+    metrics=[
+        Metric(
+            "cancellation_rate",
+            "count(*) filter (where cancelled) / count(*)",
+            "Share of the scheduled departures that never left the gate.",
+            unit="1",
+            direction="lower",
+            grain=["carrier"],
+        ),
+        Metric(
+            "mean_arr_delay",
+            "avg(arr_delay)",
+            "Mean arrival delay of the flights that arrived; an early arrival is below zero.",
+            unit="minutes",
+            direction="lower",
+            grain=["carrier"],
+        ),
+    ],
 )
 
 

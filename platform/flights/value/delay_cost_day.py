@@ -22,7 +22,7 @@ from flights.days import SINCE
 from flights.pipeline import flights
 from flights.transformation.departures import departures
 from flights.value import rates
-from lakeproof import Column, Sla, Table, Value, audit, daily_table
+from lakeproof import Column, Metric, Sla, Table, Value, audit, daily_table
 
 CAUSES = ["after_departure", "aircraft_not_back", "adverse_weather_hour", "unattributed"]
 
@@ -91,6 +91,16 @@ delay_cost_day = Table(
         usd_per_month=float(8 * rates.ANALYST_HOUR),
         why="eight analyst hours a month of adding up by hand; it says where money is lost, and saves none itself",
     ),
+    metrics=[
+        Metric(
+            "late_arrival_cost",
+            "sum(cost_usd)",
+            "What the minutes of late arrival cost to operate.",
+            unit="USD",
+            direction="lower",
+            grain=["carrier"],
+        ),
+    ],
 )
 
 

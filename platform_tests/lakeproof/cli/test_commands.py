@@ -204,6 +204,41 @@ def test_doctor_finds_a_damaged_catalog(shell: Shell) -> None:
     assert "restore the catalog from a backup" in broken.err
 
 
+def test_duplicates_tells_metrics_of_one_name_and_two_meanings(shell: Shell) -> None:
+    """A pipeline in order exits 0; with one name for two meanings 1; what is only defined twice exits 0 and is told."""
+    assert shell("duplicates").out == "3 tables, 0 metrics, 0 findings, 0 of them errors\n"
+    assert shell("duplicates", "small.totl").code == 2
+
+    code = Path(__file__).with_name("small_pipeline.py").read_text().replace('"small.', '"measured.')
+    code = code.replace("import Column,", "import Column, Metric,")
+    told = 'description="It is told.", unit="1", direction="higher", grain=["day"]'
+
+    def declared(name: str, of_totals: str) -> None:
+        first = f'    metrics=[Metric("peak", "max(value)", {told})],\n    partition="day",\n    layer="collection"'
+        second = f'    metrics=[Metric("{name}", "{of_totals}", {told})],\n    partition="day",\n    layer="analysis"'
+        text = code.replace('    partition="day",\n    layer="collection"', first)
+        text = text.replace('    partition="day",\n    layer="analysis"', second).replace('"measured.', f'"{name}.')
+        (shell.folder / f"measured_{name}.py").write_text(text)
+        workspace = f"load_from:\n  - python_file:\n      relative_path: measured_{name}.py\n      location_name: it\n"
+        (shell.folder / "workspace.yaml").write_text(workspace)
+
+    declared("peak", "max(total)")
+    done = shell("duplicates")
+    assert done.code == 1
+    assert "one name, two meanings" in done.out
+    assert "1 of them errors" in done.out
+    (conflict,) = shell("duplicates", "--json").json
+    assert (conflict["kind"], conflict["keep"], conflict["other"]) == (
+        "conflict",
+        "peak.readings.peak",
+        "peak.totals.peak",
+    )
+    assert shell("duplicates", "peak.totals").code == 0
+
+    declared("top", "max(total)")
+    assert shell("duplicates", "--published").code == 0
+
+
 def test_lint_finds_what_the_code_shows(shell: Shell) -> None:
     """A pipeline in order exits 0; one with a fault exits 1 with its file, line and remedy, and the doctor says so."""
     assert (shell("lint").code, shell("lint").out) == (0, "3 tables, 0 findings\n")
