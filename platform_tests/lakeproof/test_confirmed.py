@@ -12,6 +12,7 @@ import pytest
 from lakeproof import Column, audit, daily_table
 from lakeproof.asset import table_assets
 from lakeproof.journey import Asked, take
+from lakeproof.lake.catalog import local_path
 from lakeproof.lake.upkeep import SPENT, upkeep
 from lakeproof.outputs.discarding import discard
 from lakeproof.restate import outdated
@@ -144,3 +145,14 @@ def test_half_a_confirmation_is_none(lab: Any, made: TableAsset, again: Any) -> 
     assert outdated(lab.lakehouse.lake, made, [lab.day(1)]) == {lab.day(1)}
     assert again(*SAME[1]) == "unchanged"
     assert outdated(lab.lakehouse.lake, made, [lab.day(1)]) == set()
+
+
+def test_a_confirmation_that_cannot_be_written_refuses_nothing(lab: Any) -> None:
+    """Readers have the day, which is told as unchanged; only a sensor will ask for it once more."""
+    table = lab.table()
+    lab.run(table, lab.rows(1), 1)
+    folder = Path(local_path(lab.stored().location())) / "confirmed"
+    folder.write_text("in the way")
+
+    assert lab.states(table, lab.rows(1)) == ["unchanged"]
+    assert lab.values() == [1]

@@ -13,7 +13,7 @@ import servers
 from pyiceberg.utils.config import Config
 
 from lakeproof import Lakehouse, Window, daily_table
-from lakeproof.lake.files import list_files
+from lakeproof.lake.files import list_files, records_of
 from lakeproof.outputs.beside import sides_of
 from lakeproof.outputs.compare import How, compare
 from lakeproof.spark.process import SparkSubmit
@@ -76,5 +76,5 @@ def test_spark_and_the_process_make_the_same_on_a_shared_catalog(
         again: Any = compare("plant.readings", *sides_of(lakehouse.lake, "by-spark", "plant.readings"), How())
         assert again.identical
         table = lakehouse.catalog.load_table("plant.readings")
-        left = [file.name for file in list_files(table.io, f"{table.location()}/staging")]
+        left = [file.name for file in list_files(table.io, f"{records_of(table)}/staging")]
         assert not [name for name in left if name.endswith(".parquet")]

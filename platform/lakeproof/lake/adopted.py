@@ -19,7 +19,7 @@ from lakeproof.lake.parquet import Written
 from lakeproof.lake.stage import Staged, StagedFile, StageWriter, data_file, location_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Sequence
 
     from pyiceberg.table import Table as IcebergTable
 
@@ -67,7 +67,9 @@ def adopt(
         RowsError: Rows are of other days, or columns are not the table's.
         LakeError: What lies in the folder is not what was told of, or the storage refused.
     """
-    found = {key_of(file.location): file.bytes for file in _rows_in(table, run)}
+    # What begins with a dot or an underscore is the engine's own.
+    listed = (file for file in list_files(table.io, folder_of(table, run)) if not file.name.startswith((".", "_")))
+    found = {key_of(file.location): file.bytes for file in listed}
     if found != {key_of(file.location): file.bytes for file in files}:
         msg = f"{contract.name}: the {len(found)} files of run {run} are not the {len(files)} that its job told of."
         raise LakeError(msg, next_step="find out what else writes there, then run the days again")
@@ -76,20 +78,21 @@ def adopt(
         raise RowsError(msg, next_step=f"return only rows whose {contract.partition} is a day of the window")
     staged: dict[Day, list[StagedFile]] = {day: [] for day in days}
     moved: list[str] = []
+    empty = StageWriter(table, contract, run, first_file=len(files))
     try:
         with lake_faults(f"taking over the files of run {run}"):
             for number, file in enumerate(files):
                 location = location_of(table, contract, file.day, run, number)
+                moved.append(location)  # before it is there: in a bucket a move may end half-way
                 _move(table, file.location, location)
-                moved.append(location)
                 with table.io.new_input(location).open() as stream:
                     metadata = pq.read_metadata(stream)
                 _demand_columns(table, contract, metadata.schema.to_arrow_schema())
                 written = Written(location, file.bytes, file.sha256, metadata)
                 staged[file.day].append(StagedFile(data_file(table, contract, file.day, written), file.sha256))
-        empty = StageWriter(table, contract, run, first_file=len(files))
         rest = empty.close([day for day, of_day in staged.items() if not of_day])
     except BaseException:
+        empty.discard()
         for location in moved:
             with suppress(OSError):
                 table.io.delete(location)
@@ -105,13 +108,6 @@ def remove_folder(table: IcebergTable, run: str) -> None:
     scheme, netloc, path = PyArrowFileIO.parse_location(folder)
     with suppress(OSError):
         table.io.fs_by_scheme(scheme, netloc).delete_dir(path)
-
-
-def _rows_in(table: IcebergTable, run: str) -> Iterator[WrittenFile]:
-    """Yield the files of rows in a run's folder; what begins with a dot or an underscore is an engine's own."""
-    for file in list_files(table.io, folder_of(table, run)):
-        if not file.name.startswith((".", "_")):
-            yield WrittenFile(file.location, None, file.bytes, "")
 
 
 def _move(table: IcebergTable, source: str, target: str) -> None:
