@@ -1,4 +1,4 @@
-"""What tables cost on some days, from Dagster's record and Iceberg's metadata: nothing else is asked, nothing is kept."""
+"""What tables cost on some days, from Dagster's record and Iceberg's metadata: nothing is kept."""
 
 from __future__ import annotations
 
