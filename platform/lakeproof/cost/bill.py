@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakeproof.cost.price import priced
 from lakeproof.cost.rates import read_rates
-from lakeproof.cost.used import PREFIX, Used
+from lakeproof.cost.used import NAMES, PREFIX, Used
 from lakeproof.errors import UsageError
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ class Bill:
             *days: The days; those that are none of the run's used nothing.
         """
         used = reduce(Used.__add__, (self._shares[day] for day in days if day in self._shares), Used())
-        told: dict[str, Any] = {f"{PREFIX}{name}": amount for name, amount in used.as_record().items()}
+        none = {NAMES["cpu"][0]: 0.0}  # so that it is told at all: what has no measure is guessed
+        told: dict[str, Any] = {f"{PREFIX}{name}": amount for name, amount in (none | used.as_record()).items()}
         try:
             rates = read_rates(self._today)
             return told | {USD: priced(used, rates).usd, RATES_OF: rates.oldest.isoformat()}
