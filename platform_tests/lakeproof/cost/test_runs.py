@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 shop = Table(
-    "lab.shop",
+    "measured.shop",
     columns=[Column("day", "date"), Column("value", "int")],
     partition="day",
     layer="collection",
@@ -31,7 +31,7 @@ shop = Table(
     audits=[audit.between("value", 0, 1_000)],
 )
 sums = Table(
-    "lab.sums",
+    "measured.sums",
     columns=[Column("day", "date"), Column("value", "int")],
     partition="day",
     layer="analysis",
@@ -114,7 +114,7 @@ def test_days_share_a_run_by_their_rows(instance: dg.DagsterInstance, lakehouse:
     found = {day: used_of(metadata) for day, metadata in told.items()} | {"2024-01-04": used_of(failed)}
     used = [found[f"2024-01-0{number}"] for number in range(1, 5)]
     written = [each.written for each in used if each is not None]
-    assert sum(written) == on_disk(lakehouse, "lab.shop")
+    assert sum(written) == on_disk(lakehouse, "measured.shop")
     whole = sum(each.cpu for each in used if each is not None)
     rows = [1, 2, 3, 5]
     for each, share in zip(used, rows, strict=True):
@@ -126,12 +126,12 @@ def test_days_share_a_run_by_their_rows(instance: dg.DagsterInstance, lakehouse:
 def test_what_a_run_read_is_the_size_of_its_inputs(instance: dg.DagsterInstance, lakehouse: Lakehouse) -> None:
     """Of the days that it was given, and no others; and the run says which tables they were of."""
     run(instance, lakehouse, make_shop, 1, 3)
-    files = lakehouse.catalog.load_table("lab.shop").inspect.files().to_pylist()
+    files = lakehouse.catalog.load_table("measured.shop").inspect.files().to_pylist()
     told, _ = run(instance, lakehouse, make_sums, 2, 3)
 
     read = sum(told[day]["used: bytes read"] for day in ("2024-01-02", "2024-01-03"))
     assert read == sum(file["file_size_in_bytes"] for file in files if "=2024-01-01/" not in file["file_path"])
-    assert told["2024-01-02"]["upstream"] == ["lab.shop"]
+    assert told["2024-01-02"]["upstream"] == ["measured.shop"]
 
 
 def test_a_day_is_told_with_its_price_and_the_age_of_the_rates(
@@ -163,14 +163,14 @@ def test_a_run_never_fails_for_a_price(
 def test_the_evidence_has_what_was_used_until_then(instance: dg.DagsterInstance, lakehouse: Lakehouse) -> None:
     """Less than what Dagster is told after the publish, and divided over the days in the same way."""
     told, _ = run(instance, lakehouse, make_shop, 1, 2)
-    record = read_evidence(lakehouse.catalog.load_table("lab.shop"), told["2024-01-01"]["run"])
+    record = read_evidence(lakehouse.catalog.load_table("measured.shop"), told["2024-01-01"]["run"])
     assert record is not None
 
     first, second = share_of(record, "2024-01-01"), share_of(record, "2024-01-02")
 
     assert first is not None
     assert second is not None
-    assert first.written + second.written == on_disk(lakehouse, "lab.shop")
+    assert first.written + second.written == on_disk(lakehouse, "measured.shop")
     assert 0 < first.cpu / 1_000_000 <= told["2024-01-01"]["used: processor seconds"]
     assert second.cpu == pytest.approx(2 * first.cpu, abs=2)
     assert share_of(record, "2024-01-03") is None

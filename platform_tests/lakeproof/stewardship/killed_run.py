@@ -11,7 +11,7 @@ import polars as pl
 from lakeproof import Column, Lakehouse, Table, Window, audit, daily_table
 
 endless = Table(
-    "lab.endless",
+    "spent.endless",
     columns=[Column("day", "date")],
     partition="day",
     layer="collection",

@@ -28,7 +28,7 @@ values: dict[date, int] = {}
 breaks: list[Exception] = []
 
 shop = Table(
-    "lab.shop",
+    "spent.shop",
     columns=FIELDS,
     partition="day",
     layer="collection",
@@ -39,7 +39,7 @@ shop = Table(
     value=Value("the shop", 100, "what to order"),
 )
 sums = Table(
-    "lab.sums",
+    "spent.sums",
     columns=FIELDS,
     partition="day",
     layer="analysis",
@@ -92,7 +92,7 @@ def today() -> Window:
     return Window.of(datetime.now(UTC).date())
 
 
-def used(instance: dg.DagsterInstance, lakehouse: Lakehouse, table: str = "lab.shop") -> Usage:
+def used(instance: dg.DagsterInstance, lakehouse: Lakehouse, table: str = "spent.shop") -> Usage:
     """Return what a table used today."""
     (found,) = usage_of(instance, lakehouse.lake, {table}, today())
     return found
@@ -148,7 +148,7 @@ def test_a_killed_run_is_counted_by_the_clock(tmp_path: Path) -> None:
         (begun,) = instance.get_runs()
         instance.report_run_failed(begun)
 
-        (found,) = usage_of(instance, Lakehouse(home=str(lake)).lake, {"lab.endless"}, today())
+        (found,) = usage_of(instance, Lakehouse(home=str(lake)).lake, {"spent.endless"}, today())
 
     assert 1_000_000 <= found.wasted.unseen < 60_000_000
     assert (found.wasted.cpu, found.good.cpu, found.good.unseen) == (0, 0, 0)
@@ -168,13 +168,13 @@ def test_spending_is_usage_priced(instance: dg.DagsterInstance, lakehouse: Lakeh
     )
     usage = used(instance, lakehouse)
 
-    (spent,) = spending(instance, lakehouse.lake, {"lab.shop"}, today(), rates)
+    (spent,) = spending(instance, lakehouse.lake, {"spent.shop"}, today(), rates)
 
-    assert (spent.table, spent.day) == ("lab.shop", today().day)
+    assert (spent.table, spent.day) == ("spent.shop", today().day)
     assert spent.compute == pytest.approx(usage.good.cpu / 3.6e9)
     assert spent.wasted == pytest.approx(usage.wasted.cpu / 3.6e9)
     assert spent.storage == pytest.approx(usage.kept / 2**30)
-    assert a_month([spent], 1)["lab.shop"] == pytest.approx(spent.usd * 365 / 12)
+    assert a_month([spent], 1)["spent.shop"] == pytest.approx(spent.usd * 365 / 12)
 
 
 def test_the_lineage_is_that_of_the_last_runs(instance: dg.DagsterInstance, lakehouse: Lakehouse) -> None:
@@ -182,10 +182,10 @@ def test_the_lineage_is_that_of_the_last_runs(instance: dg.DagsterInstance, lake
     before = datetime.now(UTC)
     run(instance, lakehouse, make_shop, 1)
     run(instance, lakehouse, make_sums, 1)
-    known = {"lab.shop", "lab.sums", "lab.none"}
+    known = {"spent.shop", "spent.sums", "spent.none"}
 
     upstream, ends = lineage_recorded(instance, known, datetime.now(UTC))
 
-    assert upstream == {"lab.shop": [], "lab.sums": ["lab.shop"]}
-    assert ends == {"lab.shop"}
+    assert upstream == {"spent.shop": [], "spent.sums": ["spent.shop"]}
+    assert ends == {"spent.shop"}
     assert lineage_recorded(instance, known, before) == ({}, set())
