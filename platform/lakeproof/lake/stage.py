@@ -23,6 +23,7 @@ from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
 from pyiceberg.typedef import Record
 from pyiceberg.utils.datetime import date_to_days
 
+from lakeproof.cost.meter import count
 from lakeproof.errors import LakeError, RowsError
 from lakeproof.lake.catalog import columns_of, local_path
 from lakeproof.lake.faults import lake_faults
@@ -316,6 +317,7 @@ class StageWriter:
         files = [self._open.pop(place) for place in places]
         with ThreadPoolExecutor() as pool:
             for (day, number), written in zip(places, pool.map(ParquetFile.close, files), strict=True):
+                count(written=written.bytes)
                 made = data_file(self._table, self._contract, day, written)
                 self._files[day, number].append(StagedFile(made, written.sha256))
 

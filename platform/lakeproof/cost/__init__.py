@@ -1,0 +1,1 @@
+"""What a run used of the machine and the outside, and what that costs."""
