@@ -15,6 +15,7 @@ from lakeproof.errors import UnknownDayError, UsageError, did_you_mean
 from lakeproof.lake.catalog import columns_of
 from lakeproof.lake.held import HeldDay, as_held, audits_of, held_days
 from lakeproof.lake.live import LiveDay, View
+from lakeproof.lake.used import note_use, reader
 from lakeproof.outputs.naming import existing
 from lakeproof.window import days_text
 
@@ -76,6 +77,8 @@ def show(
     shown = _find(table, name, day, view.days.get(day), stages.get(day), held=which == "held")
     if evidence:
         return show_evidence(shown, as_json=as_json)
+    if shown.state == "published":
+        note_use(table, reader())
     return _show_rows(
         shown, rows, [name.strip() for name in columns.split(",")] if columns else None, sort, as_json=as_json
     )
