@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from lakeproof import gate
 from lakeproof.audit.guards import GUARDS
 from lakeproof.contract import Input
+from lakeproof.cost.meter import Meter
 from lakeproof.errors import LakeproofError
 from lakeproof.lake.live import View
 from lakeproof.lake.output import MAIN
@@ -71,6 +72,7 @@ def take(lake: Lake, made: Made, days: tuple[Day, ...], asked: Asked) -> Outcome
     Raises:
         LakeproofError: The run refused as a whole; nothing was published.
     """
+    meter = Meter.begin()
     table, inputs, waits = made.table, made.inputs, made.waits
     report(Step(table.name, "ready"))
     readiness = gate.check(lake, table, [*inputs.values(), *waits.values()], days)
@@ -102,6 +104,7 @@ def take(lake: Lake, made: Made, days: tuple[Day, ...], asked: Asked) -> Outcome
             unready=unready,
             why_unready=asked.why_unready,
             beside=beside,
+            meter=meter,
         )
         try:
             outcome = write_audit_publish(lake, work)

@@ -6,12 +6,15 @@ evaluation of a check, which would say that theirs is good or bad.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from lakeproof.alive import at_work
 from lakeproof.asset import tables_among, why_ignored
+from lakeproof.cost.bill import Bill
+from lakeproof.cost.meter import Meter
 from lakeproof.errors import LakeproofError, UnknownTableError, UsageError, did_you_mean
 from lakeproof.journey import Asked, take
 from lakeproof.lakehouse import KEY
@@ -133,15 +136,17 @@ def _run(context: dg.OpExecutionContext, made: Sequence[TableAsset]) -> None:
     for table_asset in chosen:
         if not (days := _days_of(table_asset, asked)):
             continue
+        meter = Meter.begin()
         try:
             outcome = take(lake, table_asset, days, why)
         except LakeproofError as error:
             report(error)
             reasons.append(f"{table_asset.table.name}: {error}")
             continue
+        bill = Bill(meter, {day.day: day.rows for day in outcome.days}, datetime.now(UTC).date())
         with one_transaction(context.instance, context.run.run_id):
             for day in outcome.days:
-                context.log_event(_observed(table_asset, output, outcome, day))
+                context.log_event(_observed(table_asset, output, outcome, day, bill))
         refused += [day for day in outcome.days if not day.good]
         reasons += [str(refusal) for refusal in outcome.refusals()]
     if reasons:
@@ -175,7 +180,7 @@ def _days_of(made: TableAsset, asked: Window | None) -> tuple[Day, ...]:
     return tuple(day for day in days if made.table.has_day(day))
 
 
-def _observed(made: TableAsset, output: str, outcome: Outcome, day: DayOutcome) -> dg.AssetObservation:
+def _observed(made: TableAsset, output: str, outcome: Outcome, day: DayOutcome, bill: Bill) -> dg.AssetObservation:
     """Return what became of a day, as an observation on the asset of its table."""
     metadata: dict[str, Any] = {
         "output": output,
@@ -187,6 +192,7 @@ def _observed(made: TableAsset, output: str, outcome: Outcome, day: DayOutcome) 
         "run": outcome.run or "",
         "evidence": outcome.evidence or "",
         "content": day.verdict.content.digest if day.verdict else "",
+        **bill.of(day.day),
     }
     if found := [result.finding for result in day.results if not result.passed]:
         metadata["audits"] = dg.MetadataValue.md("\n".join(f"- {finding}" for finding in found))

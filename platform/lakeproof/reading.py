@@ -13,6 +13,7 @@ from lakeproof.audit.content import (
     digest_rows,
     empty_content,
 )
+from lakeproof.cost.meter import count
 from lakeproof.engine.duck import BOUNDED, connect, files_relation, quoted
 from lakeproof.engine.function import FileRows
 from lakeproof.lake.catalog import columns_of
@@ -74,12 +75,16 @@ class TableReader:
 
     def rows(self, window: Window | None) -> FileRows:
         """Return the files of exactly the days that `window` may read."""
-        if window is None or self.input.kind == "latest":
-            days: Sequence[Day] = tuple(self.view.days)
-        else:
-            needed = self.input.window(window)
-            days = needed.days if needed else ()
+        days = self.days(window)
+        count(read=sum(map(self._bytes, days)))
         return rows_in(self.view, self.input.table, [path for day in days for path in self._paths(day)])
+
+    def days(self, window: Window | None) -> Sequence[Day]:
+        """Return the days that `window` may read: published ones, and days that are not there."""
+        if window is None or self.input.kind == "latest":
+            return tuple(self.view.days)
+        needed = self.input.window(window)
+        return needed.days if needed else ()
 
     def build_on(self, table: IcebergTable, staged: Staged) -> None:
         """Read these staged days of the table itself instead of published ones.
@@ -96,6 +101,11 @@ class TableReader:
         if self.staged is not None and day in self.staged.files:
             return self.staged.paths(day)
         return self.view.days[day].paths if day in self.view.days else ()
+
+    def _bytes(self, day: Day) -> int:
+        if self.staged is not None and day in self.staged.files:
+            return self.staged.bytes(day)
+        return self.view.days[day].bytes if day in self.view.days else 0
 
     def record(self) -> dict[str, Any]:
         """Return the table, how it was read, the snapshot, and the content and run of each day that was read from it.

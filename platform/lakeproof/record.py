@@ -5,20 +5,22 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import polars as pl
 from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData as Target,
 )
 
 from lakeproof.alive import at_work
+from lakeproof.cost.bill import Bill
+from lakeproof.cost.meter import Meter
 from lakeproof.engine.duck import connect
 from lakeproof.errors import LakeproofError
 from lakeproof.lake.live import View
 from lakeproof.lakehouse import KEY
+from lakeproof.markdown import markdown_table
 from lakeproof.outcome import DayOutcome, Outcome, Refusal, worst
 from lakeproof.progress import Step, is_watched, report
 from lakeproof.reading import read_table
@@ -37,6 +39,9 @@ if TYPE_CHECKING:
 REFUSED = "refused"
 """The metadata of a failed step that says, as JSON, which days were refused for which cause: incidents are read from
 it."""
+
+UPSTREAM = "upstream"
+"""The metadata of a materialization that names the tables that the run read: costs are attributed along it."""
 
 SAMPLE_ROWS = 5
 PLOTTED_DAYS = 28
@@ -62,18 +67,20 @@ def record(context: dg.AssetExecutionContext, table: Table, run: Callable[[], Ou
             policy, only after an error that may pass: after a refusal nothing would differ. Nor does it where a person
             waits for the run, who is told at once.
     """
+    meter, today = Meter.begin(), datetime.now(UTC).date()
     at_work(context.instance, context.run.run_id)
     try:
         outcome = run()
     except LakeproofError as error:
         report(error)
-        told = _told_error(context, table, error)
+        told = _told_error(context, table, error) | Bill(meter, {None: 0}, today).of(None)
         raise _failure(context, "error", str(error), told, again=error.may_pass and not is_watched()) from error
     report(Step(table.name, "record"))
+    bill = Bill(meter, {day.day: day.rows for day in outcome.days}, today)
     refused = [day for day in outcome.days if not day.good]
     with one_transaction(context.instance, context.run.run_id):
         yield from _rejects(table, outcome)
-        yield from _materializations(context, table, outcome)
+        yield from _materializations(context, table, outcome, bill)
         if CAUSE_TAG in context.run.tags:
             yield from _not_ready(context, outcome)
     targets = _targets(context, outcome.days)
@@ -81,12 +88,13 @@ def record(context: dg.AssetExecutionContext, table: Table, run: Callable[[], Ou
         for day in outcome.days:
             yield from _evaluations(context, table, day, targets.get(_key(day.day)))
     if refused:
-        raise _failure(context, worst(refused), _refusal(table, outcome), _told_refusals(outcome))
+        told = _told_refusals(outcome) | bill.of(*(day.day for day in refused))
+        raise _failure(context, worst(refused), _refusal(table, outcome), told)
     for check in context.selected_asset_check_keys:
         yield dg.Output(None, output_name=context.assets_def.get_output_name_for_asset_check_key(check))
 
 
-def _materializations(context: dg.AssetExecutionContext, table: Table, outcome: Outcome) -> Iterator[Any]:
+def _materializations(context: dg.AssetExecutionContext, table: Table, outcome: Outcome, bill: Bill) -> Iterator[Any]:
     """Yield the materializations of the days that readers see as this run made them.
 
     Each day has a data version of its own, which only an event of its own can carry. Where the run holds other assets
@@ -98,14 +106,14 @@ def _materializations(context: dg.AssetExecutionContext, table: Table, outcome: 
     alone = len(list(context.job_def.asset_layer.executable_asset_keys)) == 1
     if whole and (len(good) == 1 or not alone):
         for day in good:
-            context.add_asset_metadata(shown.metadata(day), partition_key=_key(day.day))
+            context.add_asset_metadata(shown.metadata(day) | bill.of(day.day), partition_key=_key(day.day))
         yield dg.MaterializeResult(data_version=_data_version(good))
         return
     for day in good:
         yield dg.AssetMaterialization(
             asset_key=context.asset_key,
             partition=_key(day.day),
-            metadata=shown.metadata(day),
+            metadata=shown.metadata(day) | bill.of(day.day),
             tags={DATA_VERSION_TAG: _data_version([day]).value},
         )
 
@@ -270,6 +278,7 @@ class _Shown:
             "evidence": self.outcome.evidence or "",
             "content": verdict.content.digest if verdict else "",
             "inputs": dg.MetadataValue.md(inputs or "none"),
+            UPSTREAM: sorted({record["table"] for record in self.outcome.inputs if "table" in record}),
             "sample": dg.MetadataValue.md(markdown_table(self.samples.get(day.day, []))),
         }
         metadata |= {f"seconds: {step}": seconds for step, seconds in self.outcome.seconds.items()}
@@ -369,25 +378,3 @@ def sample_table(table: Table, result: AuditResult) -> dg.TableMetadataValue:
     names = list(dict.fromkeys([*first, *audited, *result.sample[0]]))[:SHOWN_COLUMNS]
     records = [dg.TableRecord({name: str(row[name]) for name in names}) for row in result.sample]
     return dg.MetadataValue.table(records)
-
-
-def cell(value: object) -> str:
-    """Return a value as text that stays within a cell of a Markdown table."""
-    return str(value).replace("\n", " ").replace("|", "\\|")
-
-
-def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return rows as a Markdown table."""
-    if not rows:
-        return "no rows"
-    frame = pl.DataFrame([{cell(name): cell(value) for name, value in row.items()} for row in rows])
-    with pl.Config(
-        tbl_formatting="ASCII_MARKDOWN",
-        tbl_hide_column_data_types=True,
-        tbl_hide_dataframe_shape=True,
-        tbl_cols=-1,
-        tbl_rows=-1,
-        fmt_str_lengths=80,
-        tbl_width_chars=10_000,
-    ):
-        return str(frame)

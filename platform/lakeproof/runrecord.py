@@ -64,6 +64,7 @@ def run_record(
         "contract": work.table.record(),
         "started": started,
         "audited": datetime.now(UTC),
+        "used": work.meter.used().as_record(),
         "inputs": inputs,
         "referred": {name: referred.record() for name, referred in docket.referred.items()},
         "history": {day_key(day): vars(content) for day, content in docket.contents.items()},

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from lakeproof.cost.meter import Meter
 from lakeproof.lake.beside import Beside
 from lakeproof.lake.live import View
 from lakeproof.lake.output import MAIN
@@ -43,6 +44,7 @@ class Work:
         unready: By day, what it lacked when it was run all the same.
         why_unready: Why it was run all the same.
         beside: What a run to an output is beside; None for `main`.
+        meter: What measures the run, from its begin.
     """
 
     table: Table
@@ -59,6 +61,7 @@ class Work:
     unready: Mapping[Day, tuple[str, ...]] = field(default_factory=dict)
     why_unready: str = ""
     beside: Beside | None = None
+    meter: Meter = field(default_factory=Meter.begin)
 
     @property
     def chain(self) -> TableReader | None:

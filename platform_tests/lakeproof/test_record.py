@@ -12,7 +12,7 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 
 from lakeproof import Column, Lakehouse, Table, Window, audit, daily_table
 from lakeproof.lake import publish as publishing
-from lakeproof.record import markdown_table
+from lakeproof.markdown import markdown_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

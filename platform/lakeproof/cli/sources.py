@@ -12,8 +12,8 @@ import pyarrow as pa
 from lakeproof.cli.options import console, grid
 from lakeproof.engine.cast import arrow_schema
 from lakeproof.errors import LakeproofError, UnknownTableError, did_you_mean
+from lakeproof.markdown import cell
 from lakeproof.reads import awaited_by
-from lakeproof.record import cell
 from lakeproof.source.profile import Profile, foreign_keys, profile
 from lakeproof.source.protocol import Precheck, Source
 from lakeproof.window import ONE_DAY, Window

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyiceberg.io.pyarrow import PyArrowFileIO, schema_to_pyarrow
 
+from lakeproof.cost.meter import count
 from lakeproof.errors import LakeError, RowsError
 from lakeproof.lake.catalog import columns_of
 from lakeproof.lake.faults import lake_faults
@@ -89,6 +90,7 @@ def adopt(
                     metadata = pq.read_metadata(stream)
                 _demand_columns(table, contract, metadata.schema.to_arrow_schema())
                 written = Written(location, file.bytes, file.sha256, metadata)
+                count(written=file.bytes)
                 staged[file.day].append(StagedFile(data_file(table, contract, file.day, written), file.sha256))
         rest = empty.close([day for day, of_day in staged.items() if not of_day])
     except BaseException:

@@ -14,6 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from polars.io.plugins import register_io_source
 
+from lakeproof.cost.meter import count
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -152,6 +154,11 @@ class ParquetFile:
 
     def close(self) -> Written:
         """Write the rest, and return what was written."""
+        written = self._closed()
+        count(written=written.bytes)
+        return written
+
+    def _closed(self) -> Written:
         if self._encoder is not None:
             sink = self._encoder.close()
             with self._target.io.new_input(self.location).open() as stream:

@@ -45,6 +45,10 @@ TAG = "before-"
 """How the name of a tag begins at the snapshot before a promotion; the promotion's id follows."""
 
 
+RESTORED_KEY = "lakeproof.restored"
+"""In a snapshot's summary: the promotion that it took back, by files that were there before."""
+
+
 def audited_days(
     table: OutputTable, contract: Table, days: Collection[Day], promotion: str
 ) -> tuple[Staged, dict[Day, Verdict]]:
@@ -163,7 +167,8 @@ def restore_days(
         with turn(at):
             transaction = MemoizedTransaction(at)
             transaction.replans = False
-            producer = ReplaceDays(transaction, at.io, files=files, base=dict(days), properties=evidence)
+            properties = evidence | {RESTORED_KEY: promotion}
+            producer = ReplaceDays(transaction, at.io, files=files, base=dict(days), properties=properties)
             producer.commit()
             transaction._stage((_removed(promotion),))  # noqa: SLF001 - PyIceberg drops tags in commits of their own only
             transaction.commit_transaction()

@@ -15,6 +15,7 @@ import requests
 import tenacity
 from urllib3.exceptions import HTTPError
 
+from lakeproof.cost.meter import count, count_request
 from lakeproof.errors import ContractError, SourceError
 from lakeproof.source.auth import FromEnvironment
 
@@ -213,6 +214,7 @@ class Client:
         """Return the answer, or where it is to be had instead."""
         if self.rate:
             self.rate.wait(self.origin)
+        count_request(urlsplit(self.origin).netloc)
         ends = time.monotonic() + self.timeout
         settings = self._session.merge_environment_settings(str(request.url), {}, stream=True, verify=None, cert=None)
         limits = (min(CONNECT_SECONDS, self.timeout), self.timeout)
@@ -331,6 +333,7 @@ def _body(response: requests.Response, most: int, ends: float) -> bytes:
     body = bytearray()
     # What is there, and not a whole chunk: a server that drips would never let the time be looked at.
     while chunk := response.raw.read1(CHUNK_BYTES, decode_content=False):
+        count(read=len(chunk))
         body += unpack.decompress(chunk, most + 1) if unpack else chunk
         if len(body) > most:
             msg = f"an answer is larger than {most:,} bytes."

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from lakeproof.cost.meter import count
 from lakeproof.engine.cast import arrow_schema
 from lakeproof.errors import ContractError, SourceError
 from lakeproof.source.delimited import Delimited
@@ -172,6 +173,7 @@ class LandingSource:
                     told["files"].append(_told(reading))
                     told["rows"] += reading.rows
                     told["bytes"] += reading.file.bytes
+                    count(read=reading.file.bytes)
                     if news := self._news(reading):
                         told["learned"] = sorted({*told.get("learned", ()), *news})
                 self._check_still(day, files)

@@ -22,6 +22,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
+from lakeproof.cost.meter import count
+from lakeproof.cost.used import MILLION
 from lakeproof.errors import MakeError
 from lakeproof.spark.bucket import Bucket
 from lakeproof.spark.launcher import AGAIN, TAIL_LINES, Job, report_of
@@ -134,6 +136,7 @@ class Glue:
         log.pass_on()
         state, said = found["JobRunState"], found.get("ErrorMessage") or ""
         hours = dpu_hours(found)
+        count(dpu=round(hours * MILLION))
         context.log.info("Glue job %s, run %s: %s, %s DPU-hours", asking.name, started, state, hours)
         ended = "" if state == "SUCCEEDED" else f"ended as {state} in Glue ({asking.name}, run {started})"
         report = report_of(job, session.get_custom_messages(), ended, [*tail, said], REMEDIES.get(state, ""))

@@ -14,6 +14,8 @@ from urllib.parse import unquote
 from lakeproof.audit.kinds import References
 from lakeproof.audit.plan import reference_view
 from lakeproof.audit.spark import SparkCounter, asked_of_spark, statements
+from lakeproof.cost.meter import Meter, count
+from lakeproof.cost.used import MILLION
 from lakeproof.engine.code import code_digest
 from lakeproof.engine.duck import BOUNDED, connect, files_relation, looked_at_whole
 from lakeproof.engine.function import FileRows, Made
@@ -109,7 +111,7 @@ class SparkMaker:
         }
         try:
             storage = {name: str(value) for name, value in table.io.properties.items() if name.startswith("s3.")}
-            report = launcher.run(work.context, replace(self._job(run, order), storage=storage), beat)
+            report = _run(launcher, work.context, replace(self._job(run, order), storage=storage), beat)
             files = [_written(table, run, told, self.table) for told in report["files"]]
             staged = adopt(table, self.table, run, files, work.days)
         finally:
@@ -176,6 +178,23 @@ class SparkMaker:
             "options": options,
         }
         return {"table": self.table.name, "timezone": self.table.timezone, "output": output}
+
+
+def _run(launcher: Launcher, context: Any, job: Job, beat: Callable[[], None]) -> dict[str, Any]:
+    """Run a job, and count for how long a cluster was at work, unless its launcher counts what it is billed by.
+
+    A job that failed is counted from its launch to its end: it told nothing of itself. One on this machine is a child
+    of the process, which the operating system counts.
+    """
+    meter, seconds = Meter.begin(), None
+    try:
+        report = launcher.run(context, job, beat)
+        seconds = report["seconds"]
+        return report
+    finally:
+        used = meter.used()
+        if not launcher.is_local and not used.dpu:
+            count(cluster=used.wall if seconds is None else round(seconds * MILLION))
 
 
 def spark_maker(
@@ -259,10 +278,9 @@ def _input(reader: TableReader, launcher: Launcher) -> dict[str, Any]:
 
 def _days(reader: TableReader, window: Window | None) -> list[str]:
     """Return the days of an input that a window may read."""
-    if window is None or reader.input.kind == "latest":
-        return [day_key(day) for day in reader.view.days]
-    needed = reader.input.window(window)
-    return [day_key(day) for day in needed.days] if needed else []
+    days = reader.days(window)
+    count(read=sum(reader.view.days[day].bytes for day in days if day in reader.view.days))
+    return list(map(day_key, days))
 
 
 def _told(window: Window | None) -> list[str] | None:

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lakeproof.record import cell, markdown_table
+from lakeproof.markdown import cell, markdown_table
 from lakeproof.stewardship.text import duration
 from lakeproof.window import days_text
 

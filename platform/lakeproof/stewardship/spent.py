@@ -72,7 +72,7 @@ def attributed(
 
     >>> from datetime import date
     >>> day = date(2026, 11, 5)
-    >>> spent = [Spent(day, "a.raw", compute=4.0), Spent(day, "a.left", compute=1.0), Spent(day, "a.right", storage=2.0)]
+    >>> spent = [Spent(day, "a.raw", 4.0), Spent(day, "a.left", 1.0), Spent(day, "a.right", storage=2.0)]
     >>> costs = attributed(spent, {"a.left": ["a.raw"], "a.right": ["a.raw"]})
     >>> costs["a.raw"]
     Attributed(own=4.0, full=4.0, borne=0.0)
