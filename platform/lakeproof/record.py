@@ -43,6 +43,9 @@ it."""
 UPSTREAM = "upstream"
 """The metadata of a materialization that names the tables that the run read: costs are attributed along it."""
 
+VALUED = "valued"
+"""The metadata of a materialization that says that the table is worth something by itself, as its contract has it."""
+
 SAMPLE_ROWS = 5
 PLOTTED_DAYS = 28
 SHOWN_COLUMNS = 8
@@ -102,18 +105,21 @@ def _materializations(context: dg.AssetExecutionContext, table: Table, outcome: 
     """
     good = [day for day in outcome.days if day.state in {"published", "unchanged"}]
     shown = _Shown.of(context, table, outcome, good)
+    lineage: dict[str, Any] = {UPSTREAM: sorted({read["table"] for read in outcome.inputs if "table" in read})}
+    lineage |= {VALUED: True} if table.value is not None else {}
     whole = len(good) == len(outcome.days)
     alone = len(list(context.job_def.asset_layer.executable_asset_keys)) == 1
     if whole and (len(good) == 1 or not alone):
         for day in good:
-            context.add_asset_metadata(shown.metadata(day) | bill.of(day.day), partition_key=_key(day.day))
+            told = shown.metadata(day) | lineage | bill.of(day.day)
+            context.add_asset_metadata(told, partition_key=_key(day.day))
         yield dg.MaterializeResult(data_version=_data_version(good))
         return
     for day in good:
         yield dg.AssetMaterialization(
             asset_key=context.asset_key,
             partition=_key(day.day),
-            metadata=shown.metadata(day) | bill.of(day.day),
+            metadata=shown.metadata(day) | lineage | bill.of(day.day),
             tags={DATA_VERSION_TAG: _data_version([day]).value},
         )
 
@@ -278,7 +284,6 @@ class _Shown:
             "evidence": self.outcome.evidence or "",
             "content": verdict.content.digest if verdict else "",
             "inputs": dg.MetadataValue.md(inputs or "none"),
-            UPSTREAM: sorted({record["table"] for record in self.outcome.inputs if "table" in record}),
             "sample": dg.MetadataValue.md(markdown_table(self.samples.get(day.day, []))),
         }
         metadata |= {f"seconds: {step}": seconds for step, seconds in self.outcome.seconds.items()}

@@ -17,6 +17,7 @@ TYPES: dict[str, pl.DataType | type[pl.DataType]] = {
     "date": pl.Date,
     "string": pl.String,
     "int": pl.Int32,
+    "long": pl.Int64,
     "double": pl.Float64,
     "boolean": pl.Boolean,
     "timestamptz": pl.Datetime("us", "UTC"),

@@ -134,3 +134,22 @@ def test_an_incident_has_a_row_on_each_day_on_which_it_was_open(world: World) ->
     ]
     assert len({row["incident"] for row in rows}) == 1
     assert rows[-1]["hours_open"] == 48.0
+
+
+def test_costs_are_told_by_day_and_table(world: World) -> None:
+    """What readers got something new of, and apart from it what they did not: held, unchanged and broken days."""
+    world.run("05T10:00", 1, 2)
+    world.run("06T10:00", 1, 2)  # unchanged
+    world.run("06T11:00", 3, _3=-1)  # held
+    world.run("06T12:00", 4, _4=-7)  # broken
+
+    (first, second) = world.about("cost_day", "07T01:00", 5, 6)
+
+    assert (first["day"], first["table_name"], second["day"]) == (day(5), "world.till", day(6))
+    assert first["processor_seconds"] > 0
+    assert (first["wasted_processor_seconds"], first["wasted_usd"]) == (0, 0)
+    assert second["wasted_processor_seconds"] == second["processor_seconds"] > 0
+    assert second["compute_usd"] == 0
+    assert second["wasted_usd"] > 0
+    assert first["bytes_kept"] == first["bytes_written"] > 0
+    print(first, second)

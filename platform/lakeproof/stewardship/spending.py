@@ -16,7 +16,6 @@ from lakeproof.cost.bill import used_of
 from lakeproof.cost.price import priced, usd_a_day
 from lakeproof.cost.used import MILLION, Used
 from lakeproof.lake.kept import Kept
-from lakeproof.record import UPSTREAM
 from lakeproof.stewardship.spent import Spent
 from lakeproof.window import Window
 
@@ -117,26 +116,6 @@ def usage_of(instance: dg.DagsterInstance, lake: Lake, known: Collection[str], w
                 if size := kept.at(Window.of(day).end):
                     of(day, name).kept = size
     return [found[key] for key in sorted(found)]
-
-
-def upstream_recorded(
-    instance: dg.DagsterInstance, known: Collection[str], before: datetime
-) -> dict[str, tuple[str, ...]]:
-    """Return which tables each table read, by the last run that Dagster has a materialization of before an instant.
-
-    Args:
-        instance: Dagster's record.
-        known: The names of the tables.
-        before: The instant.
-    """
-    found = {}
-    for name in known:
-        wanted = dg.AssetRecordsFilter(dg.AssetKey(name.split(".")), before_timestamp=before.timestamp())
-        for record in instance.fetch_materializations(wanted, limit=1).records:
-            said = record.asset_materialization.metadata.get(UPSTREAM) if record.asset_materialization else None
-            if said is not None and isinstance(said.value, list):
-                found[name] = tuple(str(table) for table in said.value)
-    return found
 
 
 def _recorded(instance: dg.DagsterInstance, window: Window) -> Iterator[tuple[date, str, Used, bool]]:

@@ -1,0 +1,108 @@
+"""A day's costs of all tables, priced and attributed downstream, as far as the rates hold on that day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from lakeproof.cost.rates import stored_rates
+from lakeproof.errors import UsageError
+from lakeproof.record import UPSTREAM, VALUED
+from lakeproof.stewardship.spending import Usage, usage_of
+from lakeproof.stewardship.spent import attributed
+from lakeproof.window import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import date, datetime
+
+    from lakeproof.lake.catalog import Lake
+    from lakeproof.stewardship.spent import Attributed, Spent
+
+
+@dataclass(frozen=True)
+class Money:
+    """What a table cost on a day.
+
+    Args:
+        spent: What was spent on the table itself.
+        attributed: What it costs with all that it is made from.
+        rates_of: The day of the oldest rate.
+    """
+
+    spent: Spent
+    attributed: Attributed
+    rates_of: date
+
+
+@dataclass(frozen=True)
+class Costs:
+    """The costs of all tables on a day.
+
+    Args:
+        usage: What each table used, by name: of those that used anything, and those downstream of them.
+        money: The same in US dollars; empty where the rates do not hold on the day.
+        unpriced: Why there is no money; empty where there is.
+    """
+
+    usage: dict[str, Usage]
+    money: dict[str, Money]
+    unpriced: str = ""
+
+
+def costs_of(instance: dg.DagsterInstance, lake: Lake, known: Collection[str], day: date) -> Costs:
+    """Return the costs of tables on a day of the clock that is over.
+
+    Rates that are older than a year by then price nothing: what was used is told without them, so that nothing is lost
+    while somebody looks them up.
+
+    Args:
+        instance: Dagster's record.
+        lake: The lake.
+        known: The names of the tables.
+        day: The day, in UTC.
+
+    Raises:
+        UsageError: The file of rates is not there, or not right, or lacks one that is needed.
+        LakeError: The storage refused.
+    """
+    window = Window.of(day)
+    usage = {used.table: used for used in usage_of(instance, lake, known, window)}
+    stored = stored_rates()
+    try:
+        rates = stored.of_day(day)
+    except UsageError as error:
+        return Costs(usage, {}, str(error))
+    spent = {name: used.spent(rates) for name, used in usage.items()}
+    upstream, ends = lineage_recorded(instance, known, window.end)
+    costs = {name: cost for name, cost in attributed(spent.values(), upstream, ends).items() if cost.full or cost.own}
+    whole = {name: usage.get(name) or Usage(day, name) for name in sorted({*usage, *costs})}
+    money = {name: Money(used.spent(rates), costs[name], rates.oldest) for name, used in whole.items() if name in costs}
+    return Costs(whole, money)
+
+
+def lineage_recorded(
+    instance: dg.DagsterInstance, known: Collection[str], before: datetime
+) -> tuple[dict[str, list[str]], set[str]]:
+    """Return which tables each table read, and which tables are worth something by themselves.
+
+    As the last run of each says of which Dagster has a materialization before an instant.
+
+    Args:
+        instance: Dagster's record.
+        known: The names of the tables.
+        before: The instant.
+    """
+    upstream: dict[str, list[str]] = {}
+    ends: set[str] = set()
+    for name in known:
+        wanted = dg.AssetRecordsFilter(dg.AssetKey(name.split(".")), before_timestamp=before.timestamp())
+        for record in instance.fetch_materializations(wanted, limit=1).records:
+            told = record.asset_materialization.metadata if record.asset_materialization else {}
+            if (said := told.get(UPSTREAM)) is not None and isinstance(said.value, list):
+                upstream[name] = [str(table) for table in said.value]
+            if VALUED in told:
+                ends.add(name)
+    return upstream, ends
