@@ -41,7 +41,6 @@ from lakeproof.lake.output import OutputTable
 from lakeproof.lake.promise import DECLARED_KEY, sla_properties
 from lakeproof.lake.replace import MemoizedTransaction
 from lakeproof.parts import DECIMAL, Column
-from lakeproof.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -54,9 +53,6 @@ if TYPE_CHECKING:
 
 DAYS_KEY = "lakeproof.days"
 """Property of a table: as JSON, the first of its days, the day after the last, and those that will never come."""
-
-VALUE_KEY = "lakeproof.value"
-"""Property of a table: as JSON, what it is worth to whom, where its contract says so."""
 
 PARTITION_FIELD_ID = 1000  # Iceberg spec: partition field ids start here
 
@@ -136,7 +132,6 @@ def declared_properties(contract: Table) -> dict[str, str]:
         "lakeproof.layer": contract.layer,
         "lakeproof.key": ",".join(contract.key),
         DAYS_KEY: json.dumps(_days_told(contract)),
-        **({VALUE_KEY: json.dumps([value.record() for value in contract.values])} if contract.values else {}),
         **contract.properties,
     }
 
@@ -157,15 +152,6 @@ def stored_days(properties: Mapping[str, str]) -> tuple[date | None, date | None
     told = json.loads(properties.get(DAYS_KEY, "{}"))
     start, end = (told.get(name) and date.fromisoformat(told[name]) for name in ("start", "end"))
     return start, end, frozenset(date.fromisoformat(day) for day in told.get("gaps", ()))
-
-
-def stored_values(properties: Mapping[str, str]) -> tuple[Value, ...]:
-    """Return what a table is worth to whom, as it remembers it.
-
-    Args:
-        properties: The table's.
-    """
-    return tuple(Value.of(record) for record in json.loads(properties.get(VALUE_KEY, "[]")))
 
 
 def columns_by_id(schema: Schema) -> dict[int, Column]:
@@ -312,10 +298,9 @@ def _change_properties(transaction: Transaction, contract: Table) -> bool:
     wanted = {**declared_properties(contract), **sla_properties(contract.sla, stored)}
     if changed := {name: value for name, value in wanted.items() if stored.get(name) != value}:
         transaction.set_properties(changed)
-    said = {DECLARED_KEY: contract.sla is not None, VALUE_KEY: bool(contract.values)}
-    if ended := [name for name, still in said.items() if name in stored and not still]:
-        transaction.remove_properties(*ended)
-    return bool(changed or ended)
+    if ended := DECLARED_KEY in stored and contract.sla is None:
+        transaction.remove_properties(DECLARED_KEY)
+    return bool(changed) or ended
 
 
 def _change_sort(transaction: Transaction, contract: Table) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from lakeproof.stewardship.advice import ENOUGH_DAYS, READ_DAYS, Advice, Facts, advise
+from lakeproof.stewardship.advice import ENOUGH_DAYS, READ_DAYS, Advice, Cluster, Facts, advise
 from lakeproof.stewardship.ends import ends_of, needed_by, only_for
 from lakeproof.stewardship.impact import DAYS_A_MONTH
 from lakeproof.stewardship.spent import attributed
+from lakeproof.window import ONE_DAY
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -51,14 +51,12 @@ class Made:
 
     Args:
         since: The day of the clock on which it was first published, in UTC; None when it never was.
-        engine: What makes it: `process`, or the engine that its evidence names.
-        rows: How many rows a day are made, or read to make them, whichever are more; None when nobody knows.
+        cluster: What is known of the cluster that makes it; None when none does, or nobody knows.
         attained: How it kept its SLA in the last `ENOUGH_DAYS` days; None when it has none.
     """
 
     since: date | None = None
-    engine: str = "process"
-    rows: int | None = None
+    cluster: Cluster | None = None
     attained: Attainment | None = None
 
 
@@ -153,19 +151,16 @@ def worths(
     upstream = {table.name: table.upstream & names.keys() for table in known}
     ends = ends_of(upstream, [table.name for table in known if table.values or table.assets])
     read = _read(uses, names, last)
-    lately = [name for name, days in read.items() if any(use.day > last - READ_DAYS * _DAY for use in days)]
+    lately = [name for name, days in read.items() if any(use.day > last - READ_DAYS * ONE_DAY for use in days)]
     alone = only_for(upstream, ends, lately)
     costs = [
-        _costs(spent, upstream, ends, until - ENOUGH_DAYS * _DAY, until) for until in (last, last - ENOUGH_DAYS * _DAY)
+        _costs(spent, upstream, ends, until - ENOUGH_DAYS * ONE_DAY, until)
+        for until in (last, last - ENOUGH_DAYS * ONE_DAY)
     ]
     found = [
-        _worth(names[end], needed_by(upstream, end), alone[end], read.get(end, []), made.get(end, Made()), costs, last)
-        for end in ends
+        _worth(names[end], needed_by(upstream, end), alone[end], read.get(end, []), made, costs, last) for end in ends
     ]
     return sorted(found, key=lambda worth: (-worth.lost, worth.name))
-
-
-_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -217,14 +212,14 @@ def _worth(
     needs: frozenset[str],
     alone: frozenset[str],
     uses: Sequence[Use],
-    made: Made,
+    made: Mapping[str, Made],
     costs: Sequence[_Costs],
     last: date,
 ) -> Worth:
-    now, before = costs
-    since = last - ENOUGH_DAYS * _DAY
+    (now, before), own = costs, made.get(table.name, Made())
+    since = last - ENOUGH_DAYS * ONE_DAY
     used = [use for use in uses if use.day > since]
-    looked_at = [use for use in uses if use.day > last - READ_DAYS * _DAY]
+    looked_at = [use for use in uses if use.day > last - READ_DAYS * ONE_DAY]
     usd = sum(value.usd(len(used) * A_MONTH) for value in table.values)
     saving = sum(now.own.get(name, 0.0) for name in alone)
     readers = tuple(dict.fromkeys(use.who for use in looked_at))
@@ -237,14 +232,13 @@ def _worth(
             readers=readers,
             read_on=sorted({use.day for use in looked_at}),
             unread_days=unread,
-            there_days=0 if made.since is None else (last - made.since).days,
+            there_days=0 if own.since is None else (last - own.since).days,
             usd=usd,
             for_money=any(value.is_money for value in table.values),
             cost=now.borne.get(table.name, 0.0),
             saving=saving,
             made_days=len(now.days.get(table.name, ())),
-            engine=made.engine,
-            rows=made.rows,
+            clusters=[cluster for name in sorted(needs & made.keys()) if (cluster := made[name].cluster) is not None],
             due=due,
         )
     )
@@ -257,11 +251,11 @@ def _worth(
         cost_before=before.borne.get(table.name, 0.0),
         saving=saving,
         uses=len(used),
-        uses_before=sum(since - ENOUGH_DAYS * _DAY < use.day <= since for use in uses),
+        uses_before=sum(since - ENOUGH_DAYS * ONE_DAY < use.day <= since for use in uses),
         last_use=last_use,
         unread_days=unread,
         readers=readers,
-        made=made,
+        made=own,
         due=due,
         advice=advice,
     )

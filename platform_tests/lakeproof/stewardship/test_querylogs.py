@@ -68,7 +68,7 @@ def test_a_statement_reads_what_it_names(tmp_path: Path, sql: str, read: set[str
 
 def test_a_large_statement_is_read(tmp_path: Path) -> None:
     """One beyond the 128 KiB that Python's reader of CSV stops at."""
-    sql = f"select {chr(44).join(map(str, range(40_000)))} from shop.orders"
+    sql = f"select {', '.join(map(str, range(40_000)))} from shop.orders"  # noqa: S608 - it is never run
     row = f'2026-11-26 10:00:00.000 UTC,"ada","db",1,"[local]",1.1,1,"",,1/1,0,LOG,00000,"statement: {sql}"'
     (tmp_path / "log.csv").write_text(f"{row},,,,,,,,,,,,0\n")
 
