@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
 import click
 
+from lakeproof.cli.execute import dagster_instance, has_record
 from lakeproof.cli.locations import find_tables, load_locations
 from lakeproof.cli.options import as_json, console, grid, print_json, workspace
+from lakeproof.cost.rates import read_rates
+from lakeproof.errors import UsageError
 from lakeproof.stewardship.duplicates import defined_twice
 from lakeproof.stewardship.fingerprints import held_twice
+from lakeproof.stewardship.spending import spending
+from lakeproof.stewardship.spent import a_month
+from lakeproof.window import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lakeproof.asset import TableAsset
+    from lakeproof.cli.locations import Location
+
+DAYS = 30
+"""By how many days it is judged what a table costs a month."""
 
 SHOWN = {
     "conflict": "✗ one name, two meanings",
@@ -20,7 +38,9 @@ SHOWN = {
 
 @click.command()
 @click.argument("tables", nargs=-1)
-@click.option("--published", is_flag=True, help="Compare what is published too, by its digests; no row is read.")
+@click.option(
+    "--published", is_flag=True, help="Compare what is published too, by its digests, and tell what it costs."
+)
 @workspace
 @as_json
 def duplicates(*, tables: tuple[str, ...], published: bool, workspace: str, as_json: bool) -> int:
@@ -31,9 +51,10 @@ def duplicates(*, tables: tuple[str, ...], published: bool, workspace: str, as_j
     tables may hold.
     """
     chosen = find_tables(load_locations(workspace), tables)
-    found = defined_twice([made for _, made in chosen])
+    costs = _costs(chosen) if published else {}
+    found = defined_twice([made for _, made in chosen], costs)
     if published:
-        found += held_twice([(location.lake, made) for location, made in chosen])
+        found += held_twice([(location.lake, made) for location, made in chosen], costs)
     if as_json:
         print_json([vars(each) for each in found])
     else:
@@ -44,6 +65,22 @@ def duplicates(*, tables: tuple[str, ...], published: bool, workspace: str, as_j
         errors = sum(each.is_error for each in found)
         click.echo(f"{len(chosen)} tables, {measured} metrics, {len(found)} findings, {errors} of them errors")
     return 1 if any(each.is_error for each in found) else 0
+
+
+def _costs(chosen: Sequence[tuple[Location, TableAsset]]) -> dict[str, float]:
+    """Return what tables cost a month, by the last thirty days; nothing where that is not recorded, or not priced."""
+    today = datetime.now(UTC).date()
+    if not chosen or not has_record():
+        return {}
+    try:
+        rates = read_rates(today)
+    except UsageError as error:
+        click.echo(f"{error}\nWhat tables cost is left out.", err=True)
+        return {}
+    window = Window.of(today - timedelta(days=DAYS - 1), today)
+    with dagster_instance() as instance:
+        lake, known = chosen[0][0].lake, {made.table.name for _, made in chosen}
+        return a_month(spending(instance, lake, known, window, rates), DAYS)
 
 
 def _cost(usd: float | None) -> str:

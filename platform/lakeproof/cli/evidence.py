@@ -39,7 +39,19 @@ SHORT = 12
 LISTED = 31
 """How many input days a person is shown; --json has them all."""
 
-PLAIN = ("table", "output", "run", "dagster_run", "publisher", "code", "versions", "engine", "started", "audited")
+PLAIN = (
+    "table",
+    "output",
+    "run",
+    "dagster_run",
+    "publisher",
+    "code",
+    "versions",
+    "engine",
+    "started",
+    "audited",
+    "used",
+)
 
 
 class EvidenceError(LakeproofError):
@@ -143,7 +155,7 @@ def _print(document: dict[str, Any], record: dict[str, Any], day: date | None) -
     out, entry = console(), document["day"]
     for key in ("evidence", "sha256", *PLAIN):
         value = document.get(key)
-        if value == {}:
+        if value in ({}, None):
             continue
         if isinstance(value, dict):
             value = ", ".join(f"{name} {version}" for name, version in value.items())

@@ -65,15 +65,24 @@ def dagster_home(output: str | None = None) -> Path:
     Args:
         output: The output; by default that of this process.
     """
-    output = output or default_output()
-    folder = "dagster" if output == MAIN else f"dagster-{output}"
-    home = Path(os.environ.get("DAGSTER_HOME") or default_home() / folder).resolve()
+    home = _home(output)
     home.mkdir(parents=True, exist_ok=True)
     settings = home / "dagster.yaml"
     if not settings.exists():
         shutil.copyfile(Path(__file__).parent.parent / "dagster.yaml", settings)
     os.environ["DAGSTER_HOME"] = str(home)
     return home
+
+
+def has_record() -> bool:
+    """Whether Dagster has a home here already: to look for what it recorded must not make one."""
+    return (_home() / "dagster.yaml").exists()
+
+
+def _home(output: str | None = None) -> Path:
+    output = output or default_output()
+    folder = "dagster" if output == MAIN else f"dagster-{output}"
+    return Path(os.environ.get("DAGSTER_HOME") or default_home() / folder).resolve()
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,9 +11,14 @@ from lakeproof.cli.evidence import Shown, show_evidence
 from lakeproof.cli.lake import open_workspace, table_named
 from lakeproof.cli.options import as_json, console, grid, parse_target_on, print_json, workspace
 from lakeproof.cli.rejected import contract_named, rejected_rows
+from lakeproof.cost.bill import share_of
+from lakeproof.cost.price import priced
+from lakeproof.cost.rates import read_rates
 from lakeproof.engine.duck import connect, files_relation, quoted
 from lakeproof.errors import UnknownDayError, UsageError, did_you_mean
 from lakeproof.lake.catalog import columns_of
+from lakeproof.lake.days import day_key
+from lakeproof.lake.evidence import read_evidence
 from lakeproof.lake.held import HeldDay, as_held, audits_of, held_days
 from lakeproof.lake.live import LiveDay, View
 from lakeproof.lake.used import note_use, reader
@@ -129,13 +135,16 @@ def _show_rows(shown: Shown, limit: int, columns: list[str] | None, sort: str | 
     chosen = ordered.project(", ".join(quoted(column) for column in columns)) if columns else ordered
     sample = chosen.limit(limit).to_arrow_table()
     audits = audits_of(shown.table, shown.run, shown.day) if shown.run else []
+    cost = _cost(shown)
     if as_json:
         document = {"table": shown.name, "day": shown.day, "state": shown.state, "run": shown.run, "rows": total}
-        print_json(document | {"audits": audits, "sample": sample.to_pylist()})
+        print_json(document | {"audits": audits, "cost": cost, "sample": sample.to_pylist()})
         return 0
     out = console()
     at = f"@{shown.day}" if shown.day else ""
     out.print(f"{shown.name}{at}: {shown.state}, {total:,} rows, run {shown.run or 'of another engine'}", markup=False)
+    if cost is not None:
+        out.print(_cost_line(cost), markup=False)
     for audit in audits:
         if not audit["passed"]:
             out.print(f"{'held by' if audit['holds'] else 'warning'} {audit['finding']}", markup=False)
@@ -146,6 +155,26 @@ def _show_rows(shown: Shown, limit: int, columns: list[str] | None, sort: str | 
         again = f"lakeproof run {shown.name}" + (f" --day {shown.day}" if shown.day else "")
         out.print(f"Readers do not see these rows. Next: mend the cause, then {again}", markup=False)
     return 0
+
+
+def _cost(shown: Shown) -> dict[str, Any] | None:
+    """Return what a day cost until its audits had passed judgement, as its evidence has it; None where it does not."""
+    record = read_evidence(shown.table, shown.run) if shown.run else None
+    used = share_of(record, day_key(shown.day)) if record is not None else None
+    if used is None:
+        return None
+    try:
+        rates = read_rates(datetime.now(UTC).date())
+        return {"used": used.as_record(), "usd": priced(used, rates).usd, "rates_of": rates.oldest, "unpriced": None}
+    except UsageError as error:
+        return {"used": used.as_record(), "usd": None, "rates_of": None, "unpriced": error.what}
+
+
+def _cost_line(cost: dict[str, Any]) -> str:
+    amounts = ", ".join(f"{what} {amount:,.6g}" for what, amount in cost["used"].items())
+    if cost["usd"] is None:
+        return f"cost of making it: {amounts}; not priced: {cost['unpriced']}"
+    return f"cost of making it: {cost['usd']:.6f} USD, by rates of {cost['rates_of']}: {amounts}"
 
 
 def _show_rejected(lake: Lake, contract: Table, day: date | None, limit: int, *, as_json: bool) -> int:

@@ -63,6 +63,20 @@ class Bill:
             return told | {NOT_PRICED: error.what}
 
 
+def share_of(record: Mapping[str, Any], key: str) -> Used | None:
+    """Return what a day used of what a run's evidence says, as a `Bill` divides it; None when it says nothing.
+
+    Args:
+        record: The evidence of a run.
+        key: The day, as the evidence has it.
+    """
+    days = list(record["days"])
+    if "used" not in record or key not in days:
+        return None
+    rows = [sum(file["rows"] for file in record["days"][day].get("files", ())) for day in days]
+    return Used.of_record(record["used"]).shares(rows)[days.index(key)]
+
+
 def used_of(metadata: Mapping[str, Any]) -> Used | None:
     """Return what metadata says was used; None when it says nothing.
 

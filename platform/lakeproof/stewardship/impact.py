@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from lakeproof.contract import Input
+from lakeproof.cost.price import DAYS_A_MONTH
 from lakeproof.lake.days import day_key
 from lakeproof.window import ONE_DAY
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from lakeproof.stewardship.incidents import Incident
 
     Had = Callable[[str, Iterable[Day]], Iterable[Day]]
-
-DAYS_A_MONTH = 365 / 12
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
+from lakeproof.cost.price import DAYS_A_MONTH
 from lakeproof.errors import UsageError
 
 if TYPE_CHECKING:
@@ -43,6 +44,23 @@ class Spent:
     def usd(self) -> float:
         """All of it."""
         return self.compute + self.storage + self.requests + self.wasted
+
+
+def a_month(spent: Iterable[Spent], days: int) -> dict[str, float]:
+    """Return what each table costs a month, in US dollars, if all days are like these.
+
+    >>> from datetime import date
+    >>> round(a_month([Spent(date(2026, 11, 5), "flights.departures", compute=3.0)], days=30)["flights.departures"], 2)
+    3.04
+
+    Args:
+        spent: What was spent on some days.
+        days: How many days that were, those on which nothing was spent included.
+    """
+    found: dict[str, float] = {}
+    for each in spent:
+        found[each.table] = found.get(each.table, 0.0) + each.usd * DAYS_A_MONTH / days
+    return found
 
 
 @dataclass(frozen=True)
