@@ -8,7 +8,19 @@ from importlib import import_module
 import pytest
 
 
-@pytest.mark.parametrize("module", ["errors", "window", "record", "value", "stewardship.advice", "stewardship.ends"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "errors",
+        "window",
+        "record",
+        "value",
+        "stewardship.advice",
+        "stewardship.ends",
+        "stewardship.worthtext",
+        "outputs.shell",
+    ],
+)
 def test_examples_are_true(module: str) -> None:
     """Each example gives what the docstring says, and there is at least one."""
     result = doctest.testmod(import_module(f"lakeproof.{module}"))

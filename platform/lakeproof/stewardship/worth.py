@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from lakeproof.cost.price import DAYS_A_MONTH
 from lakeproof.stewardship.advice import ENOUGH_DAYS, READ_DAYS, Advice, Cluster, Facts, advise
 from lakeproof.stewardship.ends import ends_of, needed_by, only_for
-from lakeproof.stewardship.impact import DAYS_A_MONTH
 from lakeproof.stewardship.spent import attributed
 from lakeproof.window import ONE_DAY
 
