@@ -152,4 +152,3 @@ def test_costs_are_told_by_day_and_table(world: World) -> None:
     assert second["compute_usd"] == 0
     assert second["wasted_usd"] > 0
     assert first["bytes_kept"] == first["bytes_written"] > 0
-    print(first, second)
