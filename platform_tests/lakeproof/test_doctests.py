@@ -17,6 +17,7 @@ import pytest
         "value",
         "stewardship.advice",
         "stewardship.ends",
+        "stewardship.valuing",
         "stewardship.worthtext",
         "outputs.shell",
     ],

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import date
 
 Action = Literal["keep", "less often", "cheaper engine", "stop"]
+ACTIONS = get_args(Action)
 
 ENOUGH_DAYS = 28
 """For how many days a table has been there, at least, before anything but to keep it is said: one month and its end."""
@@ -56,7 +57,7 @@ class Facts:
         readers: Who was seen to read it in the last `READ_DAYS` days.
         read_on: The days of these on which somebody was, in order.
         unread_days: For how many days nobody was; None when nobody ever was.
-        there_days: For how many days it has been there.
+        there_days: For how many days it has been there; None when it was never published.
         usd: What it is worth, as is declared.
         for_money: Whether it is needed for money.
         cost: What it costs, with its share of all that it needs.
@@ -70,7 +71,7 @@ class Facts:
     readers: Sequence[str] = ()
     read_on: Sequence[date] = ()
     unread_days: int | None = None
-    there_days: int = 0
+    there_days: int | None = None
     usd: float = 0.0
     for_money: bool = False
     cost: float = 0.0
@@ -83,7 +84,12 @@ class Facts:
     def is_unread(self) -> bool:
         """Whether it was there long enough, and nobody was seen to read it for as long."""
         long = self.unread_days is None or self.unread_days >= ENOUGH_DAYS
-        return long and self.there_days >= ENOUGH_DAYS
+        return long and self.is_settled
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it has been there for long enough to say anything but to keep it."""
+        return self.there_days is not None and self.there_days >= ENOUGH_DAYS
 
 
 @dataclass(frozen=True)
@@ -173,7 +179,7 @@ def not_worth_it(facts: Facts) -> Advice | None:
     >>> not_worth_it(Facts(["the regulator"], cost=400, saving=300, there_days=60)) is None
     True
     """
-    if not facts.for_money or facts.saving <= facts.usd or facts.there_days < ENOUGH_DAYS:
+    if not facts.for_money or facts.saving <= facts.usd or not facts.is_settled:
         return None
     worth = f"it is worth {money(facts.usd)} to {', '.join(facts.consumers)}"
     return Advice("stop", f"stopping it saves {money(facts.saving)} a month, and {worth}{_asides(facts)}")
@@ -191,7 +197,9 @@ nobody was seen to read it in the 60 days that it has been there: ask planning'
     'needed by the regulator, without an amount, costs $5.00 a month; \
 its value to the regulator was to be looked at again by now'
     >>> worth_keeping(Facts(cost=5, there_days=3)).reason
-    'costs $5.00 a month, there for 3 days only: nothing is said before 28; consumers: none declared'
+    'costs $5.00 a month, first published 3 days ago: nothing is said before 28 days; consumers: none declared'
+    >>> worth_keeping(Facts()).reason
+    'costs $0.00 a month, and was never published; consumers: none declared'
     >>> worth_keeping(Facts(readers=["ada"], unread_days=2, cost=5, there_days=90)).reason
     'costs $5.00 a month, read 2 days ago; readers: ada; consumers: none declared, so nobody says what it is worth'
     """
@@ -213,10 +221,12 @@ RULES: tuple[Callable[[Facts], Advice | None], ...] = (unused, oversized, too_of
 def _undeclared(facts: Facts) -> str:
     costs = f"costs {money(facts.cost)} a month"
     if facts.unread_days is not None:
-        readers = f"readers: {', '.join(facts.readers)}; " if facts.readers else ""
-        ago = "today" if not facts.unread_days else f"{_days(facts.unread_days)} ago"
-        return f"{costs}, read {ago}; {readers}consumers: none declared, so nobody says what it is worth"
-    young = f"there for {_days(facts.there_days)} only: nothing is said before {ENOUGH_DAYS}"
+        readers = f"; readers: {', '.join(facts.readers)}" if facts.readers else ""
+        unknown = "consumers: none declared, so nobody says what it is worth"
+        return f"{costs}, read {_ago(facts.unread_days)}{readers}; {unknown}"
+    if facts.there_days is None:
+        return f"{costs}, and was never published; consumers: none declared"
+    young = f"first published {_ago(facts.there_days)}: nothing is said before {ENOUGH_DAYS} days"
     return f"{costs}, {young}; consumers: none declared"
 
 
@@ -232,8 +242,12 @@ def _asides(facts: Facts) -> str:
 
 def _unread(facts: Facts) -> str:
     if facts.unread_days is None:
-        return f"nobody was seen to read it in the {_days(facts.there_days)} that it has been there"
+        return f"nobody was seen to read it in the {_days(facts.there_days or 0)} that it has been there"
     return f"nobody was seen to read it for {_days(facts.unread_days)}"
+
+
+def _ago(days: int) -> str:
+    return f"{_days(days)} ago" if days else "today"
 
 
 def _days(number: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from statistics import mean
 from typing import TYPE_CHECKING, Any
@@ -100,6 +101,22 @@ def uses_on_record(lake: Lake, names: Iterable[str]) -> list[Use]:
     listed = sorted(names)
     beside = [use for name in listed if (table := lake.find(name)) is not None for use in uses_of(table)]
     return [*beside, *uses_in(configured_logs(), listed)]
+
+
+def unnamed(uses: Iterable[Use]) -> list[Use]:
+    """Return uses with a number for each person, `user@host`, so that a table of them names none.
+
+    >>> from datetime import date
+    >>> day = date(2026, 11, 5)
+    >>> [use.who for use in unnamed([Use("a.b", day, "ada@laptop"), Use("a.b", day, "asset weekly")])]
+    ['reader 1', 'asset weekly']
+
+    Args:
+        uses: The uses.
+    """
+    listed = sorted(uses)
+    numbers = {who: f"reader {number}" for number, who in enumerate(sorted({u.who for u in listed if "@" in u.who}), 1)}
+    return [replace(use, who=numbers.get(use.who, use.who)) for use in listed]
 
 
 def made_on_record(instance: dg.DagsterInstance, lake: Lake, names: Iterable[str], now: datetime) -> dict[str, Made]:

@@ -232,7 +232,7 @@ def _worth(
             readers=readers,
             read_on=sorted({use.day for use in looked_at}),
             unread_days=unread,
-            there_days=0 if own.since is None else (last - own.since).days,
+            there_days=None if own.since is None else (last - own.since).days,
             usd=usd,
             for_money=any(value.is_money for value in table.values),
             cost=now.borne.get(table.name, 0.0),

@@ -19,6 +19,9 @@ BARS = " ▏▎▍▌▋▊▉█"
 WIDEST_BAR = 20
 PLOTTED = 40
 
+MANY = 1_000
+"""How many times its cost an end is worth at most, where that is told."""
+
 
 @dataclass(frozen=True)
 class Totals:
@@ -88,6 +91,8 @@ def ratio_text(worth: Worth) -> str:
     """Return how many times its cost an end is worth, as far as that is told."""
     if worth.ratio is None or not any(value.is_money for value in worth.table.values):
         return "-"
+    if worth.ratio > MANY:
+        return f"> {MANY:,} x"
     return f"{worth.ratio:,.1f} x" if worth.ratio < 10 else f"{worth.ratio:,.0f} x"  # noqa: PLR2004 - one digit
 
 
