@@ -4,31 +4,37 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import pyarrow as pa
 
 from lakeproof.engine.cast import fit
 from lakeproof.engine.duck import connect
 from lakeproof.engine.sort import in_order
 from lakeproof.errors import MakeError
-from lakeproof.lake.stage import Staged, StagedFile, StageWriter
+from lakeproof.forms import BATCH_ROWS
+from lakeproof.lake.stage import MOST_STREAMS, Staged, StagedFile, StageWriter
 from lakeproof.unchanged import without_unchanged
 from lakeproof.window import Window, runs_of_days
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    import pyarrow as pa
     from pyiceberg.table import Table as IcebergTable
 
     from lakeproof.audit.counting import Counter
     from lakeproof.contract import Table
     from lakeproof.docket import Docket
-    from lakeproof.engine.function import Connected, Maker, Rows
+    from lakeproof.engine.function import Connected, Made, Maker, Rows
     from lakeproof.lake.days import Day
     from lakeproof.work import Work
 
     Batches = Iterator[pa.RecordBatch]
+
+STRETCH_BYTES = 128 * 2**20
+"""Rows that take twice this much Arrow memory are written as two files side by side, which are of a good size still."""
 
 
 @runtime_checkable
@@ -75,14 +81,23 @@ def _fill(table: IcebergTable, writer: StageWriter, work: Work, renewing: Callab
     for window, days in calls(work):
         inputs = {name: reader.rows(window) for name, reader in work.readers.items()}
         where = window_text(work.table, window)
-        made, whole = make(work.table, work.maker, window, inputs, connected, work.context)
-        rows = renewing(made)
-        if whole and work.merge is None and work.chain is None:
-            rows, same = without_unchanged(table, work.table, list(rows), {day: work.base[day] for day in days})
+        made = _called(work.table, work.maker, window, inputs, connected, work.context)
+        fitted = partial(_fitted, work.table, where=where)
+        plain = work.merge is None and work.chain is None
+        if made.whole and plain and any(work.base[day] for day in days):
+            found = list(renewing(fitted(made.rows)))
+            rest, same = without_unchanged(table, work.table, found, {day: work.base[day] for day in days})
             for day, files in same.items():
                 writer.leave(day, files)
-        after = rows if work.merge is None else work.merge.rows(table, rows, where)
-        writer.write(in_order(after, work.table, where), days)
+            writer.write(in_order(rest, work.table, where), days)
+        elif made.whole and plain and len(days) == 1 and not work.table.sort:
+            with _named(where):
+                parts = stretches(made.rows)
+            writer.write_beside([renewing(fitted(part)) for part in parts], days)
+        else:
+            rows = renewing(fitted(made.rows))
+            after = rows if work.merge is None else work.merge.rows(table, rows, where)
+            writer.write(in_order(after, work.table, where), days)
         if work.chain is not None:
             staged = writer.close(days)
             done |= staged.files
@@ -102,25 +117,45 @@ def make(
     inputs: Mapping[str, Rows],
     connected: Connected,
     context: object,
-) -> tuple[Batches, bool]:
+) -> Batches:
     """Return the rows of a window as a table's maker makes them of its inputs, cast to the contract as they are read.
-
-    Returns:
-        The rows, and whether all of them are in memory already.
 
     Raises:
         MakeError: The function or SQL failed; now, or while the rows are read.
         RowsError: The rows do not fit the contract; while they are read.
     """
-    where = window_text(table, window)
+    made = _called(table, maker, window, inputs, connected, context)
+    return _fitted(table, made.rows, where=window_text(table, window))
+
+
+def _called(
+    table: Table,
+    maker: Maker,
+    window: Window | None,
+    inputs: Mapping[str, Rows],
+    connected: Connected,
+    context: object,
+) -> Made:
+    with _named(window_text(table, window)):
+        return maker.make(window, inputs, connected, context)
+
+
+def _fitted(table: Table, rows: pa.RecordBatchReader, *, where: str) -> Batches:
     with _named(where):
-        made = maker.make(window, inputs, connected, context)
+        yield from fit(rows, table, where)
 
-    def rows() -> Batches:
-        with _named(where):
-            yield from fit(made.rows, table, where)
 
-    return rows(), made.whole
+def stretches(rows: pa.RecordBatchReader) -> list[pa.RecordBatchReader]:
+    """Return rows that are in memory as stretches, in order, which are worth writing side by side; one if they are few.
+
+    Args:
+        rows: The rows.
+    """
+    batches = list(rows)
+    count = max(1, min(MOST_STREAMS, sum(batch.nbytes for batch in batches) // STRETCH_BYTES))
+    whole = pa.Table.from_batches(batches, rows.schema)
+    bounds = [len(whole) * number // count for number in range(count + 1)]
+    return [whole.slice(first, last - first).to_reader(BATCH_ROWS) for first, last in pairwise(bounds)]
 
 
 @contextmanager

@@ -151,7 +151,7 @@ def make_day(
     set_clock(own, clock)
     window = None if day is None else Window.of(day, timezone=table.timezone)
     connection.from_arrow(arrow_schema(table.columns).empty_table()).create(name)
-    rows, _ = make(table, made.maker, window, inputs, lambda: own, None)
+    rows = make(table, made.maker, window, inputs, lambda: own, None)
     if merge is not None:
         rows = Merge(table, merge.base).rows(merge.table, rows, table.name)
     for batch in rows:

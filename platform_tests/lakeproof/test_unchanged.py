@@ -23,9 +23,9 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     days: list[Any] = []
     finish = StageWriter._finish
 
-    def noted(self: StageWriter, day: Any) -> None:
-        days.append(day)
-        finish(self, day)
+    def noted(self: StageWriter, *places: Any) -> None:
+        days.extend(day for day, _ in places)
+        finish(self, *places)
 
     monkeypatch.setattr(StageWriter, "_finish", noted)
     return days

@@ -4,11 +4,16 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 import dagster as dg
+import pytest
+import time_machine
 
 from lakeproof.lake.live import View
+from lakeproof.lake.used import note_use
 from operations.definitions import defs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from conftest import World
 
 
@@ -71,7 +76,7 @@ def test_a_day_that_is_over_does_not_change(world: World) -> None:
     """What happens later belongs to later days, so that a rerun has equal content, and says so."""
     world.run("05T05:00", 4)
     world.run("06T05:00", 5, _5=-1)
-    tables = ("runs_day", "audits_day", "sla_day", "incidents")
+    tables = ("runs_day", "audits_day", "sla_day", "incidents", "cost_day")
     before = {table: world.about(table, "07T01:00", 6) for table in tables}
     snapshots = {table: len(world.lakehouse.catalog.load_table(f"operations.{table}").snapshots()) for table in tables}
 
@@ -143,12 +148,96 @@ def test_costs_are_told_by_day_and_table(world: World) -> None:
     world.run("06T11:00", 3, _3=-1)  # held
     world.run("06T12:00", 4, _4=-7)  # broken
 
-    (first, second) = world.about("cost_day", "07T01:00", 5, 6)
+    first, second = world.about("cost_day", "07T01:00", 5, 6)
 
     assert (first["day"], first["table_name"], second["day"]) == (day(5), "world.till", day(6))
     assert first["processor_seconds"] > 0
     assert (first["wasted_processor_seconds"], first["wasted_usd"]) == (0, 0)
     assert second["wasted_processor_seconds"] == second["processor_seconds"] > 0
-    assert second["compute_usd"] == 0
+    assert (second["compute_usd"], second["unmeasured_seconds"]) == (0, 0)
     assert second["wasted_usd"] > 0
     assert first["bytes_kept"] == first["bytes_written"] > 0
+    assert second["bytes_kept"] == first["bytes_kept"] + second["bytes_written"]  # the held day's stage
+    assert first["usd"] == first["full_usd"] == first["borne_usd"]
+    assert first["rates_of"] is not None
+
+
+def test_costs_go_downstream_along_the_lineage(world: World) -> None:
+    """A table's full cost has what it was made from, and all that is borne is what was spent."""
+    world.run("05T10:00", 1, 2)
+    world.read("05T11:00", 1, 2)
+
+    receipts, till = world.about("cost_day", "06T01:00", 5)
+
+    assert (receipts["table_name"], till["table_name"]) == ("world.receipts", "world.till")
+    assert receipts["bytes_read"] == till["bytes_written"]
+    assert receipts["full_usd"] == pytest.approx(receipts["usd"] + till["usd"], abs=1e-8)
+    assert (receipts["borne_usd"], till["borne_usd"]) == (receipts["full_usd"], 0)
+
+
+def test_what_was_used_is_kept_while_the_rates_are_too_old(world: World, rates_of: Callable[[str], None]) -> None:
+    """The day is published with a warning, and no money; with rates that were looked up again, it has both."""
+    world.run("05T10:00", 1)
+    rates_of("2025-11-01")
+
+    (unpriced,) = world.about("cost_day", "06T01:00", 5)
+
+    assert unpriced["processor_seconds"] > 0
+    money = ("compute_usd", "storage_usd", "wasted_usd", "usd", "full_usd", "borne_usd", "rates_of")
+    assert [unpriced[name] for name in money] == [None] * len(money)
+    event = world.instance.get_latest_materialization_event(dg.AssetKey(["operations", "cost_day"]))
+    assert event is not None
+    assert event.asset_materialization is not None
+    assert "usd" in str(event.asset_materialization.metadata["warnings"].value)
+
+    rates_of("2026-10-01")
+    (priced,) = world.about("cost_day", "06T02:00", 5)
+
+    assert priced["rates_of"] == date(2026, 10, 1)
+    assert priced["usd"] == pytest.approx(priced["processor_seconds"] + priced["storage_usd"], abs=1e-6)
+    assert priced["processor_seconds"] == unpriced["processor_seconds"]
+
+
+def test_ends_are_judged_by_what_was_on_record_when_the_day_ended(
+    world: World, rates_of: Callable[[str], None]
+) -> None:
+    """What nobody needs is to be stopped once it was there for four weeks; a read counts from its day on."""
+    rates_of("2026-10-01")
+    world.run("02T10:00", 1)
+    world.read("02T11:00", 1)
+    receipts = world.lakehouse.lake.find("world.receipts")
+    assert receipts is not None
+    with time_machine.travel("2026-11-30T12:00Z"):
+        note_use(receipts, "ada@laptop")
+    world.about("cost_day", "12-01T00:10", 1, 30)
+
+    (young,) = world.about("value_day", "12-01T00:20", 29)
+    (read,) = world.about("value_day", "12-01T00:20", 30)
+
+    assert (young["table_name"], young["owner"], young["consumers"]) == ("world.receipts", "team:shop", 0)
+    assert (young["action"], young["unread_days"], young["uses"]) == ("keep", None, 0)
+    assert (read["action"], read["unread_days"], read["uses"]) == ("keep", 0, 1)
+    assert "ada" not in read["reason"]
+    assert "reader 1" in read["reason"]
+    assert young["saving_usd"] == pytest.approx(young["cost_usd"], abs=1e-5)  # nothing else needs the till
+    assert young["cost_usd"] > read["cost_usd"] > 0  # the run of the second is 28 days ago on the thirtieth
+    assert read["cost_usd_before"] > young["cost_usd_before"] == 0
+
+
+def test_what_nobody_reads_is_to_be_stopped(world: World, rates_of: Callable[[str], None]) -> None:
+    """With a bar of what it costs in Dagster; nothing was priced on days whose rates were too old."""
+    rates_of("2026-10-01")
+    world.run("02T10:00", 1)
+    world.about("cost_day", "12-01T00:10", 1, 29)
+    rates_of("2025-11-01")
+    world.about("cost_day", "12-01T00:20", 30)
+
+    (till,) = world.about("value_day", "12-01T00:30", 30)
+
+    assert (till["table_name"], till["action"], till["unpriced_days"]) == ("world.till", "stop", 1)
+    assert till["reason"].endswith("in the 28 days that it has been there; consumers: none declared")
+    event = world.instance.get_latest_materialization_event(dg.AssetKey(["operations", "value_day"]))
+    assert event is not None
+    assert event.asset_materialization is not None
+    assert "| world.till | nobody says | " in str(event.asset_materialization.metadata["value"].value)
+    assert "| stop |" in str(event.asset_materialization.metadata["value"].value)

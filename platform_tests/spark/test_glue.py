@@ -133,6 +133,9 @@ def test_a_job_goes_through_glue_to_readers(aws: Account, plant: Plant, no_wait:
     assert 0 < engine["dpu_hours"] < 0.2
     [event] = [e for e in done.result.get_asset_materialization_events() if e.partition == "2024-01-01"]
     assert event.materialization.metadata["engine: dpu_hours"].value == engine["dpu_hours"]
+    told = [e.materialization.metadata for e in done.result.get_asset_materialization_events()]
+    assert sum(metadata["used: DPU-hours"].value for metadata in told) == pytest.approx(engine["dpu_hours"])
+    assert all("used: cluster seconds" not in metadata for metadata in told)
     assert [key for key in aws.objects("jobs") if "/code/" not in key] == []
     assert [key for key in aws.objects("lake") if "/staging/" in key and not key.endswith("/")] == []
 

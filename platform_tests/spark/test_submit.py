@@ -40,6 +40,38 @@ def test_a_job_by_spark_submit_is_published_and_verified(alone: Plant) -> None:
     assert (found.state, found.reasons) == ("identical", ())
 
 
+def test_a_job_on_this_machine_is_counted_by_its_processors(alone: Plant) -> None:
+    """Spark is a child of the process: the operating system counts it, and no cluster was at work."""
+    alone.give(1, 2, 3)
+
+    done = alone.run(days=(1, 1))
+
+    (event,) = done.result.get_asset_materialization_events()
+    metadata = {name: value.value for name, value in event.materialization.metadata.items()}
+    assert metadata["used: processor seconds"] > metadata["engine: seconds"] > 0
+    assert metadata["used: bytes read"] > 0
+    assert metadata["used: bytes written"] == metadata["bytes"]
+    assert "used: cluster seconds" not in metadata
+
+
+def test_a_job_elsewhere_is_counted_by_its_clusters_seconds(plant_of: type[Plant]) -> None:
+    """As long as the job says that Spark was there; one that failed, as long as it took."""
+
+    class Elsewhere(SparkSubmit):
+        is_local = False
+
+    plant = plant_of(Lakehouse.in_memory(), Elsewhere("local[2]"))
+    plant.give(1, 2, 3)
+
+    done, failed = plant.run(days=(1, 1)), plant.run("raise", days=(1, 1))
+
+    (event,) = done.result.get_asset_materialization_events()
+    metadata = {name: value.value for name, value in event.materialization.metadata.items()}
+    assert metadata["used: cluster seconds"] == pytest.approx(metadata["engine: seconds"])
+    (failure,) = [e.step_failure_data.user_failure_data for e in failed.result.all_events if e.is_step_failure]
+    assert failure.metadata["used: cluster seconds"].value > metadata["engine: seconds"]
+
+
 def test_without_java_the_refusal_says_so(alone: Plant, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Nothing is published, and the remedy names Java."""
     alone.give(1)

@@ -103,6 +103,6 @@ def _by_summaries(snapshots: Sequence[Snapshot]) -> int:
 def _before(oldest: Snapshot) -> int:
     """Return what readers had before a snapshot: what it has, without what it added, and with what it removed."""
     told = summary_of(oldest)
-    if oldest.parent_snapshot_id is None or TOTAL not in told:
+    if TOTAL not in told:
         return 0
     return int(told[TOTAL]) - int(told.get(ADDED, 0)) + int(told.get(REMOVED, 0))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import defaultdict, deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -21,6 +22,7 @@ from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
 from pyiceberg.typedef import Record
 from pyiceberg.utils.datetime import date_to_days
 
+from lakeproof.cost.meter import count
 from lakeproof.errors import LakeError, RowsError
 from lakeproof.lake.catalog import columns_of, local_path
 from lakeproof.lake.faults import lake_faults
@@ -30,7 +32,8 @@ from lakeproof.lake.schema import stored_sort
 from lakeproof.layout import FileLayout
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from datetime import date
 
     from pyiceberg.table import Table as IcebergTable
@@ -48,7 +51,13 @@ HELD_BYTES = 256 * 2**20
 MOST_STREAMS = 2
 """How many files are written at once as their rows come: each holds a row group and what its encoder needs."""
 
+CLOSED_AT_ONCE = 2
+"""How many files are closed when memory is full: encoding them keeps so many cores busy."""
+
 SAMPLE_ROWS = 3
+
+Place = tuple["Day", int]
+"""Where rows go: their day, and the stretch of rows that they came in."""
 
 
 @dataclass(frozen=True)
@@ -208,8 +217,8 @@ class StageWriter:
             schema_to_pyarrow(table.schema(), include_field_ids=True),
             FileLayout.of({**table.properties, **contract.properties}),
         )
-        self._open: dict[Day, ParquetFile] = {}
-        self._files: dict[Day, list[StagedFile]] = defaultdict(list)
+        self._open: dict[Place, ParquetFile] = {}
+        self._files: dict[Place, list[StagedFile]] = defaultdict(list)
         self._locations: list[str] = []
 
     def write(self, batches: Iterable[pa.RecordBatch], days: Collection[Day]) -> None:
@@ -223,25 +232,40 @@ class StageWriter:
             RowsError: A row belongs to another day.
             LakeError: The storage refused.
         """
-        for batch in batches:
-            if batch.num_rows == 0:
+        self.write_beside([batches], days)
+
+    def write_beside(self, stretches: Sequence[Iterable[pa.RecordBatch]], days: Collection[Day]) -> None:
+        """Stage stretches of rows side by side, each in files of its own: so large ones keep more than one core busy.
+
+        Args:
+            stretches: The rows, as `write` takes them, one after the other.
+            days: The days the rows may belong to.
+        """
+        coming = deque((number, iter(batches)) for number, batches in enumerate(stretches))
+        while coming:
+            number, batches = coming.popleft()
+            if (batch := next(batches, None)) is None:
                 continue
-            for day, part in self._by_day(batch, days):
-                with lake_faults(f"writing a data file of {self._contract.name}"):
-                    self._add(day, part.select(self._target.schema.names))
+            coming.append((number, batches))
+            for day, part in self._by_day(batch, days) if batch.num_rows else ():
+                with self._faults():
+                    self._add((day, number), part.select(self._target.schema.names))
 
     def leave(self, day: Day, files: tuple[StagedFile, ...]) -> None:
         """Let a day be files that are there already, because they hold its rows."""
-        self._files[day] = list(files)
+        self._files[day, 0] = list(files)
 
     def close(self, days: Collection[Day]) -> Staged:
         """Write what is still held, and an empty file for each of `days` that got no row."""
-        for day in days:
-            if day in self._open or not self._files.get(day):
-                with lake_faults(f"writing a data file of {self._contract.name}"):
-                    self._file_of(day)
-                    self._finish(day)
-        files = {day: tuple(self._files[day]) for day in days}
+        filled = {day for day, _ in (*self._open, *(place for place, files in self._files.items() if files))}
+        files: dict[Day, tuple[StagedFile, ...]] = dict.fromkeys(days, ())
+        with self._faults():
+            for day in days:
+                if day not in filled:
+                    self._file_of((day, 0))
+            self._finish(*(place for place in self._open if place[0] in files))
+        for day, number in sorted((place for place in self._files if place[0] in files), key=itemgetter(1)):
+            files[day] += tuple(self._files[day, number])
         return Staged(self._contract, columns_of(self._table), self._run, files)
 
     def discard(self) -> None:
@@ -253,8 +277,8 @@ class StageWriter:
             with suppress(OSError):
                 self._table.io.delete(location)
 
-    def _add(self, day: Day, rows: pa.RecordBatch) -> None:
-        file = self._file_of(day)
+    def _add(self, place: Place, rows: pa.RecordBatch) -> None:
+        file = self._file_of(place)
         file.write(rows)
         if not file.is_streaming and file.held_bytes >= STREAM_BYTES:
             streaming = [other for other, opened in self._open.items() if opened.is_streaming]
@@ -262,24 +286,32 @@ class StageWriter:
                 self._finish(streaming[0])
             file.stream()
         if file.written_bytes >= self._target.layout.file_bytes:
-            self._finish(day)
+            self._finish(place)
         while sum(opened.held_bytes for opened in self._open.values()) >= HELD_BYTES:
-            self._finish(max(self._open, key=lambda other: self._open[other].held_bytes))
+            largest = sorted(self._open, key=lambda other: self._open[other].held_bytes)[-CLOSED_AT_ONCE:]
+            self._finish(*largest)
 
-    def _file_of(self, day: Day) -> ParquetFile:
-        """Return the day's open file, as the one that was used last."""
-        if (file := self._open.pop(day, None)) is None:
+    def _file_of(self, place: Place) -> ParquetFile:
+        """Return the open file of a place, as the one that was used last."""
+        if (file := self._open.pop(place, None)) is None:
             number = self._first_file + len(self._locations)
-            location = location_of(self._table, self._contract, day, self._run, number)
+            location = location_of(self._table, self._contract, place[0], self._run, number)
             self._locations.append(location)
             file = ParquetFile(self._target, location)
-        self._open[day] = file
+        self._open[place] = file
         return file
 
-    def _finish(self, day: Day) -> None:
-        written = self._open[day].close()
-        del self._open[day]
-        self._files[day].append(StagedFile(data_file(self._table, self._contract, day, written), written.sha256))
+    def _finish(self, *places: Place) -> None:
+        """Close open files, side by side."""
+        files = [self._open.pop(place) for place in places]
+        with ThreadPoolExecutor() as pool:
+            for (day, number), written in zip(places, pool.map(ParquetFile.close, files), strict=True):
+                count(written=written.bytes)
+                made = data_file(self._table, self._contract, day, written)
+                self._files[day, number].append(StagedFile(made, written.sha256))
+
+    def _faults(self) -> AbstractContextManager[None]:
+        return lake_faults(f"writing a data file of {self._contract.name}")
 
     def _by_day(self, batch: pa.RecordBatch, days: Collection[Day]) -> Iterable[tuple[Day, pa.RecordBatch]]:
         partition = self._contract.partition

@@ -62,4 +62,4 @@ with dg.DagsterInstance.ephemeral() as instance:
     assert event is not None
     assert event.asset_materialization is not None
     told = {name: value.value for name, value in event.asset_materialization.metadata.items()}
-    print(json.dumps({"seconds": seconds, "told": told["used: processor seconds"]}))
+    sys.stdout.write(json.dumps({"seconds": seconds, "told": told["used: processor seconds"]}))

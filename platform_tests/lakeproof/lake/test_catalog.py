@@ -119,7 +119,9 @@ def test_a_full_disk_is_told_as_that(lab: Any) -> None:
     """A file that may not grow fails the stage with the remedy, and readers see what they saw."""
     lab.run(lab.table(), lab.rows(1))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    rows = pl.concat([lab.rows(*range(60_000), sensor=f"s{n}") for n in range(2)])
+    rows = pl.concat([lab.rows(*range(60_000), sensor=f"s{n}") for n in range(2)]).sample(
+        fraction=1, shuffle=True, seed=1
+    )
 
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from lakeproof import making as making_module
 from lakeproof.engine.cast import fit
 from lakeproof.errors import MakeError, RowsError
 from lakeproof.lake import parquet as parquet_module
@@ -84,9 +85,14 @@ def test_rows_outside_the_window_are_refused(lab: Any, stray: int | None, said: 
         assert words in str(refusal.value)
 
 
+def disordered(count: int) -> pl.Series:
+    """Return whole numbers in an order that no encoding makes small."""
+    return pl.int_range(count, dtype=pl.Int32, eager=True).shuffle(seed=3)
+
+
 def many_batches(lab: Any, table: Table, *, mixed: bool, count: int = 1000) -> list[pa.RecordBatch]:
     """Return many rows of each of two days, in small batches, the days apart or mixed."""
-    values = pl.int_range(count, dtype=pl.Int32, eager=True)
+    values = disordered(count)
     day = [
         pl.DataFrame({"value": values}).select(
             pl.lit(lab.day(n)).alias("reading_date"), pl.lit("a").alias("sensor"), "value"
@@ -135,9 +141,46 @@ def test_a_large_day_goes_to_storage_as_it_comes(lab: Any, monkeypatch: pytest.M
         for file, path in zip(found.files[day], found.paths(day), strict=True):
             assert file.sha256 == hashlib.sha256(Path(path).read_bytes()).hexdigest()
             assert (file.bytes, file.rows) == (Path(path).stat().st_size, pq.read_metadata(path).num_rows)
-        assert pl.read_parquet(list(found.paths(day)))["value"].to_list() == list(range(400_000))
+        assert pl.read_parquet(list(found.paths(day)))["value"].to_list() == disordered(400_000).to_list()
     assert all(file.bytes >= 100_000 for day in found.days for file in found.files[day][:-1])
     assert pq.read_metadata(found.paths(lab.day(1))[0]).num_row_groups > 1
+
+
+@pytest.mark.parametrize(
+    ("sort", "files"), [(None, 2), (["value"], 1)], ids=["as the rows come", "in the contract's order"]
+)
+def test_a_large_day_in_memory_is_written_as_two_files(
+    lab: Any, monkeypatch: pytest.MonkeyPatch, sort: Any, files: int
+) -> None:
+    """A day that is in memory is cut in the middle, so that two cores encode it; its rows keep their order."""
+    monkeypatch.setattr(stage_module, "STREAM_BYTES", 10_000)
+    monkeypatch.setattr(making_module, "STRETCH_BYTES", 10_000)
+    monkeypatch.setattr(making_module, "BATCH_ROWS", 999)
+    rows = pl.DataFrame({"value": disordered(50_001)}).select(
+        pl.lit(lab.day(1)).alias("reading_date"), pl.lit("a").alias("sensor"), "value"
+    )
+
+    one = staged(lab, rows, 1, **({"sort": sort} if sort else {}))
+
+    assert len(one.files[lab.day(1)]) == files
+    written = pl.read_parquet(list(one.paths(lab.day(1))), hive_partitioning=False)["value"]
+    assert written.to_list() == (sorted(rows["value"]) if sort else rows["value"].to_list())
+
+
+def test_values_that_repeat_are_written_by_a_dictionary(lab: Any) -> None:
+    """Of the first rows it is seen whether a dictionary pays; other whole numbers are written as differences."""
+    rows = pl.DataFrame({"value": disordered(20_000)}).select(
+        pl.lit(lab.day(1)).alias("reading_date"), (pl.col("value") % 7).cast(pl.String).alias("sensor"), "value"
+    )
+
+    (path,) = staged(lab, rows, 1).paths(lab.day(1))
+
+    group = pq.read_metadata(path).row_group(0)
+    encodings = {group.column(n).path_in_schema: set(group.column(n).encodings) for n in range(group.num_columns)}
+    assert "RLE_DICTIONARY" in encodings["sensor"] & encodings["reading_date"]
+    assert "DELTA_BINARY_PACKED" in encodings["value"]
+    assert "RLE_DICTIONARY" not in encodings["value"]
+    assert sorted(pl.read_parquet(path)["value"].to_list()) == list(range(20_000))
 
 
 def test_large_days_whose_rows_come_mixed_are_not_all_open(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:

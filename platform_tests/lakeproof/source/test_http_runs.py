@@ -106,6 +106,28 @@ def test_days_are_published_exactly_and_told(
     assert {asked.headers["Authorization"] for asked in store.asked} == {f"Bearer {SECRET}"}
 
 
+def test_each_request_is_counted(store: Api, lakehouse: Lakehouse, capfd: pytest.CaptureFixture[str]) -> None:
+    """By its host, the small ones before collection and those that failed included, and the bytes that came."""
+    answer, sent = store.answer, []
+
+    def flaky(asked: Asked) -> Said:
+        status, headers, body = (503, {}, b"") if len(store.asked) == 5 else answer(asked)
+        sent.append(len(body))
+        return status, headers, body
+
+    store.answer = flaky
+    with dg.instance_for_test() as instance:
+        succeeded, said = run(lakehouse, instance, capfd)
+        events = instance.fetch_materializations(collect_things.key, limit=10).records
+
+    assert succeeded, said
+    told = [record.asset_materialization.metadata for record in events if record.asset_materialization]
+    host = store.url.removeprefix("http://")
+    requests = sum(metadata[f"used: requests to {host}"].value for metadata in told)
+    assert requests == len(store.asked) + 1  # and a HEAD, which this server does not know
+    assert sum(metadata["used: bytes read"].value for metadata in told) == sum(sent)
+
+
 @pytest.mark.parametrize("fault", ["expired", "expires", "renamed"])
 def test_what_is_refused_is_collected_nowhere(
     store: Api, lakehouse: Lakehouse, capfd: pytest.CaptureFixture[str], fault: str
