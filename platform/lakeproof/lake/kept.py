@@ -7,8 +7,6 @@ from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from pyiceberg.table.refs import MAIN_BRANCH
-
 from lakeproof.lake.faults import lake_faults
 from lakeproof.lake.files import run_began
 from lakeproof.lake.held import read_ledgers
@@ -32,9 +30,9 @@ class Kept:
     """How many bytes of data files a table kept, at any instant.
 
     That is each file that a snapshot led to which was there then and still is, once, and each file of a held stage that
-    is still there. Where the snapshots follow each other without a branch, their summaries say it; else their manifests
-    are read. Of an instant before all snapshots that are still there, it is what readers had then. Files that no
-    snapshot leads to any more are not among them, nor are metadata and evidence.
+    is still there. Where each snapshot follows the one before, their summaries say it; else their manifests are read.
+    Of an instant before all snapshots that are still there, it is what readers had then. Files that no snapshot leads
+    to any more are not among them, nor are metadata and evidence.
 
     Args:
         table: The Iceberg table.
@@ -73,10 +71,8 @@ class Kept:
     def _in_line(self, snapshots: Sequence[Snapshot]) -> bool:
         """Whether each snapshot builds on the one before by files that are new, and says how large they are."""
         told = [summary_of(snapshot) for snapshot in snapshots]
-        return (
-            set(self._table.metadata.refs) <= {MAIN_BRANCH}
-            and all(after.parent_snapshot_id == before.snapshot_id for before, after in pairwise(snapshots))
-            and all(TOTAL in summary and RESTORED_KEY not in summary for summary in told)
+        return all(after.parent_snapshot_id == before.snapshot_id for before, after in pairwise(snapshots)) and all(
+            TOTAL in summary and RESTORED_KEY not in summary for summary in told
         )
 
     def _by_manifests(self, snapshots: Sequence[Snapshot]) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import time_machine
 
 from lakeproof.lake.kept import Kept
+from lakeproof.lake.output import is_of_output
 from lakeproof.outputs.plan import plan
 from lakeproof.outputs.promoting import begin, go_on, promotions, undo
 
@@ -93,10 +94,14 @@ def test_a_restored_day_is_counted_once_on_main_alone(lab: Lab, beside: Lab) -> 
     stored = lab.stored()
     for name in [name for name in stored.metadata.refs if name != "main"]:
         stored.manage_snapshots().remove_branch(name).commit()
+    line = {snapshot.snapshot_id for snapshot in stored.metadata.snapshots if is_of_output(snapshot)}
+    lab.stored().maintenance.expire_snapshots().by_ids(list(line)).commit()
     stored = lab.stored()
-    assert set(stored.metadata.refs) == {"main"}
+    assert [each.parent_snapshot_id for each in stored.metadata.snapshots[1:]] == [
+        each.snapshot_id for each in stored.metadata.snapshots[:-1]
+    ]
 
-    assert Kept(stored).at(now()) == by_manifests(stored) <= on_disk(stored)
+    assert Kept(stored).at(now()) == by_manifests(stored) == on_disk(stored)
 
 
 def test_a_table_that_was_only_held_keeps_its_stage(lab: Lab) -> None:
