@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from lakeproof.lakehouse import Lakehouse
     from lakeproof.metric import Metric
     from lakeproof.output_job import output_jobs
-    from lakeproof.parts import Audit, Column, Sla, Value
+    from lakeproof.parts import Audit, Column, Sla
     from lakeproof.pipeline import Pipeline
     from lakeproof.sensors import readiness
     from lakeproof.source import AirflowTask, DatabaseSource, HttpSource, LandingSource, PackageSource, Source
     from lakeproof.stewardship.checks import slas
     from lakeproof.stewardship.notifications import Notifications
     from lakeproof.stewardship.telling import notifications
+    from lakeproof.value import Value
     from lakeproof.window import Window
 
 _HOMES = {
@@ -44,7 +45,7 @@ _HOMES = {
     "Sla": "lakeproof.parts",
     "Source": "lakeproof.source",
     "Table": "lakeproof.contract",
-    "Value": "lakeproof.parts",
+    "Value": "lakeproof.value",
     "Window": "lakeproof.window",
     "daily_table": "lakeproof.asset",
     "maintenance": "lakeproof.jobs",

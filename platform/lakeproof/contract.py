@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from lakeproof.errors import ContractError, UnknownDayError, UsageError, did_you_mean
 from lakeproof.layout import FileLayout
 from lakeproof.names import take_name
-from lakeproof.parts import NAME, Audit, Column, Sla, Value, check_timezone
+from lakeproof.parts import NAME, Audit, Column, Sla, check_timezone
+from lakeproof.value import bound
 from lakeproof.window import ONE_DAY, Window, as_day
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from lakeproof.metric import Metric
     from lakeproof.pipeline import Pipeline
+    from lakeproof.value import Value
 
 WRITES = ("replace", "merge")
 ON_REJECT = ("hold", "split")
@@ -84,7 +86,7 @@ class Table:
         absent: What a merge does with rows whose key is not among the made ones: `keep` or `delete`.
         gaps: Days that will never come, each with its reason. What depends on them runs without them.
         sla: By when a day is promised.
-        value: What the table is worth.
+        value: What the table is worth: to one consumer, or a list of such.
         metrics: What is measured of it, each defined once.
         properties: Iceberg table properties.
         tags: Dagster tags.
@@ -112,7 +114,7 @@ class Table:
     absent: Literal["keep", "delete"] = field(kw_only=True, default="keep")
     gaps: Mapping[str | date, str] = field(kw_only=True, default_factory=dict)
     sla: Sla | None = field(kw_only=True, default=None)
-    value: Value | None = field(kw_only=True, default=None)
+    value: Value | Sequence[Value] | None = field(kw_only=True, default=None)
     metrics: Sequence[Metric] = field(kw_only=True, default=())
     properties: Mapping[str, str] = field(kw_only=True, default_factory=dict)
     tags: Mapping[str, str] = field(kw_only=True, default_factory=dict)
@@ -147,6 +149,7 @@ class Table:
         self._set(gaps={as_day(day): reason for day, reason in self.gaps.items()})
         self._set(audits=tuple(audit.bind(self) for audit in self.audits))
         self._set(metrics=tuple(metric.bind(self) for metric in self.metrics))
+        self._set(value=bound(self.value, self.name))
 
     def _check(self) -> None:
         """Refuse what cannot be kept."""
@@ -289,6 +292,11 @@ class Table:
     def namespace(self) -> str:
         """The part of the name before the dot."""
         return self.name.split(".")[0]
+
+    @property
+    def values(self) -> tuple[Value, ...]:
+        """What the table is worth, to each of its consumers; nothing when nobody says."""
+        return bound(self.value, self.name)
 
     @property
     def column_names(self) -> tuple[str, ...]:

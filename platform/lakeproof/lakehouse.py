@@ -15,8 +15,10 @@ import polars as pl
 from lakeproof.engine.duck import connect
 from lakeproof.errors import UsageError
 from lakeproof.lake.catalog import Lake
+from lakeproof.lake.live import View
+from lakeproof.lake.used import note_use, reader
 from lakeproof.outputs.naming import default_output, on_output
-from lakeproof.reading import read_table
+from lakeproof.reading import rows_in
 from lakeproof.window import as_day
 
 if TYPE_CHECKING:
@@ -85,12 +87,14 @@ class Lakehouse(dg.ConfigurableResource[Any]):
         """Whether this is a test's lake, where rows may be put without their table's audits."""
         return self.home in _TEMPORARY
 
-    def read(self, table: Table, day: str | date | None = None) -> pl.DataFrame:
-        """Return what readers of a table see.
+    def read(self, table: Table, day: str | date | None = None, *, consumer: str = "") -> pl.DataFrame:
+        """Return what readers of a table see, and leave on record that somebody uses it: once a process and day.
 
         Args:
             table: The table.
             day: Only that day; None for all.
+            consumer: Who reads; by default the Dagster asset that does, else what `LAKEPROOF_CONSUMER` says, else
+                `user@host`.
 
         Raises:
             UsageError: A day of a table that has none.
@@ -98,8 +102,27 @@ class Lakehouse(dg.ConfigurableResource[Any]):
         if day is not None and table.partition is None:
             msg = f"{table.name} has no days; it is read as a whole."
             raise UsageError(msg, next_step="leave the day out")
-        rows = read_table(self.lake, table, None if day is None else [as_day(day)])
-        return pl.DataFrame(rows.relation(connect()).to_arrow_table()).select(table.column_names)
+        view = View.open(self.lake, table, None if day is None else [as_day(day)])
+        rows = rows_in(view, table, [path for live in view.days.values() for path in live.paths])
+        frame = pl.DataFrame(rows.relation(connect()).to_arrow_table()).select(table.column_names)
+        if view.table is not None and not self.is_temporary:
+            note_use(view.table, consumer.strip() or _in_dagster() or reader())
+        return frame
+
+
+def asset_reader(key: dg.AssetKey) -> str:
+    """Return what an asset is called that reads."""
+    return f"asset {key.to_user_string()}"
+
+
+def _in_dagster() -> str:
+    """Return what of Dagster reads, an asset or an op; nothing outside of a run."""
+    try:
+        context = dg.OpExecutionContext.get()
+    except dg.DagsterInvariantViolationError:
+        return ""
+    keys = sorted(context.selected_asset_keys) if context.has_assets_def else []
+    return asset_reader(keys[0]) if keys else f"op {context.op.name}"
 
 
 def _forget(folder: str) -> None:

@@ -1,4 +1,4 @@
-"""The parts a contract is made of: columns, audits, a deadline, a worth."""
+"""The parts a contract is made of: columns, audits, a deadline."""
 
 from __future__ import annotations
 
@@ -228,27 +228,6 @@ class Sla:
         first of the two, and one that is skipped lies as long after midnight as on any other day.
         """
         return datetime.combine(day + ONE_DAY, self.due_time, ZoneInfo(self.timezone)).astimezone(UTC)
-
-
-@dataclass(frozen=True)
-class Value:
-    """What a table is worth, and to whom.
-
-    Args:
-        consumer: Who acts on it.
-        usd_per_month: What it makes or saves them, in dollars a month.
-        why: The decision it serves.
-    """
-
-    consumer: str
-    usd_per_month: float
-    why: str
-
-    def __post_init__(self) -> None:
-        """Refuse a worth below nothing."""
-        if self.usd_per_month < 0:
-            msg = f"Value: {self.usd_per_month} dollars a month is below nothing."
-            raise ContractError(msg)
 
 
 def check_timezone(where: str, name: str) -> None:

@@ -14,6 +14,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 )
 
 from lakeproof.alive import at_work
+from lakeproof.audit.kinds import References
 from lakeproof.cost.bill import Bill
 from lakeproof.cost.meter import Meter
 from lakeproof.engine.duck import connect
@@ -41,10 +42,11 @@ REFUSED = "refused"
 it."""
 
 UPSTREAM = "upstream"
-"""The metadata of a materialization that names the tables that the run read: costs are attributed along it."""
+"""The metadata of a materialization that names the tables that the run read or referred to: costs are attributed along
+it."""
 
 VALUED = "valued"
-"""The metadata of a materialization that says that the table is worth something by itself, as its contract has it."""
+"""The metadata of a materialization that says what the table is worth by itself, as its contract has it."""
 
 SAMPLE_ROWS = 5
 PLOTTED_DAYS = 28
@@ -105,8 +107,9 @@ def _materializations(context: dg.AssetExecutionContext, table: Table, outcome: 
     """
     good = [day for day in outcome.days if day.state in {"published", "unchanged"}]
     shown = _Shown.of(context, table, outcome, good)
-    lineage: dict[str, Any] = {UPSTREAM: sorted({read["table"] for read in outcome.inputs if "table" in read})}
-    lineage |= {VALUED: True} if table.value is not None else {}
+    refers = {audit.table for audit in table.audits if isinstance(audit, References)}
+    lineage: dict[str, Any] = {UPSTREAM: sorted(refers | {read["table"] for read in outcome.inputs if "table" in read})}
+    lineage |= {VALUED: [value.record() for value in table.values]} if table.values else {}
     whole = len(good) == len(outcome.days)
     alone = len(list(context.job_def.asset_layer.executable_asset_keys)) == 1
     if whole and (len(good) == 1 or not alone):

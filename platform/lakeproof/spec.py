@@ -200,8 +200,8 @@ def _metadata(table: Table) -> dict[str, Any]:
         "dagster/column_schema": schema,
         "dagster/table_name": table.name,
     }
-    if table.value is not None:
-        metadata["value"] = f"${table.value.usd_per_month:,.0f} a month to {table.value.consumer}: {table.value.why}"
+    if table.values:
+        metadata["value"] = "; ".join(f"{value.amount_text} to {value.consumer}: {value.why}" for value in table.values)
     return metadata
 
 

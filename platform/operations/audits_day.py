@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import polars as pl
 
-from lakeproof import Column, Table, Window, audit, daily_table
+from lakeproof import Column, Table, Value, Window, audit, daily_table
 from operations.pipeline import frame, operations
 from operations.recorded import table_runs
 
@@ -40,6 +40,7 @@ audits_day = Table(
         audit.between("rows_at_fault", 0, None),
         audit.sql("every_judgement_counts_once", "judged = passed + failed + warned"),
     ],
+    value=Value("data platform", 0, "which audits find what, when a bound is to be moved"),
 )
 
 ROWS, AT_FAULT = "rows", "rows failed"

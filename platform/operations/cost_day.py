@@ -8,7 +8,7 @@ import dagster as dg
 import duckdb  # noqa: TC002 - an audit's form is read from its annotation
 import polars as pl
 
-from lakeproof import Column, Table, Window, audit, daily_table
+from lakeproof import Column, Table, Value, Window, audit, daily_table
 from lakeproof.stewardship.costing import costs_of
 from operations.pipeline import frame, operations
 from operations.recorded import tables_recorded
@@ -93,6 +93,7 @@ cost_day = Table(
         audit.python("no_dollar_is_lost", _no_dollar_is_lost),
         audit.not_null("usd", severity="warn", name="priced"),
     ],
+    value=Value("data platform", 0, "what tables cost; value_day judges by it"),
 )
 
 

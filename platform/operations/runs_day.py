@@ -7,7 +7,7 @@ from collections import Counter
 import dagster as dg
 import polars as pl
 
-from lakeproof import Column, Table, Window, audit, daily_table
+from lakeproof import Column, Table, Value, Window, audit, daily_table
 from operations.pipeline import frame, operations
 from operations.recorded import table_runs
 
@@ -47,6 +47,7 @@ runs_day = Table(
         audit.between("runs", 1, None),
         audit.between("seconds", 0, None),
     ],
+    value=Value("data platform", 0, "how often tables are run and for how long, when something is slow"),
 )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import polars as pl
 
-from lakeproof import Column, Table, Window, audit, daily_table
+from lakeproof import Column, Table, Value, Window, audit, daily_table
 from lakeproof.stewardship.promised import promised_days
 from lakeproof.stewardship.text import LEGEND, bars
 from operations.pipeline import frame, operations
@@ -49,6 +49,7 @@ sla_day = Table(
         audit.sql("met_is_by_the_deadline", "met is null or met = (coalesce(first_published <= deadline, false))"),
         audit.sql("exempt_does_not_count", "not exempt or met is null"),
     ],
+    value=Value("data platform", 0, "whether promises were kept, when they are made anew"),
 )
 
 

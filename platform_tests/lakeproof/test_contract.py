@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from lakeproof import Column, LakeproofError, Sla, Table, Value, audit
 from lakeproof.errors import ContractError
+from lakeproof.lake.schema import iceberg_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,6 +91,63 @@ def test_a_wrong_table_is_refused(lab: Any, changes: dict[str, Any], said: list[
     assert refusal.value.exit_code == 2
 
 
+def per_month(amount: object, **more: Any) -> Value:
+    """Return a worth of so much a month."""
+    return Value(**{"consumer": "planning", "usd_per_month": amount, "why": "which seats to sell", **more})
+
+
+WRONG_VALUES: dict[str, tuple[object, list[str]]] = {
+    "below nothing": (per_month(-3), ["usd_per_month=-3", "0 or more US dollars"]),
+    "no number": (per_month(float("nan")), ["usd_per_month=nan"]),
+    "without end": (per_month(float("inf")), ["usd_per_month=inf"]),
+    "in another currency": (per_month("3 EUR"), ["usd_per_month='3 EUR' is no number", "US dollars"]),
+    "a truth": (per_month(amount=True), ["usd_per_month=True is no number"]),
+    "by the use, below nothing": (per_month(None, usd_per_use=-0.5), ["usd_per_use=-0.5"]),
+    "two amounts": (per_month(3, usd_per_use=1), ["both usd_per_month and usd_per_use"]),
+    "no amount": (per_month(None), ["no amount", "0 where"]),
+    "no reason": (per_month(3, why=" "), ["why ' '"]),
+    "nobody": (per_month(3, consumer=""), ["consumer ''"]),
+    "a day that does not exist": (per_month(3, review_by="2027-02-30"), ["review_by '2027-02-30' is not a day"]),
+    "no day": (per_month(3, review_by=7), ["review_by 7 is not a day"]),
+    "a page that is a program": (per_month(3, url="javascript:alert(1)"), ["no address of a page", "https://"]),
+    "no value": (4_000, ["value 4000 is no Value", "value=Value("]),
+    "one consumer twice": ([per_month(3), per_month(4)], ["planning is declared twice"]),
+}
+
+
+@pytest.mark.parametrize(("value", "said"), WRONG_VALUES.values(), ids=WRONG_VALUES.keys())
+def test_a_wrong_worth_is_refused(lab: Any, value: object, said: list[str]) -> None:
+    """A worth that says nothing, or is no amount of US dollars, is refused with the table and a remedy."""
+    with pytest.raises(ContractError) as refusal:
+        lab.table(value=value)
+    for words in ["lab.readings", *said]:
+        assert words in str(refusal.value)
+    assert refusal.value.exit_code == 2
+    assert refusal.value.next_step
+
+
+def test_a_worth_has_one_form(lab: Any) -> None:
+    """One value or several, amounts of any kind of number, and a day as text or date are kept alike."""
+    alone = lab.table(value=per_month(Decimal("3.50"), review_by="2027-03-01"))
+    both = lab.table("lab.both", value=[per_month(0), Value("sales", usd_per_use=2, why="whom to call")])
+
+    assert lab.table("lab.none").values == ()
+    assert (alone.values[0].usd_per_month, alone.values[0].review_by) == (3.5, date(2027, 3, 1))
+    assert [value.usd(10) for value in both.values] == [0, 20]
+    assert [value.is_money for value in both.values] == [False, True]
+    assert [value.is_due(date(2027, 3, 2)) for value in (*alone.values, *both.values)] == [True, False, False]
+    assert not alone.values[0].is_due(date(2027, 3, 1))
+    assert Value.of(alone.values[0].record()).bind("lab.readings") == alone.values[0]
+
+
+def test_a_worth_is_not_about_rows(lab: Any) -> None:
+    """It is in no evidence, and changes neither the columns nor the code version."""
+    plain, worth = lab.table(), lab.table("lab.worth", value=per_month(3))
+
+    assert plain.record() == worth.record()
+    assert iceberg_schema(plain) == iceberg_schema(worth)
+
+
 WRONG_PARTS: dict[str, tuple[Callable[[], object], list[str]]] = {
     "an unknown type": (lambda: Column("value", "lnog"), ["Column value", "'lnog'", "Did you mean long?"]),
     "an engine's type": (lambda: Column("value", "VARCHAR"), ["Column value", "'VARCHAR'", "string"]),
@@ -105,7 +165,6 @@ WRONG_PARTS: dict[str, tuple[Callable[[], object], list[str]]] = {
     "a promise since no day": (lambda: Sla("06:00", since="2024-02-30"), ["since '2024-02-30' is not a day"]),
     "a promise that is yet to begin": (lambda: Sla("06:00", since="2999-01-01"), ["2999-01-01", "after today"]),
     "a deadline in no zone": (lambda: Sla("06:00", timezone="Mars/Olympus"), ["Mars/Olympus"]),
-    "a worth below nothing": (lambda: Value("planning", -1, "why"), ["-1"]),
     "nothing not null": (audit.not_null, ["needs at least one column"]),
     "no bounds": (audit.row_count, ["row_count", "no bound"]),
     "reversed bounds": (lambda: audit.between("value", 5, 1), ["between_value", "5", "1"]),

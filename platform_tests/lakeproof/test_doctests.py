@@ -8,7 +8,22 @@ from importlib import import_module
 import pytest
 
 
-@pytest.mark.parametrize("module", ["errors", "window", "record", "cost.used", "stewardship.spent"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "errors",
+        "window",
+        "record",
+        "value",
+        "cost.used",
+        "stewardship.advice",
+        "stewardship.ends",
+        "stewardship.spent",
+        "stewardship.valuing",
+        "stewardship.worthtext",
+        "outputs.shell",
+    ],
+)
 def test_examples_are_true(module: str) -> None:
     """Each example gives what the docstring says, and there is at least one."""
     result = doctest.testmod(import_module(f"lakeproof.{module}"))

@@ -24,7 +24,7 @@ FLOORS = [
     ["errors"],
     ["window"],
     ["parts", "layout"],
-    ["names", "pipeline", "metric"],
+    ["names", "pipeline", "metric", "value"],
     ["contract"],
     ["progress", "forms", "verdict", "cost"],
     ["audit", "lake", "engine"],
@@ -110,7 +110,7 @@ def test_a_room_imports_only_from_floors_below(path: Path) -> None:
         (("lake/", "wap.py", "reading.py", "audit/", "engine/"), {"dagster"}),
         (("audit/",), {"pyiceberg", "lakeproof.lake"}),
         (
-            ("window.py", "parts.py", "pipeline.py", "contract.py", "errors.py"),
+            ("window.py", "parts.py", "pipeline.py", "value.py", "contract.py", "errors.py"),
             {"dagster", "pyiceberg", "duckdb", "polars", "pyarrow"},
         ),
     ],

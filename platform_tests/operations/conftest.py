@@ -63,7 +63,7 @@ def make_receipts(till: pl.DataFrame) -> pl.DataFrame:
 
 @dataclass
 class World:
-    """A lake and Dagster's record of it, at instants of November 2026."""
+    """A lake and Dagster's record of it, at instants of November 2026, and of December where they say so."""
 
     lakehouse: Lakehouse
     instance: dg.DagsterInstance
@@ -92,7 +92,7 @@ class World:
         start, end = (f"2026-11-{number:02}" for number in (first, last or first))
         tags = {"dagster/asset_partition_range_start": start, "dagster/asset_partition_range_end": end}
         tags = tags if last else {"dagster/partition": start}
-        with time_machine.travel(f"2026-11-{clock}Z", tick=True):
+        with time_machine.travel(f"2026-{clock if clock.startswith('12-') else f'11-{clock}'}Z", tick=True):
             return dg.materialize(
                 [asset],
                 instance=self.instance,

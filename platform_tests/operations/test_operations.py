@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 import pytest
+import time_machine
 
 from lakeproof.lake.live import View
+from lakeproof.lake.used import note_use
 from operations.definitions import defs
 
 if TYPE_CHECKING:
@@ -194,3 +196,48 @@ def test_what_was_used_is_kept_while_the_rates_are_too_old(world: World, rates_o
     assert priced["rates_of"] == date(2026, 10, 1)
     assert priced["usd"] == pytest.approx(priced["processor_seconds"] + priced["storage_usd"], abs=1e-6)
     assert priced["processor_seconds"] == unpriced["processor_seconds"]
+
+
+def test_ends_are_judged_by_what_was_on_record_when_the_day_ended(
+    world: World, rates_of: Callable[[str], None]
+) -> None:
+    """What nobody needs is to be stopped once it was there for four weeks; a read counts from its day on."""
+    rates_of("2026-10-01")
+    world.run("02T10:00", 1)
+    world.read("02T11:00", 1)
+    receipts = world.lakehouse.lake.find("world.receipts")
+    assert receipts is not None
+    with time_machine.travel("2026-11-30T12:00Z"):
+        note_use(receipts, "ada@laptop")
+    world.about("cost_day", "12-01T00:10", 1, 30)
+
+    (young,) = world.about("value_day", "12-01T00:20", 29)
+    (read,) = world.about("value_day", "12-01T00:20", 30)
+
+    assert (young["table_name"], young["owner"], young["consumers"]) == ("world.receipts", "team:shop", 0)
+    assert (young["action"], young["unread_days"], young["uses"]) == ("keep", None, 0)
+    assert (read["action"], read["unread_days"], read["uses"]) == ("keep", 0, 1)
+    assert "ada" not in read["reason"]
+    assert "reader 1" in read["reason"]
+    assert young["saving_usd"] == pytest.approx(young["cost_usd"], abs=1e-5)  # nothing else needs the till
+    assert young["cost_usd"] > read["cost_usd"] >= 0  # the run of the second is 28 days ago on the thirtieth
+    assert read["cost_usd_before"] > young["cost_usd_before"] == 0
+
+
+def test_what_nobody_reads_is_to_be_stopped(world: World, rates_of: Callable[[str], None]) -> None:
+    """With a bar of what it costs in Dagster; nothing was priced on days whose rates were too old."""
+    rates_of("2026-10-01")
+    world.run("02T10:00", 1)
+    world.about("cost_day", "12-01T00:10", 1, 29)
+    rates_of("2025-11-01")
+    world.about("cost_day", "12-01T00:20", 30)
+
+    (till,) = world.about("value_day", "12-01T00:30", 30)
+
+    assert (till["table_name"], till["action"], till["unpriced_days"]) == ("world.till", "stop", 1)
+    assert till["reason"].endswith("in the 28 days that it has been there; consumers: none declared")
+    event = world.instance.get_latest_materialization_event(dg.AssetKey(["operations", "value_day"]))
+    assert event is not None
+    assert event.asset_materialization is not None
+    assert "| world.till | nobody says | " in str(event.asset_materialization.metadata["value"].value)
+    assert "| stop |" in str(event.asset_materialization.metadata["value"].value)

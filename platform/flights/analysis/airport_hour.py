@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from flights.days import SINCE
 from flights.pipeline import flights
+from flights.rates import REVIEW, analyst_hours
 from flights.transformation.departures import departures
-from lakeproof import Column, Sla, Table, audit, sql_table
+from lakeproof import Column, Sla, Table, Value, audit, sql_table
 
 airport_hour = Table(
     "flights.airport_hour",
@@ -59,6 +60,12 @@ airport_hour = Table(
         ),
     ],
     sla=Sla(due="07:00", target=0.95, timezone="America/New_York", since=SINCE),
+    value=Value(
+        "station managers",
+        usd_per_month=analyst_hours(3),
+        why="which hours to staff; assumed: an analyst hour a month less for each of three airports",
+        review_by=REVIEW,
+    ),
 )
 
 build_airport_hour = sql_table(airport_hour, "airport_hour.sql", departures=departures)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from flights.analysis.carrier_day import carrier_day
 from flights.days import SINCE, START
 from flights.pipeline import flights
-from lakeproof import Column, Sla, Table, audit, sql_table
+from flights.rates import REVIEW, analyst_hours
+from lakeproof import Column, Sla, Table, Value, audit, sql_table
 
 carrier_to_date = Table(
     "flights.carrier_to_date",
@@ -47,6 +48,12 @@ carrier_to_date = Table(
         ),
     ],
     sla=Sla(due="07:00", target=0.95, timezone="America/New_York", since=SINCE),
+    value=Value(
+        "the monthly report to the airlines",
+        usd_per_month=analyst_hours(4),
+        why="where each airline stands; assumed: four analyst hours of adding up, once a month",
+        review_by=REVIEW,
+    ),
 )
 
 build_carrier_to_date = sql_table(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from flights.days import SINCE, START
 from flights.pipeline import flights
+from flights.rates import REVIEW, analyst_hours
 from flights.transformation.departures import departures
-from lakeproof import Column, Sla, Table, audit, sql_table
+from lakeproof import Column, Sla, Table, Value, audit, sql_table
 
 route_28d = Table(
     "flights.route_28d",
@@ -60,6 +61,12 @@ route_28d = Table(
         ),
     ],
     sla=Sla(due="07:00", target=0.95, timezone="America/New_York", since=SINCE),
+    value=Value(
+        "network planning",
+        usd_per_month=analyst_hours(8),
+        why="which routes to look at; assumed: two analyst hours a week of adding up",
+        review_by=REVIEW,
+    ),
 )
 
 build_route_28d = sql_table(route_28d, "route_28d.sql", departures=departures.last(days=28))

@@ -17,11 +17,11 @@ from __future__ import annotations
 import duckdb  # noqa: TC002 - the audit's annotation says in which form it wants the rows
 import polars as pl
 
+from flights import rates
 from flights.analysis.carrier_day import carrier_day
 from flights.days import SINCE
 from flights.pipeline import flights
 from flights.transformation.departures import departures
-from flights.value import rates
 from lakeproof import Column, Metric, Sla, Table, Value, audit, daily_table
 
 CAUSES = ["after_departure", "aircraft_not_back", "adverse_weather_hour", "unattributed"]
@@ -88,8 +88,9 @@ delay_cost_day = Table(
     sla=Sla(due="08:00", target=0.95, timezone="America/New_York", since=SINCE),
     value=Value(
         consumer="operations control",
-        usd_per_month=float(8 * rates.ANALYST_HOUR),
-        why="eight analyst hours a month of adding up by hand; it says where money is lost, and saves none itself",
+        usd_per_month=rates.analyst_hours(8),
+        why="where money is lost, of which it saves none itself; assumed: eight analyst hours a month of adding up",
+        review_by=rates.REVIEW,
     ),
     metrics=[
         Metric(

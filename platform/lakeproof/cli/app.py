@@ -22,6 +22,7 @@ COMMANDS = {
     "postmortem": "an incident as a page, to be finished by those who know why",
     "verify": "whether published days are what their recorded inputs make",
     "lint": "what in the code of tables lets more than their inputs decide",
+    "value": "what pipelines are worth, cost and are used for, and what to do about each",
     "duplicates": "metrics and tables that are there twice, or under one name for two things",
     "maintain": "remove what nobody needs, and record what was published",
     "doctor": "whether this machine, lake and workspace are in order",

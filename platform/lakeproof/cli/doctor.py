@@ -6,7 +6,7 @@ import os
 import platform
 import shutil
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,8 @@ from lakeproof.errors import LakeproofError, UsageError
 from lakeproof.lake.catalog import Lake, default_home
 from lakeproof.lint import lint
 from lakeproof.outcome import EXIT_CODES
+from lakeproof.stewardship.ends import ends_of
+from lakeproof.stewardship.valuing import assets_downstream, declared
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,11 +38,13 @@ class Finding:
         what: The thing.
         good: Whether it is in order.
         detail: What it is, or what is wrong and what to do.
+        warns: Whether it is in order, and yet something is to be looked at.
     """
 
     what: str
     good: bool
     detail: str
+    warns: bool = False
 
 
 @click.command()
@@ -50,6 +54,8 @@ class Finding:
 @as_json
 def doctor(*, source: str | None, markdown: bool, workspace: str, as_json: bool) -> int:
     """Check the installation, the lake, Dagster's record and the code locations; exits 1 when something is wrong.
+
+    A table that no other reads, and that nobody says is worth something, is told as a warning.
 
     With --source: a source as it is now against its contract, what its fields hold, which keys and foreign keys hold in
     a sample, and which columns repeat as if they belonged to another table; exits 3 when it is not what its contract
@@ -68,11 +74,12 @@ def doctor(*, source: str | None, markdown: bool, workspace: str, as_json: bool)
         _look("dagster", _dagster),
         _look("workspace", lambda: _workspace(workspace)),
         _look("code", lambda: _code(workspace)),
+        _value(workspace),
     ]
     if as_json:
         print_json([vars(finding) for finding in findings])
     else:
-        rows = [["✓" if f.good else "✗", f.what, f.detail] for f in findings]
+        rows = [["✗" if not f.good else "!" if f.warns else "✓", f.what, f.detail] for f in findings]
         console().print(grid("", ["", "what", "found"], rows))
     return 0 if all(finding.good for finding in findings) else 1
 
@@ -142,6 +149,24 @@ def _code(workspace: str) -> str:
     if found := lint(tables):
         raise LakeproofError("\n".join(map(str, found)), next_step="mend each line, or say on it why it is fine")
     return f"{len(tables)} tables, no finding"
+
+
+def _value(workspace: str) -> Finding:
+    """Look for ends that nobody declared a need for; that is worth a warning, and no fault."""
+    undeclared: list[str] = []
+
+    def find() -> str:
+        locations = load_locations(workspace)
+        made = [one for location in locations for one in location.tables]
+        assets = assets_downstream((each.definitions for each in locations), {one.table.name for one in made})
+        known = declared(made, assets)
+        ends = ends_of({table.name: table.upstream for table in known}, [t.name for t in known if t.values or t.assets])
+        undeclared.extend(table.name for table in known if table.name in ends and not (table.values or table.assets))
+        if not undeclared:
+            return f"{len(ends)} tables that no other reads or that are worth something: each says to whom"
+        return f"nobody declares a need for {', '.join(undeclared)}; say it in the contract, value=Value(…), or stop it"
+
+    return replace(_look("value", find), warns=bool(undeclared))
 
 
 def _workspace(workspace: str) -> str:

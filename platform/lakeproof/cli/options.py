@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -130,3 +131,21 @@ def parse_target_on(target: str) -> tuple[str, date | None, str | None]:
         msg = f"{target!r} is not TABLE, TABLE@DAY or TABLE@DAY@OUTPUT."
         raise UsageError(msg, next_step="for example: lakeproof show flights.departures@2013-01-05")
     return name, day, rest[0] if rest else None
+
+
+def asked_instant(text: str | None) -> datetime:
+    """Return the instant of a report: what `--as-of` says, or now; in UTC.
+
+    Raises:
+        UsageError: The text is no instant, or has no zone.
+    """
+    if text is None:
+        return datetime.now(UTC)
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        instant = None
+    if instant is None or instant.tzinfo is None:
+        msg = f"{text!r} is not an instant."
+        raise UsageError(msg, next_step="give a date, a time and a zone, as 2024-01-02T06:00Z")
+    return instant.astimezone(UTC)

@@ -21,6 +21,7 @@ from lakeproof.lake.days import day_key
 from lakeproof.lake.evidence import read_evidence
 from lakeproof.lake.held import HeldDay, as_held, audits_of, held_days
 from lakeproof.lake.live import LiveDay, View
+from lakeproof.lake.used import note_use, reader
 from lakeproof.outputs.naming import existing
 from lakeproof.window import days_text
 
@@ -82,6 +83,8 @@ def show(
     shown = _find(table, name, day, view.days.get(day), stages.get(day), held=which == "held")
     if evidence:
         return show_evidence(shown, as_json=as_json)
+    if shown.state == "published":
+        note_use(table, reader())
     return _show_rows(
         shown, rows, [name.strip() for name in columns.split(",")] if columns else None, sort, as_json=as_json
     )

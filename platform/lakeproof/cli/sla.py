@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from lakeproof.cli.locations import find_tables, load_locations
-from lakeproof.cli.options import as_json, console, grid, print_json, workspace
+from lakeproof.cli.options import as_json, asked_instant, console, grid, print_json, workspace
 from lakeproof.errors import UsageError
 from lakeproof.lake.output import MAIN
 from lakeproof.stewardship.attainment import HISTORY, WINDOWS
@@ -52,7 +51,7 @@ def sla(tables: Sequence[str], *, days: int, as_of: str | None, workspace: str, 
 
     Exits 0: it is a report, and says what was missed.
     """
-    now = _instant(as_of)
+    now = asked_instant(as_of)
     locations = load_locations(workspace)
     chosen = find_tables(locations, tables)
     found = [
@@ -80,19 +79,6 @@ def sla(tables: Sequence[str], *, days: int, as_of: str | None, workspace: str, 
     if len(tables) == 1:
         _print_days(out, reports[0][1], days, paths)
     return 0
-
-
-def _instant(text: str | None) -> datetime:
-    if text is None:
-        return datetime.now(UTC)
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        instant = None
-    if instant is None or instant.tzinfo is None:
-        msg = f"{text!r} is not an instant."
-        raise UsageError(msg, next_step="give a date, a time and a zone, as 2024-01-02T06:00Z")
-    return instant.astimezone(UTC)
 
 
 def _row(report: Report) -> list[Any]:

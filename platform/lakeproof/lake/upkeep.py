@@ -25,6 +25,7 @@ from lakeproof.lake.reach import Reach
 from lakeproof.lake.replace import expire_snapshots
 from lakeproof.lake.retention import Retention
 from lakeproof.lake.running import SUFFIX, RunningStage, running_stages
+from lakeproof.lake.used import KEPT, USED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,6 +46,7 @@ NEW = "too new to judge"
 AT_WORK = "a run at work"
 HELD = "held"
 SPENT = "evidence of files that are gone"
+LONG_AGO = "a use that is long ago"
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,7 @@ class _Pass:
             (f"{records}/{CONFIRMED}", self._sweep_confirmed),
             (f"{records}/outputs", self._sweep_outputs),
             (f"{records}/{PROMOTIONS}", self._sweep_promotions),
+            (f"{records}/{USED}", self._sweep_used),
         ):
             for file in list_files(self._table.io, folder):
                 if file.modified > self._began:
@@ -330,6 +333,13 @@ class _Pass:
             self._keep(file, NEW)
         else:
             self._remove(file, SPENT)
+
+    def _sweep_used(self, file: StoredFile) -> None:
+        """Let uses go that are older than anyone asks for."""
+        if self._now - file.modified < KEPT:
+            self._keep(file, "a use")
+        else:
+            self._remove(file, LONG_AGO)
 
     def _is_over(self, since: datetime) -> bool:
         return self._now - since >= max(self._retention.replaced, GRACE)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from html import escape
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from lakeproof.outputs.plots import WIDTH, bars, by_day, spread
+from lakeproof.outputs.shell import as_text, document
 from lakeproof.outputs.text import DAY_COLUMNS, change_text, day_rows, how_lines, number, verdict
 
 if TYPE_CHECKING:
@@ -20,14 +19,11 @@ MOST_COLUMNS = 40
 MOST_BARS = 60
 MOST_DAYS = 60
 MOST_ROWS = 366
-LONGEST = 300
-"""How much of a value is shown."""
 
 
 def page(found: Comparison) -> str:
     """Return the page of a comparison: no script, no font, no picture from elsewhere; values are text, never markup."""
     title = f"{found.table}: {found.old.name} and {found.new.name}"
-    style = files("lakeproof.outputs").joinpath("page.css").read_text(encoding="utf-8")
     sections = "".join(
         (
             _missing(found),
@@ -40,14 +36,8 @@ def page(found: Comparison) -> str:
             _how(found),
         )
     )
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-        f"<title>{_text(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n"
-        f'<p class="eyebrow">{_text(found.table)} · {_text(found.old.name)} → {_text(found.new.name)}</p>\n'
-        f"<h1>{_text(verdict(found))}</h1>\n{sections}</main>\n</body>\n</html>\n"
-    )
+    eyebrow = f"{found.table} · {found.old.name} → {found.new.name}"
+    return document(title, eyebrow, verdict(found), sections)
 
 
 def _missing(found: Comparison) -> str:
@@ -55,7 +45,7 @@ def _missing(found: Comparison) -> str:
     if not lines:
         return ""
     more = f"<p>… and {len(lines) - MOST_DAYS} more days.</p>" if len(lines) > MOST_DAYS else ""
-    shown = "".join(f"<p>{_text(line)}</p>" for line in lines[:MOST_DAYS])
+    shown = "".join(f"<p>{as_text(line)}</p>" for line in lines[:MOST_DAYS])
     return f'<section class="alert" aria-label="Missing days">{shown}{more}</section>\n'
 
 
@@ -81,7 +71,7 @@ def _counts(found: Comparison) -> str:
 def _legend(found: Comparison, *, holes: bool = False) -> str:
     sides = ((found.old.name, "--old"), (found.new.name, "--new"))
     marks = [(name, colour) for name, colour in (*sides, *([("a day that one side lacks", "--gone")] if holes else []))]
-    told = "".join(f'<i style="background:var({colour})"></i>{_text(name)}' for name, colour in marks)
+    told = "".join(f'<i style="background:var({colour})"></i>{as_text(name)}' for name, colour in marks)
     return f'<p class="legend">{told}</p>'
 
 
@@ -108,7 +98,7 @@ def _columns(found: Comparison) -> str:
     more = ", …" if len(same) > MOST_COLUMNS else ""
     told = f"{len(same)} columns did not change: {', '.join(same[:MOST_COLUMNS])}{more}."
     sections = "".join(_column(found, column) for column in changed[:MOST_COLUMNS])
-    quiet = f'<p class="soft">{_text(told)}</p>' if same else ""
+    quiet = f'<p class="soft">{as_text(told)}</p>' if same else ""
     caption = "<figcaption>Rows whose value differs, and their share of the rows that both sides have.</figcaption>"
     return f"<section><h2>What changed, by column</h2><figure>{plot}{caption}</figure>{quiet}{sections}</section>\n"
 
@@ -117,10 +107,10 @@ def _column(found: Comparison, column: ColumnChange) -> str:
     nulls = ""
     if column.old_nulls or column.new_nulls:
         nulls = f" Nulls: {column.old_nulls:,} → {column.new_nulls:,}."
-    head = f'<h3>{_text(column.name)} <span class="soft">{_text(column.type)}</span></h3>'
+    head = f'<h3>{as_text(column.name)} <span class="soft">{as_text(column.type)}</span></h3>'
     if column.old is None or column.new is None:
         return f"{head}<p>{column.changed:,} rows.{nulls}</p>{_pairs(column)}"
-    parts = [f"<p>{_text(change_text(column))}.{nulls}</p>"]
+    parts = [f"<p>{as_text(change_text(column))}.{nulls}</p>"]
     if len(column.by_day) > 1:
         plot = by_day(f"Mean of {column.name} by day, old and new", column.by_day, height=140)
         parts.append(f"<figure>{plot}<figcaption>Mean by day.{_legend(found)}</figcaption></figure>")
@@ -132,14 +122,14 @@ def _column(found: Comparison, column: ColumnChange) -> str:
         delta = column.new.total - column.old.total
         share = f" ({delta / column.old.total:+.2%})" if column.old.total else ""
         total = f"Total {number(column.old.total)} → {number(column.new.total)}, {number(delta, sign=True)}{share}."
-        parts.append(f'<p class="soft">{_text(total)}</p>')
+        parts.append(f'<p class="soft">{as_text(total)}</p>')
     return head + "".join(parts)
 
 
 def _schema(found: Comparison) -> str:
     if not found.schema:
         return ""
-    rows = "".join(f"<li>{_text(str(change))}</li>" for change in found.schema)
+    rows = "".join(f"<li>{as_text(str(change))}</li>" for change in found.schema)
     return f"<section><h2>Columns that are not alike</h2><ul>{rows}</ul></section>\n"
 
 
@@ -160,7 +150,7 @@ def _days(found: Comparison) -> str:
 def _cell(tag: str, place: int, text: str) -> str:
     """Return a cell; all but the first and the last are numbers."""
     kind = ' class="n"' if 0 < place < len(DAY_COLUMNS) - 1 else ""
-    return f"<{tag}{kind}>{_text(text)}</{tag}>"
+    return f"<{tag}{kind}>{as_text(text)}</{tag}>"
 
 
 def _pairs(column: ColumnChange) -> str:
@@ -179,14 +169,14 @@ def _samples(found: Comparison) -> str:
     kinds: dict[str, list[SampleRow]] = {}
     for row in found.samples:
         kinds.setdefault(row.kind, []).append(row)
-    parts = [f"<h3>{_text(kind)}</h3>{_sample_table(rows)}" for kind, rows in kinds.items()]
+    parts = [f"<h3>{as_text(kind)}</h3>{_sample_table(rows)}" for kind, rows in kinds.items()]
     return f"<section><h2>Some of the rows</h2>{''.join(parts)}</section>\n" if parts else ""
 
 
 def _sample_table(rows: Sequence[SampleRow]) -> str:
     keys = list(rows[0].key)
     columns = list(dict.fromkeys(name for row in rows for name in (*(row.old or {}), *(row.new or {}))))
-    head = "".join(f"<th>{_text(name)}</th>" for name in (*keys, *columns))
+    head = "".join(f"<th>{as_text(name)}</th>" for name in (*keys, *columns))
     body = "".join(f"<tr>{''.join(_sample_cells(row, keys, columns))}</tr>" for row in rows)
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
@@ -210,15 +200,9 @@ def _how(found: Comparison) -> str:
         + "."
         for side in (found.old, found.new)
     ]
-    told = "".join(f"<p>{_text(line)}</p>" for line in (*lines, *how_lines(found)))
+    told = "".join(f"<p>{as_text(line)}</p>" for line in (*lines, *how_lines(found)))
     return f"<footer><h2>How it was compared</h2>{told}</footer>\n"
 
 
 def _value(value: object) -> str:
-    return '<span class="soft">null</span>' if value is None else _text(str(value))
-
-
-def _text(text: str) -> str:
-    """Return text as markup shows it: escaped, no longer than is read, and control characters as what they are."""
-    shown = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
-    return escape("".join(c if c.isprintable() or c == " " else f"\\x{ord(c):02x}" for c in shown))
+    return '<span class="soft">null</span>' if value is None else as_text(str(value))

@@ -12,6 +12,7 @@ from lakeproof.errors import UsageError
 from lakeproof.record import UPSTREAM, VALUED
 from lakeproof.stewardship.spending import Usage, usage_of
 from lakeproof.stewardship.spent import attributed
+from lakeproof.value import Value
 from lakeproof.window import Window
 
 if TYPE_CHECKING:
@@ -76,17 +77,30 @@ def costs_of(instance: dg.DagsterInstance, lake: Lake, known: Collection[str], d
     except UsageError as error:
         return Costs(usage, {}, str(error))
     spent = {name: used.spent(rates) for name, used in usage.items()}
-    upstream, ends = lineage_recorded(instance, known, window.end)
+    recorded = lineage_recorded(instance, known, window.end)
+    upstream = {name: told.upstream for name, told in recorded.items()}
+    ends = {name for name, told in recorded.items() if told.values}
     costs = {name: cost for name, cost in attributed(spent.values(), upstream, ends).items() if cost.full or cost.own}
     whole = {name: usage.get(name) or Usage(day, name) for name in sorted({*usage, *costs})}
     money = {name: Money(used.spent(rates), costs[name], rates.oldest) for name, used in whole.items() if name in costs}
     return Costs(whole, money)
 
 
-def lineage_recorded(
-    instance: dg.DagsterInstance, known: Collection[str], before: datetime
-) -> tuple[dict[str, list[str]], set[str]]:
-    """Return which tables each table read, and which tables are worth something by themselves.
+@dataclass(frozen=True)
+class Recorded:
+    """What the last run of a table says of it.
+
+    Args:
+        upstream: The tables that it read or referred to.
+        values: What it is worth by itself, to each of its consumers.
+    """
+
+    upstream: tuple[str, ...] = ()
+    values: tuple[Value, ...] = ()
+
+
+def lineage_recorded(instance: dg.DagsterInstance, known: Collection[str], before: datetime) -> dict[str, Recorded]:
+    """Return what tables were made from and are worth, by name, of those that were made.
 
     As the last run of each says of which Dagster has a materialization before an instant.
 
@@ -95,14 +109,12 @@ def lineage_recorded(
         known: The names of the tables.
         before: The instant.
     """
-    upstream: dict[str, list[str]] = {}
-    ends: set[str] = set()
+    found: dict[str, Recorded] = {}
     for name in known:
         wanted = dg.AssetRecordsFilter(dg.AssetKey(name.split(".")), before_timestamp=before.timestamp())
         for record in instance.fetch_materializations(wanted, limit=1).records:
             told = record.asset_materialization.metadata if record.asset_materialization else {}
-            if (said := told.get(UPSTREAM)) is not None and isinstance(said.value, list):
-                upstream[name] = [str(table) for table in said.value]
-            if VALUED in told:
-                ends.add(name)
-    return upstream, ends
+            read, worth = (told[what].value if what in told else [] for what in (UPSTREAM, VALUED))
+            if isinstance(read, list) and isinstance(worth, list):
+                found[name] = Recorded(tuple(map(str, read)), tuple(Value.of(value) for value in worth))
+    return found

@@ -37,10 +37,12 @@ class Waited:
 
     @property
     def usd(self) -> float | None:
-        """What so many days of the table are worth, in dollars; None when its contract does not say."""
-        if self.table.value is None:
-            return None
-        return self.table.value.usd_per_month / DAYS_A_MONTH * len(self.days)
+        """What so many days of the table are worth, in dollars; None when its contract does not say.
+
+        A worth by the use is not counted: nobody knows of uses that were not possible.
+        """
+        amounts = [value.usd_per_month for value in self.table.values if value.usd_per_month is not None]
+        return sum(amounts) / DAYS_A_MONTH * len(self.days) if amounts else None
 
 
 def impact(incident: Incident, made: Mapping[str, TableAsset], last: date, had: Had) -> list[Waited]:

@@ -189,8 +189,7 @@ class _Writer:
         lines = ["These days were kept from readers, or could not be made, while the incident was open.", ""]
         lines += ["| table | owner | days | worth to | those days |", "|---|---|---|---|---|"]
         for one in waited:
-            value = one.table.value
-            worth = "" if value is None else f"{value.consumer}: {value.why}, ${value.usd_per_month:,.0f} a month"
+            worth = "; ".join(f"{value.consumer}: {value.why}, {value.amount_text}" for value in one.table.values)
             usd = "" if one.usd is None else f"${one.usd:,.0f}"
             owner, worth = owner_text(one.table.owner), cell(without_people(worth, self.background.people))
             lines.append(f"| {one.table.name} | {owner} | {len(one.days)}: {_days(one.days)} | {worth} | {usd} |")

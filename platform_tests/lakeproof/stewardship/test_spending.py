@@ -184,8 +184,8 @@ def test_the_lineage_is_that_of_the_last_runs(instance: dg.DagsterInstance, lake
     run(instance, lakehouse, make_sums, 1)
     known = {"spent.shop", "spent.sums", "spent.none"}
 
-    upstream, ends = lineage_recorded(instance, known, datetime.now(UTC))
+    told = lineage_recorded(instance, known, datetime.now(UTC))
 
-    assert upstream == {"spent.shop": [], "spent.sums": ["spent.shop"]}
-    assert ends == {"spent.shop"}
-    assert lineage_recorded(instance, known, before) == ({}, set())
+    assert {name: of.upstream for name, of in told.items()} == {"spent.shop": (), "spent.sums": ("spent.shop",)}
+    assert {name: of.values for name, of in told.items()} == {"spent.shop": shop.values, "spent.sums": ()}
+    assert lineage_recorded(instance, known, before) == {}

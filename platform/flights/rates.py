@@ -1,4 +1,4 @@
-"""What a minute costs, and whose figures these are: every dollar in this layer comes from here."""
+"""What a minute costs, and whose figures these are: every dollar of the example comes from here."""
 
 from __future__ import annotations
 
@@ -23,5 +23,15 @@ LATE_MINUTE_WITHOUT_FUEL = LATE_MINUTE - FUEL
 PADDED_MINUTE = CREW + OWNERSHIP
 """Dollars a minute that a schedule is made longer: 27.47, on every flight, used or not. It burns and wears nothing."""
 
+# U.S. Bureau of Labor Statistics, "Occupational Employment and Wages, May 2011", 15-2031 Operations Research Analysts.
+# http://www.bls.gov/oes/current/oes152031.htm, as archived on 2013-03-20: what was current in 2013.
 ANALYST_HOUR = Decimal("37.90")
-"""Mean hourly wage of operations research analysts: BLS, Occupational Employment and Wages, 15-2031, May 2011."""
+"""Dollars an hour that an analyst earns in the mean; what they cost beyond their wage is not in it."""
+
+REVIEW = "2027-06-30"
+"""By when what is assumed is to be asked of those who work with it."""
+
+
+def analyst_hours(hours: float) -> float:
+    """Return dollars for hours that analysts need not work. How many these are is assumed wherever this is used."""
+    return float(ANALYST_HOUR) * hours
