@@ -15,6 +15,7 @@ import polars as pl
 from lakeproof.engine.duck import connect
 from lakeproof.errors import UsageError
 from lakeproof.lake.catalog import Lake
+from lakeproof.lake.faults import lake_faults
 from lakeproof.outputs.naming import default_output, on_output
 from lakeproof.reading import read_table
 from lakeproof.window import as_day
@@ -94,12 +95,14 @@ class Lakehouse(dg.ConfigurableResource[Any]):
 
         Raises:
             UsageError: A day of a table that has none.
+            LakeError: The catalog or the storage refused.
         """
         if day is not None and table.partition is None:
             msg = f"{table.name} has no days; it is read as a whole."
             raise UsageError(msg, next_step="leave the day out")
-        rows = read_table(self.lake, table, None if day is None else [as_day(day)])
-        return pl.DataFrame(rows.relation(connect()).to_arrow_table()).select(table.column_names)
+        with lake_faults(f"reading {table.name}{f' {day}' if day is not None else ''}"):
+            rows = read_table(self.lake, table, None if day is None else [as_day(day)])
+            return pl.DataFrame(rows.relation(connect()).to_arrow_table()).select(table.column_names)
 
 
 def _forget(folder: str) -> None:

@@ -26,7 +26,7 @@ FLOORS = [
     ["parts", "layout"],
     ["names", "pipeline", "metric"],
     ["contract"],
-    ["progress", "forms", "verdict"],
+    ["progress", "forms", "verdict", "storage"],
     ["audit", "lake", "engine"],
     ["lint", "meaning"],
     ["reading", "docket", "rejects", "unchanged", "merge", "outcome", "difference", "recorded"],

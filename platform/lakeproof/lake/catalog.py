@@ -19,6 +19,7 @@ from lakeproof.errors import LakeError
 from lakeproof.lake.faults import lake_faults
 from lakeproof.lake.files import RECORDS_KEY
 from lakeproof.lake.output import MAIN, OutputTable, is_line
+from lakeproof.lake.patience import RETRY_KEY, Patient
 from lakeproof.lake.promise import sla_properties
 from lakeproof.lake.retention import RETENTION
 from lakeproof.lake.schema import (
@@ -88,9 +89,10 @@ class Lake:
         """
         settings = Config()
         wanted = name or settings.get_default_catalog_name()
-        if settings.get_catalog_config(wanted) is not None:
+        if (found := settings.get_catalog_config(wanted)) is not None:
+            patience = {} if RETRY_KEY in found else {RETRY_KEY: f"{Patient.__module__}.{Patient.__name__}"}
             with lake_faults(f"opening catalog {wanted}"):
-                return cls(_opened(lambda: load_catalog(wanted)), f"catalog {wanted}")
+                return cls(_opened(lambda: load_catalog(wanted, **patience)), f"catalog {wanted}")
         if name is None:
             return None
         msg = f"PyIceberg's configuration has no catalog {name!r}."
