@@ -63,7 +63,7 @@ ABSENT = {"nosuchbucket"}
 
 REMEDIES = (
     (FORBIDDEN, "see that the lake's key is right and may do that in the bucket, then run the same command again"),
-    (BUSY, "it was asked again for half a minute: run the same command again, later"),
+    (BUSY, "run the same command again later: it was asked several times already"),
     (ABSENT, "see that the bucket is there, then run the same command again"),
     ({"networkconnection"}, "see whether the bucket's endpoint is up and reachable, then run the same command again"),
 )

@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
+from pyarrow.fs import AwsStandardS3RetryStrategy
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -77,6 +79,7 @@ class Faulty:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     proxy: Faulty
     server_address: tuple[str, int]
 
@@ -155,3 +158,10 @@ def faulty(server: str) -> Iterator[Faulty]:
             yield proxy
         finally:
             listening.shutdown()
+
+
+class Hasty(AwsStandardS3RetryStrategy):
+    """Asks a bucket twice, so that a test of what never passes is short."""
+
+    def __init__(self) -> None:
+        super().__init__(max_attempts=2)
