@@ -96,7 +96,7 @@ def _told(table: Table, days: Sequence[Day]) -> Iterator[None]:
         if error.readers in {None, READERS}:
             error.readers = BEFORE
         elif error.readers == DOWN:
-            error.readers = f"{DOWN}, and then what they saw before this run"
+            error.readers = f"{DOWN}, and then {BEFORE}"
         raise
 
 

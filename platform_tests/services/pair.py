@@ -118,5 +118,5 @@ class Pair:
 
     def seen(self) -> tuple[set[int], int]:
         """Return the values that readers see, and how many snapshots there are: by plain PyIceberg, past any proxy."""
-        table = load_catalog("plain", **self.properties).load_table(self.made.name)
+        table = load_catalog(self.lakehouse.catalog_name, **self.properties).load_table(self.made.name)
         return set(table.scan().to_arrow()["value"].to_pylist()), len(table.metadata.snapshots)

@@ -51,6 +51,13 @@ PROPERTIES = {
     **RETENTION,
 }
 
+OURS = {
+    RETRY_KEY: f"{Patient.__module__}.{Patient.__name__}",
+    # A pooled connection that a restart of the server broke is replaced, and fails no run hours later.
+    "pool_pre_ping": "true",
+}
+"""What a catalog of PyIceberg's configuration is opened with where that says nothing else."""
+
 OPENINGS = 5
 """How often a catalog is opened that others are making: it has two tables, and each is made once."""
 
@@ -90,9 +97,9 @@ class Lake:
         settings = Config()
         wanted = name or settings.get_default_catalog_name()
         if (found := settings.get_catalog_config(wanted)) is not None:
-            patience = {} if RETRY_KEY in found else {RETRY_KEY: f"{Patient.__module__}.{Patient.__name__}"}
+            ours = {name: value for name, value in OURS.items() if name not in found}
             with lake_faults(f"opening catalog {wanted}"):
-                return cls(_opened(lambda: load_catalog(wanted, **patience)), f"catalog {wanted}")
+                return cls(_opened(lambda: load_catalog(wanted, **ours)), f"catalog {wanted}")
         if name is None:
             return None
         msg = f"PyIceberg's configuration has no catalog {name!r}."
