@@ -121,11 +121,12 @@ def _settled(
 
     Raises:
         LakeError: The catalog or the storage refused. Readers have what was published; the run refuses all the same,
-            since nobody is told of its days.
+            since nobody is told of its days. Or the catalog has lost the commit.
     """
     try:
         with lake_faults(f"looking at what was published of {work.table.name}"):
             table = table.refresh()
+            lost = done.snapshot is not None and not isinstance(table, OutputTable) and not _has(table, done.snapshot)
             live = View.of(table, work.days).days
             keep = {file for day in live.values() for file in day.locations}
             needed = {*done.published, *held.days}
@@ -133,11 +134,23 @@ def _settled(
             finish_held(table, held, done.unchanged)
             with suppress(LakeError):  # readers have their days: without it, a sensor asks for them once more
                 confirm(table, staged.run, done.standing, evidence)
-            return View.of(table.main, work.days).days if isinstance(table, OutputTable) else live
+            if isinstance(table, OutputTable):
+                live = View.of(table.main, work.days).days
     except LakeError as error:
         error.readers = "see the days that passed as this run made them, and the others as they were"
         error.next_step = "run the same command again: what is published is found unchanged, and recorded then"
         raise
+    if lost:
+        msg = (
+            f"{work.table.name}: the catalog took the commit of run {staged.run}, and does not have it a moment later."
+        )
+        remedy = "see which catalog this is: it lets writers undo each other; then run the same command again"
+        raise LakeError(msg, readers="see what another writer left", next_step=remedy)
+    return live
+
+
+def _has(table: IcebergTable, snapshot: int) -> bool:
+    return table.metadata.snapshot_by_id(snapshot) is not None
 
 
 def _publish(

@@ -30,6 +30,7 @@ from lakeproof.lake.schema import (
     partition_spec,
     sort_order,
 )
+from lakeproof.lake.swap import demand_conditional, demand_lasting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,11 +76,18 @@ class Lake:
         catalog: The PyIceberg catalog.
         where: What a person calls it; holds no credential.
         output: Where days are published to and read from: `main`, or an output beside it.
+
+    Raises:
+        UsageError: The catalog is not known to take commits under a condition.
     """
 
     catalog: Catalog
     where: str
     output: str = MAIN
+
+    def __post_init__(self) -> None:
+        """Refuse a catalog through which two runs could undo each other's days."""
+        demand_conditional(self.catalog, self.where)
 
     @classmethod
     def configured(cls, name: str | None = None) -> Lake | None:
@@ -93,13 +101,16 @@ class Lake:
 
         Raises:
             LakeError: There is no catalog of that name, or it cannot be opened.
+            UsageError: It is of a kind through which nothing can be published safely.
         """
         settings = Config()
         wanted = name or settings.get_default_catalog_name()
         if (found := settings.get_catalog_config(wanted)) is not None:
             ours = {name: value for name, value in OURS.items() if name not in found}
             with lake_faults(f"opening catalog {wanted}"):
-                return cls(_opened(lambda: load_catalog(wanted, **ours)), f"catalog {wanted}")
+                catalog = _opened(lambda: load_catalog(wanted, **ours))
+            demand_lasting(catalog, f"catalog {wanted}")
+            return cls(catalog, f"catalog {wanted}")
         if name is None:
             return None
         msg = f"PyIceberg's configuration has no catalog {name!r}."
