@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import IO
 
+LEASH = Path(__file__).with_name("leash.py")
+"""What a command runs in, so that it does not outlive this process."""
+
 BEAT_SECONDS = 5.0
 """How often a waiting launcher says that its run is at work."""
 
@@ -207,10 +210,11 @@ def _read(stream: IO[str], is_error: bool, lines: queue.Queue[tuple[bool, str]])
 
 @contextmanager
 def _process(command: list[str], environment: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """Start a process, and end it and all that it started when the block ends, however it ends."""
+    """Start a process, and end it and all that it started when the block ends, or this process does, however it ends."""
     process = subprocess.Popen(  # noqa: S603 - our own command
-        command,
+        [sys.executable, "-I", str(LEASH), *command],
         env=environment,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -226,6 +230,6 @@ def _process(command: list[str], environment: Mapping[str, str]) -> Iterator[sub
                     os.killpg(process.pid, end)
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(GRACE_SECONDS)
-        for stream in (process.stdout, process.stderr):
+        for stream in (process.stdin, process.stdout, process.stderr):
             if stream is not None:
                 stream.close()
