@@ -21,7 +21,7 @@ MOMENTS = {
     "evidence": r"PUT /records/{name}/made/evidence/",
     "commit": r"PUT /lake/{name}/made/metadata/",
 }
-"""What a run asks of the bucket at each step of its way; the metadata file itself is written by the catalog's server."""
+"""What a run asks of the bucket at each step; the metadata file itself is written by the catalog's server."""
 
 SAID = {
     "403": ("ACCESS_DENIED", "see that the lake's key is right"),

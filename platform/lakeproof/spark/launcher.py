@@ -138,6 +138,9 @@ KILLED = "Application has been killed. Reason: "
 """What Spark's driver logs before the reason for that."""
 
 _REMEDIES = {
+    "AccessDeniedException": f"see that the key or role with which Spark reaches the bucket may do that, {AGAIN}",
+    "Status Code: 403": f"see that the key or role with which Spark reaches the bucket may do that, {AGAIN}",
+    "Status Code: 503": "run the same days again later: the bucket was asked several times already",
     "All masters are unresponsive": f"see that LAKEPROOF_SPARK names a cluster that is up, {AGAIN}",
     "JAVA_HOME is not set": f"install Java 17 or 21, or set JAVA_HOME, {AGAIN}",
     "UnsupportedClassVersionError": f"set JAVA_HOME to Java 17 or 21, {AGAIN}",
