@@ -99,7 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
         said = f"<Error><Code>{code}</Code><Message>{message}</Message><RequestId>1</RequestId></Error>".encode()
         self._answer(status, {"Content-Type": "application/xml"}, b"" if self.command == "HEAD" else said, len(said))
 
-    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = handle_any
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = handle_any  # noqa: N815 - as http.server wants them
 
     def _body(self) -> bytes:
         """Return the body as it came: with the marks of its chunks, where it came in chunks."""

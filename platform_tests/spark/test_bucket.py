@@ -34,7 +34,7 @@ def bucket() -> Iterator[tuple[Faulty, dict[str, str]]]:
 def test_a_bucket_that_refuses_a_job_publishes_nothing(
     bucket: Any, plant_of: type[Plant], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Refused to Spark, or as its files are taken over, it is told; readers have the old day; a busy one is waited for."""
+    """Refused to Spark, or as files are taken over, it is told; readers have the old day; a busy one is waited for."""
     before, properties = bucket
     monkeypatch.setattr(Lakehouse, "is_temporary", property(lambda _: True))
     conf = {"spark.jars": JARS}
@@ -43,7 +43,11 @@ def test_a_bucket_that_refuses_a_job_publishes_nothing(
         plant.give(1, 2, days=1)
         assert plant.run(days=(1, 1), conf=conf).refusal == ""
         for asked, said, remedy in (
-            (r"PUT .*/staging/.*/rows/", "AccessDenied", "see that the key or role with which Spark reaches the bucket"),
+            (
+                r"PUT .*/staging/.*/rows/",
+                "AccessDenied",
+                "see that the key or role with which Spark reaches the bucket",
+            ),
             (r"PUT /lake/plant/readings/data/", "ACCESS_DENIED in CopyObject", "see that the lake's key is right"),
         ):
             with before.fault("403", asked) as fault:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pytest
 import servers
 from line import line_to
 from pair import configured
@@ -14,6 +13,8 @@ from lakeproof.lake import attempts
 from lakeproof.progress import Step, listening
 
 if TYPE_CHECKING:
+    import pytest
+
     from conftest import Plant
     from lakeproof.spark.process import SparkConnect
 
@@ -39,8 +40,12 @@ def test_a_catalog_that_goes_down_under_a_job_publishes_nothing(
             line.mend()
 
             assert "plant.readings 2024-01-01: The catalog cannot be used for publishing plant.readings" in done.refusal
-            assert "\nReaders: can read nothing while the catalog cannot be used, and then see what they" in done.refusal
-            assert "\nNext: see whether the catalog is up and reachable, then run the same command again" in done.refusal
+            assert (
+                "\nReaders: can read nothing while the catalog cannot be used, and then see what they" in done.refusal
+            )
+            assert (
+                "\nNext: see whether the catalog is up and reachable, then run the same command again" in done.refusal
+            )
             assert plant.values() == {plant.day(1): [1, 2]}
 
         assert plant.run("more", days=(1, 1)).refusal == ""

@@ -112,11 +112,12 @@ def test_a_cluster_that_is_not_there_is_told() -> None:
     what = "java.lang.IllegalStateException: Cannot call methods on a stopped SparkContext."
     log = [
         "26/11/26 18:56:02 WARN StandaloneAppClient$ClientEndpoint: Failed to connect to master 127.0.0.1:9",
-        "26/11/26 18:56:22 ERROR StandaloneSchedulerBackend: Application has been killed. "
-        "Reason: All masters are unresponsive! Giving up.",
+        "26/11/26 18:56:22 ERROR Backend: Application has been killed. Reason: All masters are unresponsive! Giving up.",
     ]
 
     with pytest.raises(MakeError, match="the cluster ended it: All masters are unresponsive! Giving up") as refusal:
         report_of(job, [{"lakeproof": {"failed": {"kind": "make", "what": what, "trace": what}}}], "", log)
 
-    assert refusal.value.next_step == "see that LAKEPROOF_SPARK names a cluster that is up, then run the same days again"
+    assert (
+        refusal.value.next_step == "see that LAKEPROOF_SPARK names a cluster that is up, then run the same days again"
+    )

@@ -9,14 +9,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from lakeproof import Lakehouse
 from lakeproof.spark.process import SparkSubmit
 from lakeproof.testing import given
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import pytest
 
     from conftest import Plant
 

@@ -1,9 +1,9 @@
 """Which catalogs take a commit only on the table that it was planned on, so that no run undoes another's.
 
 Read in PyIceberg 0.12: `SqlCatalog` updates the row only where that still names the metadata that was read;
-`RestCatalog` sends requirements, which the server checks; `GlueCatalog` sends the version of Glue's table; `HiveCatalog`
-holds the metastore's lock from before it reads until after it wrote. `DynamoDbCatalog` and `BigQueryMetastoreCatalog`
-cannot commit to a table at all. What another class does is not known.
+`RestCatalog` sends requirements, which the server checks; `GlueCatalog` sends the version of Glue's table;
+`HiveCatalog` holds the metastore's lock from before it reads until after it wrote. `DynamoDbCatalog` and
+`BigQueryMetastoreCatalog` cannot commit to a table at all. What another class does is not known.
 """
 
 from __future__ import annotations

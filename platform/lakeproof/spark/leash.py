@@ -1,8 +1,8 @@
 """Runs a command that ends when the process which started it does, however that ends.
 
-Started as `python leash.py COMMAND…` with a pipe as its standard input, as the leader of a process group of its own. The
-starter keeps the other end open and never writes: the system closes it when the starter dies, `SIGKILL` included, and
-then the group is ended. Else it ends as the command ends, by the same exit code or signal.
+Started as `python leash.py COMMAND…` with a pipe as its standard input, as the leader of a process group of its own.
+The starter keeps the other end open and never writes: the system closes it when the starter dies, `SIGKILL` included,
+and then the group is ended. Else it ends as the command ends, by the same exit code or signal.
 """
 
 from __future__ import annotations

@@ -144,7 +144,7 @@ class SparkConnect:
 
 
 def _client() -> str:
-    """Return the Python that has a client of Spark Connect: this one, or that of the Spark that `spark-submit` is of."""
+    """Return the Python that has a client of Spark Connect: this one, or that of the Spark of `spark-submit`."""
     if importlib.util.find_spec("pyspark") is not None and SUBMIT_KEY not in os.environ:
         return sys.executable
     try:
@@ -206,7 +206,7 @@ def _read(stream: IO[str], is_error: bool, lines: queue.Queue[tuple[bool, str]])
 
 @contextmanager
 def _process(command: list[str], environment: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """Start a process, and end it and all that it started when the block ends, or this process does, however it ends."""
+    """Start a process, and end it and all that it started when the block ends, or this process, however that ends."""
     process = subprocess.Popen(  # noqa: S603 - our own command
         [sys.executable, "-I", str(LEASH), *command],
         env=environment,

@@ -99,7 +99,7 @@ def test_a_commit_that_another_writer_undid_is_noticed(lab: Any) -> None:
         )
         database.commit()
 
-    with pytest.raises(LakeError, match="took the commit of run .* and does not have it a moment later") as refusal:
+    with pytest.raises(LakeError, match=r"took the commit of run .* and does not have it a moment later") as refusal:
         lab.run(lab.table(), lab.rows(2))
     assert refusal.value.readers == "see what another writer left"
     assert lab.values() == [1]
