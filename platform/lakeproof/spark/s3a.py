@@ -19,21 +19,26 @@ KEYS = {"s3.access-key-id": "access.key", "s3.secret-access-key": "secret.key", 
 """The same, and S3A's names of it in the settings of a session."""
 
 
+PATIENCE = {"retry.throttle.limit": "5"}
+"""How often S3A asks again while a bucket says that it is busy, beside what the SDK does for each of these times. The
+pauses double from half a second; with Hadoop's own 20 times they would take days."""
+
+
 def s3a(location: str) -> str:
     """Return a location in a bucket as Hadoop's own file system names it."""
     return f"s3a://{location.removeprefix('s3://')}" if location.startswith("s3://") else location
 
 
 def reached(storage: Mapping[str, str]) -> dict[str, str]:
-    """Return the settings by which S3A finds a bucket, by their names after `fs.s3a.`; without keys.
+    """Return the settings by which S3A finds a bucket and waits for it, by their names after `fs.s3a.`; without keys.
 
     Args:
         storage: What PyIceberg's configuration says of the bucket, by PyIceberg's names.
     """
-    settings = {}
+    settings = dict(PATIENCE)
     if endpoint := storage.get("s3.endpoint"):
         is_virtual = storage.get("s3.force-virtual-addressing", "false").lower() == "true"
-        settings = {
+        settings |= {
             "endpoint": endpoint,
             "path.style.access": str(not is_virtual).lower(),
             "connection.ssl.enabled": str(endpoint.startswith("https://")).lower(),
