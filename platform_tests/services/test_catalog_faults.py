@@ -10,6 +10,7 @@ import servers
 from line import Line, line_to
 from pair import Pair, configured
 
+from lakeproof import wap
 from lakeproof.lake import attempts
 from lakeproof.progress import Step, listening
 
@@ -89,6 +90,35 @@ def test_a_catalog_that_is_down_as_a_run_begins_is_told(reached: Any) -> None:
     assert "\nNext: see whether the catalog is up and reachable, then run the same command again" in done.refusal
     assert pair.seen() == before
     assert pair.run().refusal == ""
+
+
+def test_a_catalog_that_goes_down_after_the_publish_hides_nothing(
+    reached: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run ends as failed, since nobody is told of its day, and says that readers have it; the next records it."""
+    line, pair = reached
+    pair.give(pair.value + 1)
+    _, snapshots = pair.seen()
+    publish = wap.publish
+
+    def publish_and_cut(*given: Any, **more: Any) -> Any:
+        done = publish(*given, **more)
+        line.cut()
+        return done
+
+    with monkeypatch.context() as patch:
+        patch.setattr(wap, "publish", publish_and_cut)
+        done = pair.run()
+    line.mend()
+
+    assert f"{pair.name}.made 2024-01-01: The catalog" in done.refusal
+    assert "\nReaders: see the days that passed as this run made them, and the others as they were\n" in done.refusal
+    assert "\nNext: run the same command again: what is published is found unchanged" in done.refusal
+    assert pair.seen() == ({pair.value}, snapshots + 1)
+    again = pair.run()
+    assert again.refusal == ""
+    assert [event.partition for event in again.result.get_asset_materialization_events()] == ["2024-01-01"]
+    assert pair.seen() == ({pair.value}, snapshots + 1)
 
 
 def test_a_publish_waits_for_a_catalog_that_comes_back(reached: Any) -> None:
