@@ -20,8 +20,8 @@ KEYS = {"s3.access-key-id": "access.key", "s3.secret-access-key": "secret.key", 
 
 
 PATIENCE = {"retry.throttle.limit": "5"}
-"""How often S3A asks again while a bucket says that it is busy, beside the SDK's own five repetitions of each: two minutes
-in all. The pauses double from half a second; with Hadoop's own 20 times they would take days."""
+"""How often S3A asks again while a bucket says that it is busy, beside the SDK's own five repetitions of each: for two
+minutes in all. The pauses double from half a second; with Hadoop's own 20 times they would take days."""
 
 
 def s3a(location: str) -> str:
