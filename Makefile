@@ -36,9 +36,9 @@ SPARK_LACKS = $(shell $(JAVA) -version 2>&1 | grep -qE 'version "(1[7-9]|2[0-3])
 	command -v mvn >/dev/null || echo "no Maven")
 SPARK_JARS := org.apache.iceberg:iceberg-spark-runtime-4.1_2.13:1.11.0 org.apache.iceberg:iceberg-aws-bundle:1.11.0 \
 	org.postgresql:postgresql:42.7.6
-# What Spark needs to read and write a bucket: Hadoop's S3A, and the SDK of AWS, of which Iceberg's bundle is a tenth.
-S3A_JARS := org.apache.hadoop:hadoop-aws:3.4.2 org.apache.iceberg:iceberg-aws-bundle:1.11.0 \
-	software.amazon.awssdk:s3-transfer-manager:2.44.4
+# The jars of the image of Spark: Iceberg, and what reads and writes a bucket: Hadoop's S3A, and the SDK of AWS.
+IMAGE_JARS := org.apache.hadoop:hadoop-aws:3.4.2 org.apache.iceberg:iceberg-aws-bundle:1.11.0 \
+	software.amazon.awssdk:s3-transfer-manager:2.44.4 org.apache.iceberg:iceberg-spark-runtime-4.1_2.13:1.11.0
 MVN_COPY := mvn --quiet --batch-mode org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy
 
 # Trino's newest server on Maven Central asks for Java 24, which need not be the Java of anything else.
@@ -157,7 +157,7 @@ test-services: .venv/dev.stamp .venv/services.stamp .venv/deploy.stamp .venv/pla
 	@CATALOGS="postgres rest" $(BIN)/python -m pytest $(SERVICES) $(ARGS)
 
 .PHONY: test-spark
-test-spark: .venv/dev.stamp .venv/s3a.stamp .venv/services.stamp  ## Run tables by jobs on a real Spark, here and as in AWS Glue; needs Java 17 or 21, and Maven
+test-spark: .venv/dev.stamp .venv/s3a.stamp .venv/services.stamp .venv/deploy.stamp .venv/platform.stamp  ## Run tables by jobs on a real Spark, here and as in AWS Glue; needs Java 17 or 21, and Maven
 	@$(JAVA) -version 2>/dev/null || { echo "No Java: install 17 or 21, or set JAVA_HOME."; exit 1; }
 	@LAKEPROOF_SPARK_TESTS=1 $(BIN)/python -m pytest $(SPARK) $(ARGS)
 
@@ -205,7 +205,8 @@ lock: .venv/dev.stamp  ## Resolve all locks anew (LOCK_FLAGS=--upgrade for newer
 	@$(ALONE_COMPILE) $(SERVICES)/requirements.in --output-file $(SERVICES)/requirements.lock >/dev/null
 	@$(ALONE_COMPILE) $(ORCHESTRATOR)/requirements.in --output-file $(ORCHESTRATOR)/requirements.lock >/dev/null
 	@$(ALONE_COMPILE) $(DEPLOY)/requirements.in --output-file $(DEPLOY)/requirements.lock >/dev/null
-	@$(COMPILE) --extra aws --extra postgres --constraint requirements.lock --output-file deploy/requirements.lock >/dev/null
+	@$(COMPILE) --extra aws --extra connect --extra postgres --constraint requirements.lock \
+		--output-file deploy/requirements.lock >/dev/null
 
 .PHONY: clean
 clean:  ## Remove .venv, caches and builds; keep the data under .lakeproof
@@ -241,11 +242,11 @@ clean:  ## Remove .venv, caches and builds; keep the data under .lakeproof
 			$(MVN_COPY) -Dartifact=$$jar -DoutputDirectory="$(CURDIR)/.venv/spark/jars" || exit 1; done \
 		&& (cd .venv/spark/jars && sha256sum --quiet --check "$(CURDIR)/$(READERS)/spark.sha256") && touch $@; fi
 
-.venv/s3a.stamp: $(SPARK)/s3a.sha256 | .venv/dev.stamp
+.venv/s3a.stamp: deploy/spark/jars.sha256 | .venv/dev.stamp
 	@command -v mvn >/dev/null || { echo "No Maven, which brings Spark's jars for S3: install it."; exit 1; }
-	@rm -rf .venv/s3a && for jar in $(S3A_JARS); do \
+	@rm -rf .venv/s3a && for jar in $(IMAGE_JARS); do \
 		$(MVN_COPY) -Dartifact=$$jar -DoutputDirectory="$(CURDIR)/.venv/s3a" || exit 1; done
-	@cd .venv/s3a && sha256sum --quiet --check "$(CURDIR)/$(SPARK)/s3a.sha256"
+	@cd .venv/s3a && sha256sum --quiet --check "$(CURDIR)/deploy/spark/jars.sha256"
 	@touch $@
 
 # A Trino server: of its connectors only Iceberg's. They share files by hard links, so all are unpacked before some go.

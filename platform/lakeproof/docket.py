@@ -17,6 +17,7 @@ from lakeproof.engine.duck import BOUNDED, connect, files_relation, looked_at_wh
 from lakeproof.lake.catalog import columns_of
 from lakeproof.lake.live import View, data_files, live_days, null_counts
 from lakeproof.reading import Referred, contents_of
+from lakeproof.storage import refuse
 from lakeproof.window import ONE_DAY
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ class Docket:
                 except KeyError:
                     broken[condition.name] = f"{condition.table} is not there to refer to"
                 except duckdb.Error as error:
+                    refuse(f"reading {condition.table} for audit {condition.name} of {contract.name}", error)
                     broken[condition.name] = str(error).splitlines()[0]
         return broken
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -9,9 +10,11 @@ from lakeproof import gate
 from lakeproof.audit.guards import GUARDS
 from lakeproof.contract import Input
 from lakeproof.cost.meter import Meter
-from lakeproof.errors import LakeproofError
+from lakeproof.errors import LakeError, LakeproofError
+from lakeproof.lake.faults import BEFORE, DOWN, READERS
 from lakeproof.lake.live import View
 from lakeproof.lake.output import MAIN
+from lakeproof.making import window_text
 from lakeproof.outcome import DayOutcome, NextStep, Outcome, readers_see
 from lakeproof.parts import PRE_CHECK
 from lakeproof.precheck import Cleared, precheck
@@ -20,12 +23,13 @@ from lakeproof.reading import Reader, TableReader
 from lakeproof.reads import Reads
 from lakeproof.rejects import table_of_rejects
 from lakeproof.source.protocol import SourceReader, by_key
+from lakeproof.storage import bucket_faults
 from lakeproof.wap import write_audit_publish
 from lakeproof.window import Window
 from lakeproof.work import Work, base_of, beside_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from lakeproof.contract import Table
     from lakeproof.engine.function import Maker
@@ -70,8 +74,34 @@ def take(lake: Lake, made: Made, days: tuple[Day, ...], asked: Asked) -> Outcome
         asked: Who asked.
 
     Raises:
-        LakeproofError: The run refused as a whole; nothing was published.
+        LakeproofError: The run refused as a whole: nothing was published, or its text says what readers may see.
     """
+    with _told(made.table, days):
+        return _taken(lake, made, days, asked)
+
+
+@contextmanager
+def _told(table: Table, days: Sequence[Day]) -> Iterator[None]:
+    """Let every refusal say of which table and days it is, and what readers see.
+
+    What is refused before anything was to be committed leaves readers as they were; of a commit, its own refusal tells.
+    """
+    listed = [day for day in days if day is not None]
+    where = window_text(table, Window.of(listed[0], listed[-1], table.timezone) if listed else None)
+    try:
+        with bucket_faults(f"a run of {where}"):
+            yield
+    except LakeproofError as error:
+        if isinstance(error, LakeError) and where not in error.what:
+            error.what = f"{where}: {error.what}"
+        if error.readers in {None, READERS}:
+            error.readers = BEFORE
+        elif error.readers == DOWN:
+            error.readers = f"{DOWN}, and then {BEFORE}"
+        raise
+
+
+def _taken(lake: Lake, made: Made, days: tuple[Day, ...], asked: Asked) -> Outcome:
     meter = Meter.begin()
     table, inputs, waits = made.table, made.inputs, made.waits
     report(Step(table.name, "ready"))
@@ -106,11 +136,7 @@ def take(lake: Lake, made: Made, days: tuple[Day, ...], asked: Asked) -> Outcome
             beside=beside,
             meter=meter,
         )
-        try:
-            outcome = write_audit_publish(lake, work)
-        except LakeproofError as error:
-            error.readers = error.readers or "see what they saw before this run"
-            raise
+        outcome = write_audit_publish(lake, work)
     return _whole(lake, table, outcome, readiness, cleared, days)
 
 

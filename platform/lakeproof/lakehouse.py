@@ -15,6 +15,7 @@ import polars as pl
 from lakeproof.engine.duck import connect
 from lakeproof.errors import UsageError
 from lakeproof.lake.catalog import Lake
+from lakeproof.lake.faults import lake_faults
 from lakeproof.lake.live import View
 from lakeproof.lake.used import note_use, reader
 from lakeproof.outputs.naming import default_output, on_output
@@ -98,13 +99,15 @@ class Lakehouse(dg.ConfigurableResource[Any]):
 
         Raises:
             UsageError: A day of a table that has none.
+            LakeError: The catalog or the storage refused.
         """
         if day is not None and table.partition is None:
             msg = f"{table.name} has no days; it is read as a whole."
             raise UsageError(msg, next_step="leave the day out")
-        view = View.open(self.lake, table, None if day is None else [as_day(day)])
-        rows = rows_in(view, table, [path for live in view.days.values() for path in live.paths])
-        frame = pl.DataFrame(rows.relation(connect()).to_arrow_table()).select(table.column_names)
+        with lake_faults(f"reading {table.name}{f' {day}' if day is not None else ''}"):
+            view = View.open(self.lake, table, None if day is None else [as_day(day)])
+            rows = rows_in(view, table, [path for live in view.days.values() for path in live.paths])
+            frame = pl.DataFrame(rows.relation(connect()).to_arrow_table()).select(table.column_names)
         if view.table is not None and not self.is_temporary:
             note_use(view.table, consumer.strip() or _in_dagster() or reader())
         return frame

@@ -16,6 +16,7 @@ from lakeproof.engine.sort import in_order
 from lakeproof.errors import MakeError
 from lakeproof.forms import BATCH_ROWS
 from lakeproof.lake.stage import MOST_STREAMS, Staged, StagedFile, StageWriter
+from lakeproof.storage import bucket_faults, refuse
 from lakeproof.unchanged import without_unchanged
 from lakeproof.window import Window, runs_of_days
 
@@ -162,8 +163,10 @@ def stretches(rows: pa.RecordBatchReader) -> list[pa.RecordBatchReader]:
 def _named(where: str) -> Iterator[None]:
     """Let a maker's failure say of which table and days it is."""
     try:
-        yield
+        with bucket_faults(f"reading what {where} is made from"):
+            yield
     except MakeError as error:
+        refuse(f"reading what {where} is made from", error)
         error.what = f"{where}: {error.what}"
         raise
 

@@ -21,6 +21,7 @@ from lakeproof.lake.catalog import columns_of, local_path
 from lakeproof.lake.days import day_key
 from lakeproof.lake.live import LiveDay, View
 from lakeproof.reading import contents_of
+from lakeproof.storage import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -97,6 +98,7 @@ class Merge:
         try:
             yield from self._kept(connection.sql(self._join()).to_arrow_reader(BATCH_ROWS), new.num_rows, where)
         except (duckdb.Error, pa.ArrowException, OSError) as error:
+            refuse(f"reading the rows that {where} has", error)
             msg = f"{where}: the rows could not be merged: {error}"
             remedy = "see that the temporary folder has room for them, then run the table again"
             raise MakeError(msg, next_step=remedy) from error

@@ -15,6 +15,7 @@ from lakeproof.errors import LakeError
 from lakeproof.lake.beside import publish_beside
 from lakeproof.lake.confirmed import confirm
 from lakeproof.lake.evidence import PATH_KEY, write_evidence
+from lakeproof.lake.faults import lake_faults
 from lakeproof.lake.held import finish_held, keep_held
 from lakeproof.lake.live import View
 from lakeproof.lake.output import MAIN, OutputTable
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from lakeproof.lake.catalog import Lake
     from lakeproof.lake.days import Day
+    from lakeproof.lake.live import LiveDay
     from lakeproof.verdict import Verdict
 
 
@@ -98,16 +100,7 @@ def write_audit_publish(lake: Lake, work: Work) -> Outcome:
             if passed:
                 done = _publish(table, work, staged.only(passed), verdicts, pointer)
             done = replace(done, moved=done.moved | lost)
-            table = table.refresh()
-            live = View.of(table, work.days).days
-            keep = {file for day in live.values() for file in day.locations}
-            needed = {*done.published, *held.days}
-            discard(table, staged.only([day for day in work.days if day not in needed]), keep)
-            finish_held(table, held, done.unchanged)
-            with suppress(LakeError):  # readers have their days: without it, a sensor asks for them once more
-                confirm(table, run, done.standing, pointer)
-            if isinstance(table, OutputTable):
-                live = View.of(table.main, work.days).days
+            live = _settled(table, work, staged, held=held, done=done, evidence=pointer)
     merged = work.merge.merged if work.merge else None
     days = tuple(
         replace(
@@ -119,6 +112,45 @@ def write_audit_publish(lake: Lake, work: Work) -> Outcome:
     )
     inputs = tuple(record["inputs"].values())
     return Outcome(work.table.name, run, days, done.snapshot, pointer[PATH_KEY], clock.seconds, inputs, engine)
+
+
+def _settled(
+    table: IcebergTable, work: Work, staged: Staged, *, held: Staged, done: Published, evidence: dict[str, str]
+) -> Mapping[Day, LiveDay]:
+    """Put away what the run staged and nobody needs, keep what is held, and return the days that readers have now.
+
+    Raises:
+        LakeError: The catalog or the storage refused. Readers have what was published; the run refuses all the same,
+            since nobody is told of its days. Or the catalog has lost the commit.
+    """
+    try:
+        with lake_faults(f"looking at what was published of {work.table.name}"):
+            table = table.refresh()
+            lost = done.snapshot is not None and not isinstance(table, OutputTable) and not _has(table, done.snapshot)
+            live = View.of(table, work.days).days
+            keep = {file for day in live.values() for file in day.locations}
+            needed = {*done.published, *held.days}
+            discard(table, staged.only([day for day in work.days if day not in needed]), keep)
+            finish_held(table, held, done.unchanged)
+            with suppress(LakeError):  # readers have their days: without it, a sensor asks for them once more
+                confirm(table, staged.run, done.standing, evidence)
+            if isinstance(table, OutputTable):
+                live = View.of(table.main, work.days).days
+    except LakeError as error:
+        error.readers = "see the days that passed as this run made them, and the others as they were"
+        error.next_step = "run the same command again: what is published is found unchanged, and recorded then"
+        raise
+    if lost:
+        msg = (
+            f"{work.table.name}: the catalog took the commit of run {staged.run}, and does not have it a moment later."
+        )
+        remedy = "see which catalog this is: it lets writers undo each other; then run the same command again"
+        raise LakeError(msg, readers="see what another writer left", next_step=remedy)
+    return live
+
+
+def _has(table: IcebergTable, snapshot: int) -> bool:
+    return table.metadata.snapshot_by_id(snapshot) is not None
 
 
 def _publish(

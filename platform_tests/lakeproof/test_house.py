@@ -26,7 +26,7 @@ FLOORS = [
     ["parts", "layout"],
     ["names", "pipeline", "metric", "value"],
     ["contract"],
-    ["progress", "forms", "verdict", "cost"],
+    ["progress", "forms", "verdict", "storage", "cost"],
     ["audit", "lake", "engine"],
     ["lint", "meaning"],
     ["reading", "docket", "rejects", "unchanged", "merge", "outcome", "difference", "recorded"],

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # A lost answer and a source need a server, and kills on SQLite are what test_crash.py is about.
 NEED_SERVERS = [
+    "test_bucket_faults.py",
+    "test_catalog_faults.py",
     "test_crashes.py",
     "test_deployment.py",
     "test_flights_reference.py",

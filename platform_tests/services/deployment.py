@@ -39,6 +39,7 @@ PORTS = {
     "webserver": [3000],
     "viewer": [3000],
     "feed": [8013],
+    "spark": [15002],
 }
 PATIENCE_SECONDS = 240
 GRACE_SECONDS = 5

@@ -108,7 +108,12 @@ def test_a_job_goes_through_glue_to_readers(aws: Account, plant: Plant, no_wait:
         assert plant.values() == {plant.day(1): [77]}
     aws.executes = None
     no_wait.undo()
-    aws.refusals = {"get_job": ["ThrottlingException"], "start_job_run": ["ThrottlingException"]}
+    throttled = ["ThrottlingException"]
+    aws.refusals = {
+        "get_job": [*throttled],
+        "start_job_run": [*throttled, "ConcurrentRunsExceededException"],
+        "get_job_run": [*throttled],
+    }
     aws.lost = {"start_job_run"}
 
     done = plant.run(conf={"spark.sql.shuffle.partitions": "3", "spark.sql.session.timeZone": "UTC"})

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import ZipFile
 
 import pytest
 
@@ -97,6 +100,63 @@ def test_a_class_that_no_jar_has_is_named(alone: Plant) -> None:
 
     assert "org.example.Missing" in refusal
     assert "add the jar that has the class" in refusal
+
+
+def test_a_java_that_spark_does_not_run_on_is_told(alone: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A newer Java than Spark 4.1 knows starts, and then fails in Hadoop: the remedy names the versions."""
+    newer = next(iter(sorted(Path("/usr/lib/jvm").glob("*-2[4-9]-*"))), None)
+    if newer is None:
+        pytest.skip("no Java 24 or later under /usr/lib/jvm")
+    alone.give(1)
+    monkeypatch.setenv("JAVA_HOME", str(newer))
+
+    refusal = alone.run(days=(1, 1)).refusal
+
+    assert "Next: set JAVA_HOME to Java 17 or 21" in refusal
+    assert "Readers: see what they saw before this run" in refusal
+    assert alone.values() == {}
+
+
+def test_a_jar_of_a_newer_java_is_told(alone: Plant, tmp_path: Path) -> None:
+    """An older Java than a jar was built for says so, and the remedy names the versions that Spark runs on."""
+    alone.give(1)
+    with ZipFile(tmp_path / "newer.jar", "w") as jar:
+        # A class file of version 99, of which no Java reads more than these bytes.
+        jar.writestr("Newer.class", bytes.fromhex("cafebabe00000063000100000000000000000000000000"))
+    conf = {"spark.jars": str(tmp_path / "newer.jar"), "spark.extraListeners": "Newer"}
+
+    refusal = alone.run(days=(1, 1), conf=conf).refusal
+
+    assert "UnsupportedClassVersionError" in refusal
+    assert "Next: set JAVA_HOME to Java 17 or 21" in refusal
+    assert alone.values() == {}
+
+
+def test_a_jar_that_was_built_for_another_spark_is_told(alone: Plant, tmp_path: Path) -> None:
+    """It calls what this Spark does not have, and the remedy says which jars to use."""
+    java = Path(os.environ.get("JAVA_HOME") or Path(shutil.which("java") or "").resolve().parents[1])
+    if not (java / "bin" / "javac").exists():
+        pytest.skip("this Java has no compiler")
+    alone.give(1)
+    spark = "org.apache.spark"
+    sources = {
+        "SparkConf": f"package {spark}; public class SparkConf {{ public void gone() {{}} }}",
+        "SparkListener": f"package {spark}.scheduler; public class SparkListener {{}}",
+        "Other": f"public class Other extends {spark}.scheduler.SparkListener "
+        f"{{ public Other({spark}.SparkConf conf) {{ conf.gone(); }} }}",
+    }
+    for name, source in sources.items():
+        (tmp_path / f"{name}.java").write_text(source)
+    subprocess.run([java / "bin" / "javac", *tmp_path.glob("*.java")], check=True)
+    with ZipFile(tmp_path / "other.jar", "w") as jar:
+        jar.write(tmp_path / "Other.class", "Other.class")
+    settings = {"spark.jars": str(tmp_path / "other.jar"), "spark.extraListeners": "Other"}
+
+    refusal = alone.run(days=(1, 1), conf=settings).refusal
+
+    assert "NoSuchMethodError: 'void org.apache.spark.SparkConf.gone()'" in refusal
+    assert "Next: use jars that were built for this version of Spark" in refusal
+    assert alone.values() == {}
 
 
 def test_without_spark_submit_the_refusal_says_what_to_install(

@@ -1,4 +1,7 @@
-"""Run two days one after the other in one session of this process, and print what readers have after each."""
+"""Run two days one after the other in one session of this process, and print what readers have after each.
+
+With an argument the lake is that catalog of PyIceberg's configuration; else it is one of its own.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ from conftest import Plant
 from lakeproof import Lakehouse
 from lakeproof.spark import session
 
-plant = Plant(Lakehouse.in_memory(), session.SparkHere())
+Lakehouse.is_temporary = property(lambda _: True)
+plant = Plant(Lakehouse(catalog_name=sys.argv[1]) if sys.argv[1:] else Lakehouse.in_memory(), session.SparkHere())
 plant.give(1, 2)
 seen = []
 for number in (1, 2):

@@ -13,6 +13,7 @@ from lakeproof.audit.content import CONTENT_KEY, content_key, counted_content
 from lakeproof.audit.kinds import DIALECT, References
 from lakeproof.audit.plan import STAGED, Plan
 from lakeproof.errors import AuditError
+from lakeproof.storage import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -101,8 +102,8 @@ class DuckCounter:
         sound = [audit for audit in self.table.audits if audit.name not in self.broken]
         try:
             return Scan(_run(self.connection, Plan(self.table, sound)), errors)
-        except duckdb.Error:
-            pass
+        except duckdb.Error as error:
+            refuse(f"reading the stage of {self.table.name} for its audits", error)
         counts = _bare(self.table, self.connection)
         for audit in sound:
             try:
@@ -114,6 +115,7 @@ class DuckCounter:
                     try:
                         asked |= _run(self.connection, Plan(self.table, [audit]))
                     except duckdb.Error as error:
+                        refuse(f"reading the stage of {self.table.name} for audit {audit.name}", error)
                         errors[audit.name, day] = str(error).splitlines()[0]
                 self.rows_of(days).create_view(STAGED, replace=True)
             for day, count in asked.items():
@@ -157,6 +159,7 @@ def _bare(table: Table, connection: duckdb.DuckDBPyConnection) -> dict[Day, Coun
     try:
         return _run(connection, Plan(table, ()))
     except duckdb.Error as error:
+        refuse(f"reading the stage of {table.name} for its audits", error)
         msg = f"{table.name}: the staged rows cannot be read for the audits: {error}"
         raise AuditError(msg, next_step="mend what it says, then run the days again") from error
 

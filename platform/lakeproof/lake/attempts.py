@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, TypeVar
 
 from lakeproof.errors import LakeError
-from lakeproof.lake.faults import is_conflict, lake_faults
+from lakeproof.lake.faults import BEFORE, DOWN, UNANSWERED, is_conflict, lake_faults, may_have_landed
 from lakeproof.lake.replace import DaysMovedError
 
 if TYPE_CHECKING:
@@ -38,15 +38,22 @@ def committed(doing: str, attempt: Callable[[int], T]) -> T:
         LakeError: The catalog or the storage refused for good, or others came first each time.
     """
     deadline = time.monotonic() + DEADLINE_SECONDS
-    for number in range(ATTEMPTS):
-        with lake_faults(doing):
-            try:
-                return attempt(number)
-            except DaysMovedError:
-                continue
-            except Exception as error:
-                if not is_conflict(error) or number == ATTEMPTS - 1 or time.monotonic() > deadline:
-                    raise
-        time.sleep(random.uniform(0.5, 1) * min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2**number))  # noqa: S311 - jitter
+    unanswered = False
+    try:
+        for number in range(ATTEMPTS):
+            with lake_faults(doing):
+                try:
+                    return attempt(number)
+                except DaysMovedError:
+                    continue
+                except Exception as error:
+                    unanswered = unanswered or may_have_landed(error)
+                    if not is_conflict(error) or number == ATTEMPTS - 1 or time.monotonic() > deadline:
+                        raise
+            time.sleep(random.uniform(0.5, 1) * min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2**number))  # noqa: S311 - jitter
+    except LakeError as error:
+        seen = UNANSWERED if unanswered else BEFORE
+        error.readers = f"{DOWN}, and then {seen}" if error.readers == DOWN else seen
+        raise
     msg = f"{doing}: {ATTEMPTS} commits in a row lost to others; nothing was published."
-    raise LakeError(msg, next_step="run the same command again")
+    raise LakeError(msg, readers=BEFORE, next_step="run the same command again")

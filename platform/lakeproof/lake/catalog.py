@@ -19,6 +19,7 @@ from lakeproof.errors import LakeError
 from lakeproof.lake.faults import lake_faults
 from lakeproof.lake.files import RECORDS_KEY
 from lakeproof.lake.output import MAIN, OutputTable, is_line
+from lakeproof.lake.patience import RETRY_KEY, Patient
 from lakeproof.lake.promise import sla_properties
 from lakeproof.lake.retention import RETENTION
 from lakeproof.lake.schema import (
@@ -29,6 +30,7 @@ from lakeproof.lake.schema import (
     partition_spec,
     sort_order,
 )
+from lakeproof.lake.swap import demand_conditional, demand_lasting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +52,13 @@ PROPERTIES = {
     **RETENTION,
 }
 
+OURS = {
+    RETRY_KEY: f"{Patient.__module__}.{Patient.__name__}",
+    # A pooled connection that a restart of the server broke is replaced, and fails no run hours later.
+    "pool_pre_ping": "true",
+}
+"""What a catalog of PyIceberg's configuration is opened with where that says nothing else."""
+
 OPENINGS = 5
 """How often a catalog is opened that others are making: it has two tables, and each is made once."""
 
@@ -67,11 +76,18 @@ class Lake:
         catalog: The PyIceberg catalog.
         where: What a person calls it; holds no credential.
         output: Where days are published to and read from: `main`, or an output beside it.
+
+    Raises:
+        UsageError: The catalog is not known to take commits under a condition.
     """
 
     catalog: Catalog
     where: str
     output: str = MAIN
+
+    def __post_init__(self) -> None:
+        """Refuse a catalog through which two runs could undo each other's days."""
+        demand_conditional(self.catalog, self.where)
 
     @classmethod
     def configured(cls, name: str | None = None) -> Lake | None:
@@ -85,12 +101,16 @@ class Lake:
 
         Raises:
             LakeError: There is no catalog of that name, or it cannot be opened.
+            UsageError: It is of a kind through which nothing can be published safely.
         """
         settings = Config()
         wanted = name or settings.get_default_catalog_name()
-        if settings.get_catalog_config(wanted) is not None:
+        if (found := settings.get_catalog_config(wanted)) is not None:
+            ours = {name: value for name, value in OURS.items() if name not in found}
             with lake_faults(f"opening catalog {wanted}"):
-                return cls(_opened(lambda: load_catalog(wanted)), f"catalog {wanted}")
+                catalog = _opened(lambda: load_catalog(wanted, **ours))
+            demand_lasting(catalog, f"catalog {wanted}")
+            return cls(catalog, f"catalog {wanted}")
         if name is None:
             return None
         msg = f"PyIceberg's configuration has no catalog {name!r}."

@@ -6,6 +6,7 @@ import errno
 import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from pyiceberg.exceptions import (
     CommitFailedException,
@@ -20,7 +21,8 @@ from requests.exceptions import ChunkedEncodingError, RequestException, Timeout
 from requests.exceptions import ConnectionError as LostConnectionError
 from sqlalchemy.exc import DatabaseError, DBAPIError
 
-from lakeproof.errors import LakeError
+from lakeproof.errors import LakeError, LakeproofError
+from lakeproof.storage import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,6 +69,15 @@ DAMAGED = ("file is not a database", "malformed")
 READERS = "see each day as it was, or as a finished run made it, never a mix"
 """What readers see whenever storage fails: a publish is one commit."""
 
+BEFORE = "see what they saw before this run"
+"""What readers see when no commit was sent, or each that was sent was refused."""
+
+UNANSWERED = "see each day as it was, or as this run made it, if its last commit landed without an answer"
+"""What readers see when a commit was sent and nobody knows what became of it."""
+
+DOWN = "can read nothing while the catalog cannot be used"
+"""What readers see who ask a catalog that does not answer."""
+
 REMEDIES = {
     errno.ENOSPC: "free some space, then run the same command again",
     errno.EDQUOT: "free some space, then run the same command again",
@@ -92,6 +103,22 @@ def is_conflict(error: Exception) -> bool:
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or is_locked(error) or _code(error) in POSTGRES_WAITS
     return False
+
+
+def may_have_landed(error: Exception) -> bool:
+    """Whether a commit that failed so may be there all the same: it was sent, and its answer did not come."""
+    if isinstance(error, LostConnectionError):
+        return not (_was_a_question(error) or "NewConnectionError" in str(error))  # the latter: nobody was there
+    if isinstance(error, ChunkedEncodingError | Timeout):
+        return not _was_a_question(error)
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated and not str(error.statement or "").lstrip().upper().startswith("SELECT")
+    return isinstance(error, CommitStateUnknownException | ServiceUnavailableError | TooManyRequestsError | ServerError)
+
+
+def _was_a_question(error: RequestException) -> bool:
+    """Whether a request only asked for something, so that nothing can have come of it."""
+    return error.request is not None and error.request.method in {"GET", "HEAD"}
 
 
 def is_locked(error: DBAPIError) -> bool:
@@ -120,13 +147,36 @@ def lake_faults(doing: str) -> Iterator[None]:
     except (CommitFailedException, ValidationException) as error:
         msg = f"Other commits came first each time: {doing} gave up after {error}."
         raise LakeError(msg, readers=READERS, next_step="run the same command again") from error
-    except (RESTError, RequestException) as error:
+    except RequestException as error:
+        msg = f"The catalog did not answer {doing}: {_unanswered(error)}."
+        raise LakeError(msg, readers=DOWN, next_step=TRY_AGAIN) from error
+    except RESTError as error:
         msg = f"The catalog refused {doing}: {error}."
         raise LakeError(msg, readers=READERS, next_step=TRY_AGAIN) from error
-    except OSError as error:
+    except LakeproofError:
+        raise
+    except Exception as error:
+        if (refusal := Refusal.in_(error)) is not None:
+            msg = f"Storage refused {doing}: {refusal}."
+            raise LakeError(msg, readers=READERS, next_step=refusal.remedy) from None
+        if not isinstance(error, OSError):
+            raise
         msg = f"Storage refused {doing}: {error.strerror or error}."
         remedy = REMEDIES.get(error.errno or 0, "mend what it says, then run the same command again")
         raise LakeError(msg, readers=READERS, next_step=remedy) from error
+
+
+def _unanswered(error: RequestException) -> str:
+    """Return what came in place of an answer; the rest of what requests says is of its own parts."""
+    where = "" if error.request is None else f" from {urlsplit(str(error.request.url)).netloc}"
+    what = (
+        "no answer in time" if isinstance(error, Timeout) else "no connection" if _nobody(error) else "a broken answer"
+    )
+    return f"{what}{where}"
+
+
+def _nobody(error: RequestException) -> bool:
+    return isinstance(error, LostConnectionError) and not isinstance(error, ChunkedEncodingError)
 
 
 def _catalog_fault(doing: str, error: DatabaseError) -> LakeError:
@@ -134,4 +184,4 @@ def _catalog_fault(doing: str, error: DatabaseError) -> LakeError:
     msg = f"The catalog cannot be used for {doing}: {reason}."
     damaged = any(word in reason for word in DAMAGED)
     remedy = "restore the catalog from a backup: only it knows what is published" if damaged else TRY_AGAIN
-    return LakeError(msg, readers="can read nothing while the catalog cannot be used", next_step=remedy)
+    return LakeError(msg, readers=DOWN, next_step=remedy)

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from lakeproof.errors import MakeError, UsageError
-from lakeproof.spark.process import SparkConnect, SparkSubmit
+from lakeproof.spark.process import PROPERTIES_KEY, SparkConnect, SparkSubmit
 from lakeproof.spark.session import SparkHere
 
 if TYPE_CHECKING:
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 
 MASTER_KEY = "LAKEPROOF_SPARK"
 """The variable that says where Spark runs."""
-
-PROPERTIES_KEY = "LAKEPROOF_SPARK_PROPERTIES"
-"""The variable that names a properties file of Spark's, for `spark-submit`."""
 
 GLUE_KEYS = {
     "scripts": "LAKEPROOF_GLUE_SCRIPTS",

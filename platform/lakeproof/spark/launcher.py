@@ -90,29 +90,25 @@ def report_of(
         RowsError: What it made does not fit the contract.
         MakeError: It failed.
     """
+    lines = [line.strip() for line in log if line.strip()]
     told = [message[REPORT] for message in messages if isinstance(message, dict) and REPORT in message]
     failed = told[-1].get("failed") if told else None
     if failed is not None:
-        what = f"{job.table}: {job.script.name}: {failed['what']}"
+        ended_by = _ended_by(lines) if STOPPED in failed["what"] else ""
+        what = f"{job.table}: {job.script.name}: {ended_by or failed['what']}"
         if failed["kind"] == "rows":
             raise RowsError(what, next_step=failed["remedy"])
-        error = MakeError(what, next_step=_remedy(failed["trace"]) or f"mend {job.script.name}, {AGAIN}")
+        error = MakeError(what, next_step=_remedy(ended_by or failed["trace"]) or f"mend {job.script.name}, {AGAIN}")
         error.add_note(failed["trace"])
         raise error
     if told and not ended:
         return dict(told[-1])
-    lines = [line.strip() for line in log if line.strip()]
     cause = _cause(lines)
     msg = f"{job.table}: {job.script.name} {ended or 'ended without a report'}: {cause}"
     remedy = (
         remedy or _remedy("\n".join(lines)) or f"read the run's log, mend {job.script.name} or the cluster, {AGAIN}"
     )
     raise MakeError(msg, next_step=remedy)
-
-
-def s3a(location: str) -> str:
-    """Return a location in a bucket as Hadoop's own file system names it."""
-    return f"s3a://{location.removeprefix('s3://')}" if location.startswith("s3://") else location
 
 
 def _cause(lines: list[str]) -> str:
@@ -122,6 +118,12 @@ def _cause(lines: list[str]) -> str:
     return (told or lines or ["it said nothing"])[-1][:500]
 
 
+def _ended_by(lines: list[str]) -> str:
+    """Return why a cluster ended an application, as its log says; empty where it does not: the job only saw it stop."""
+    found = [line.partition(KILLED)[2] for line in lines if KILLED in line]
+    return f"the cluster ended it: {found[-1]}" if found else ""
+
+
 def _remedy(log: str) -> str | None:
     """Return what helps against what commonly keeps a job from starting; None where it is nothing of the kind."""
     return next((remedy for sign, remedy in _REMEDIES.items() if sign in log), None)
@@ -129,7 +131,17 @@ def _remedy(log: str) -> str | None:
 
 AGAIN = "then run the same days again"
 
+STOPPED = "stopped SparkContext"
+"""What a job is told that goes on after its application ended."""
+
+KILLED = "Application has been killed. Reason: "
+"""What Spark's driver logs before the reason for that."""
+
 _REMEDIES = {
+    "AccessDeniedException": f"see that the key or role with which Spark reaches the bucket may do that, {AGAIN}",
+    "Status Code: 403": f"see that the key or role with which Spark reaches the bucket may do that, {AGAIN}",
+    "Status Code: 503": "run the same days again later: the bucket was asked several times already",
+    "All masters are unresponsive": f"see that LAKEPROOF_SPARK names a cluster that is up, {AGAIN}",
     "JAVA_HOME is not set": f"install Java 17 or 21, or set JAVA_HOME, {AGAIN}",
     "UnsupportedClassVersionError": f"set JAVA_HOME to Java 17 or 21, {AGAIN}",
     "getSubject is not supported": f"set JAVA_HOME to Java 17 or 21, {AGAIN}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import queue
 import shutil
@@ -19,18 +20,25 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from lakeproof.errors import MakeError
-from lakeproof.spark.launcher import HELPER, TAIL_LINES, Job, report_of, s3a
+from lakeproof.spark.launcher import HELPER, TAIL_LINES, Job, report_of
 from lakeproof.spark.piped import in_a_run, piped
+from lakeproof.spark.s3a import s3a, submitted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import IO
+
+LEASH = Path(__file__).with_name("leash.py")
+"""What a command runs in, so that it does not outlive this process."""
 
 BEAT_SECONDS = 5.0
 """How often a waiting launcher says that its run is at work."""
 
 GRACE_SECONDS = 20.0
 """How long a job that is told to stop has for it."""
+
+PROPERTIES_KEY = "LAKEPROOF_SPARK_PROPERTIES"
+"""The variable that names a properties file of Spark's: for `spark-submit`, and for a session of this process."""
 
 SUBMIT_KEY = "LAKEPROOF_SPARK_SUBMIT"
 """The variable that names the `spark-submit` to use."""
@@ -43,31 +51,6 @@ ALONE = {
     "spark.sql.shuffle.partitions": "8",
 }
 """How Spark runs in one process: on loopback alone, and not with the 200 partitions that a cluster would have."""
-
-
-SECRETS = {
-    "s3.access-key-id": "AWS_ACCESS_KEY_ID",
-    "s3.secret-access-key": "AWS_SECRET_ACCESS_KEY",
-    "s3.session-token": "AWS_SESSION_TOKEN",
-}
-"""PyIceberg's names of what opens a bucket, and the variables in which Hadoop's S3A looks for it: who lists processes
-sees arguments, and not these. Executors on other machines have roles of their own."""
-
-
-def _reached(storage: Mapping[str, str]) -> dict[str, str]:
-    """Return the settings by which Hadoop's S3A finds the bucket that PyIceberg's configuration describes."""
-    s3a, settings = "spark.hadoop.fs.s3a", {}
-    if endpoint := storage.get("s3.endpoint"):
-        settings = {
-            f"{s3a}.endpoint": endpoint,
-            f"{s3a}.path.style.access": str(
-                storage.get("s3.force-virtual-addressing", "false").lower() != "true"
-            ).lower(),
-            f"{s3a}.connection.ssl.enabled": str(endpoint.startswith("https://")).lower(),
-        }
-    if region := storage.get("s3.region"):
-        settings[f"{s3a}.endpoint.region"] = region
-    return settings
 
 
 def spark_submit() -> Path:
@@ -113,14 +96,15 @@ class SparkSubmit:
         if self.properties:
             command += ["--properties-file", self.properties]
         settings = {"spark.ui.showConsoleProgress": "false", "spark.log.level": "WARN"}
-        settings |= _reached(job.storage) | dict(job.conf)
+        of_bucket, keys = submitted(job.storage)
+        settings |= of_bucket | dict(job.conf)
         if self.is_local:
             settings = ALONE | settings
         for name, value in settings.items():
             command += ["--conf", f"{name}={value}"]
         # The scripts that pip installs look for their Spark by the first Python on the path.
         environment = {"PATH": f"{submit.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
-        environment |= {theirs: job.storage[ours] for ours, theirs in SECRETS.items() if ours in job.storage}
+        environment |= keys
         if (python := submit.with_name("python")).exists() and "PYSPARK_PYTHON" not in os.environ:
             environment["PYSPARK_PYTHON"] = str(python)
         if self.is_local:
@@ -148,12 +132,27 @@ class SparkConnect:
         return s3a(location)
 
     def run(self, context: Any, job: Job, beat: Callable[[], None]) -> dict[str, Any]:
-        """Run a job to its end; see `Launcher`. Settings that a session cannot change are the server's."""
+        """Run a job to its end; see `Launcher`.
+
+        How buckets are reached, and settings that a session cannot change, are the server's: keys do not go over the
+        wire.
+        """
         job = replace(job, order={**job.order, "conf": dict(job.conf)})
-        beside = spark_submit().with_name("python")
-        python = str(beside) if beside.exists() else sys.executable
+        python = _client()
         environment = {"SPARK_REMOTE": self.url, "PYTHONPATH": str(HELPER.parent)}
         return _carried_out(context, job, [python, str(job.script)], environment, beat)
+
+
+def _client() -> str:
+    """Return the Python that has a client of Spark Connect: this one, or that of the Spark of `spark-submit`."""
+    if importlib.util.find_spec("pyspark") is not None and SUBMIT_KEY not in os.environ:
+        return sys.executable
+    try:
+        beside = spark_submit().with_name("python")
+    except MakeError as error:
+        error.next_step = f"install lakeproof[connect], or set {SUBMIT_KEY} to the spark-submit of your Spark"
+        raise
+    return str(beside) if beside.exists() else sys.executable
 
 
 def _carried_out(
@@ -207,10 +206,11 @@ def _read(stream: IO[str], is_error: bool, lines: queue.Queue[tuple[bool, str]])
 
 @contextmanager
 def _process(command: list[str], environment: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """Start a process, and end it and all that it started when the block ends, however it ends."""
+    """Start a process, and end it and all that it started when the block ends, or this process, however that ends."""
     process = subprocess.Popen(  # noqa: S603 - our own command
-        command,
+        [sys.executable, "-I", str(LEASH), *command],
         env=environment,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -226,6 +226,6 @@ def _process(command: list[str], environment: Mapping[str, str]) -> Iterator[sub
                     os.killpg(process.pid, end)
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(GRACE_SECONDS)
-        for stream in (process.stdout, process.stderr):
+        for stream in (process.stdin, process.stdout, process.stderr):
             if stream is not None:
                 stream.close()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import runpy
+import shlex
 import sys
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from lakeproof.errors import MakeError
-from lakeproof.spark.launcher import HELPER, Job, report_of, s3a
-from lakeproof.spark.process import ALONE
+from lakeproof.spark.launcher import HELPER, Job, report_of
+from lakeproof.spark.process import ALONE, PROPERTIES_KEY
+from lakeproof.spark.s3a import buckets, of_session, s3a
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +42,13 @@ class SparkHere:
                 context.log.info(line)
 
         helper, function = _loaded(job)
-        report = helper.carry_out(_session, function, {**job.order, "conf": dict(job.conf)}, tell)
+        settings = {
+            name: value
+            for bucket in sorted(buckets(job.order))
+            for name, value in of_session(job.storage, bucket).items()
+        }
+        order = {**job.order, "conf": settings | dict(job.conf)}
+        report = helper.carry_out(_session, function, order, tell)
         return report_of(job, [{"lakeproof": report}], "")
 
 
@@ -50,6 +59,9 @@ def _resource() -> Any:
     except ImportError as error:
         msg = "LAKEPROOF_SPARK=session needs dagster-pyspark, which is not installed."
         raise MakeError(msg, next_step="install lakeproof[spark]") from error
+    if properties := os.environ.get(PROPERTIES_KEY):
+        # The one way to a jar for a session that PySpark starts: later it is too late for its class path.
+        os.environ.setdefault("PYSPARK_SUBMIT_ARGS", f"--properties-file {shlex.quote(properties)} pyspark-shell")
     settings = {"spark.master": "local[*]", "spark.ui.showConsoleProgress": "false"}
     return LazyPySparkResource(spark_config=ALONE | settings)
 
