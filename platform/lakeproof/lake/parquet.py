@@ -119,7 +119,8 @@ class ParquetFile:
             if self._held_rows:
                 self._encoder.put(self._take(self._held_rows))
             return self._encoder.close()
-        rows, most = self._take(self._held_rows), self._rows_of_a_group()
+        most = self._rows_of_a_group()
+        rows = self._take(self._held_rows).combine_chunks()  # a chunk for each few rows takes longer than they do
         groups = (rows.slice(start, most) for start in range(0, rows.num_rows, most))
         with self._target.io.new_output(self.location).create() as out:
             return _encode(self._target, self.location, _Sink(out), groups)

@@ -7,6 +7,7 @@ from collections import defaultdict, deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
@@ -46,13 +47,10 @@ STREAM_BYTES = 48 * 2**20
 """A day that fills this much Arrow memory goes to storage as it comes."""
 
 HELD_BYTES = 256 * 2**20
-"""How much Arrow memory a stage may hold, over all its days, before it closes the largest file."""
+"""How much Arrow memory a stage may hold, over all its days, before it closes the largest files."""
 
 MOST_STREAMS = 2
 """How many files are written at once as their rows come: each holds a row group and what its encoder needs."""
-
-CLOSED_AT_ONCE = 2
-"""How many files are closed when memory is full: encoding them keeps so many cores busy."""
 
 SAMPLE_ROWS = 3
 
@@ -241,15 +239,18 @@ class StageWriter:
             stretches: The rows, as `write` takes them, one after the other.
             days: The days the rows may belong to.
         """
+        known = frozenset(days)
         coming = deque((number, iter(batches)) for number, batches in enumerate(stretches))
         while coming:
             number, batches = coming.popleft()
             if (batch := next(batches, None)) is None:
                 continue
             coming.append((number, batches))
-            for day, part in self._by_day(batch, days) if batch.num_rows else ():
-                with self._faults():
+            parts = self._by_day(batch, known) if batch.num_rows else ()
+            with self._faults():
+                for day, part in parts:
                     self._add((day, number), part.select(self._target.schema.names))
+                self._make_room()
 
     def leave(self, day: Day, files: tuple[StagedFile, ...]) -> None:
         """Let a day be files that are there already, because they hold its rows."""
@@ -287,9 +288,19 @@ class StageWriter:
             file.stream()
         if file.written_bytes >= self._target.layout.file_bytes:
             self._finish(place)
-        while sum(opened.held_bytes for opened in self._open.values()) >= HELD_BYTES:
-            largest = sorted(self._open, key=lambda other: self._open[other].held_bytes)[-CLOSED_AT_ONCE:]
-            self._finish(*largest)
+
+    def _make_room(self) -> None:
+        """Close the largest files when memory is full, until half of it is free: a few at a time keep one core busy."""
+        held = sum(file.held_bytes for file in self._open.values())
+        if held < HELD_BYTES:
+            return
+        largest = []
+        for place in sorted(self._open, key=lambda other: self._open[other].held_bytes, reverse=True):
+            if held <= HELD_BYTES // 2:
+                break
+            held -= self._open[place].held_bytes
+            largest.append(place)
+        self._finish(*largest)
 
     def _file_of(self, place: Place) -> ParquetFile:
         """Return the open file of a place, as the one that was used last."""
@@ -327,7 +338,12 @@ class StageWriter:
         present = pc.unique(column).to_pylist()
         if any(day not in days for day in present):
             self._refuse(batch, column, days)
-        return [(day, batch.filter(pc.equal(column, pa.scalar(day, pa.date32())))) for day in present]
+        # A stable sort, so that the rows of each day keep their order; to look for each day takes a turn for each.
+        ordered = batch.take(pc.sort_indices(column))
+        ends = pc.run_end_encode(ordered.column(partition))
+        starts = [0, *ends.run_ends.to_pylist()]
+        days_in_order = ends.values.to_pylist()
+        return [(day, ordered.slice(a, b - a)) for day, (a, b) in zip(days_in_order, pairwise(starts), strict=True)]
 
     def _refuse(self, batch: pa.RecordBatch, column: pa.Array, days: Collection[Day]) -> None:
         known = pa.array([day for day in days if day is not None], pa.date32())
