@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from lakeproof.stewardship.worth import Worth
+    from lakeproof.value import Value
 
 WIDTH, NAMES, AMOUNTS, STEP = 900, 300, 90, 26
 """Of the plot, in its own units: all of it, the room for names, that for amounts, and the height of a row."""
@@ -33,6 +34,7 @@ COLUMNS = ("end", "worth", "costs", "worth / cost", f"cost, {ENOUGH_DAYS} days b
 BELOW = "border-top:0;padding-top:0;white-space:normal"
 """How the reason stands under its row."""
 
+NUMBER = ' class="n"'
 NUMBERS = range(1, 5)
 """The columns that hold amounts."""
 
@@ -104,8 +106,8 @@ def _ends(worths: Sequence[Worth]) -> str:
     head = "".join(_cell("th", place, name) for place, name in enumerate(COLUMNS))
     body = "".join(_row(worth) for worth in worths)
     caption = '<caption class="soft">Those that lose most come first. Under each, why.</caption>'
-    table = f'<div class="scroll"><table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-    return f"<section><h2>All ends</h2>{table}</section>\n"
+    table = f'<table class="wide">{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    return f"<section><h2>All ends</h2>{_scroll('All ends', table)}</section>\n"
 
 
 def _row(worth: Worth) -> str:
@@ -125,7 +127,7 @@ def _row(worth: Worth) -> str:
 
 
 def _cell(tag: str, place: int, text: str) -> str:
-    kind = ' class="n"' if place in NUMBERS else ""
+    kind = NUMBER if place in NUMBERS else ""
     if tag == "th":
         return f'<th scope="col"{kind}>{as_text(text)}</th>'
     shown = f"<b>{as_text(text)}</b>" if place in {0, len(COLUMNS) - 1} else as_text(text)
@@ -136,19 +138,26 @@ def _who(worths: Sequence[Worth]) -> str:
     """Return who says what each end is worth, and why."""
     rows = "".join(
         f"<tr><td>{as_text(worth.name)}</td><td>{as_text(value.consumer)}</td><td>{as_text(value.amount_text)}</td>"
-        f"<td>{as_text(value.why)}</td><td>{as_text(_review(value.consumer in worth.due, value.review_day))}</td></tr>"
+        f"<td>{as_text(value.why)}</td><td{NUMBER}>{as_text(_review(value, worth))}</td></tr>"
         for worth in worths
         for value in worth.table.values
     )
     if not rows:
         return ""
     head = "".join(f'<th scope="col">{name}</th>' for name in ("end", "worth to", "amount", "why", "to be looked at"))
-    table = f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-    return f"<section><h2>What contracts say</h2>{table}</section>\n"
+    table = f'<table class="wide"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+    return f"<section><h2>What contracts say</h2>{_scroll('What contracts say', table)}</section>\n"
 
 
-def _review(due: bool, day: date | None) -> str:  # noqa: FBT001 - read in one place
-    return "" if day is None else f"overdue since {day}" if due else f"by {day}"
+def _scroll(label: str, table: str) -> str:
+    """Return a table that may be wider than its page: a region that the keyboard reaches, too."""
+    return f'<div class="scroll" role="region" tabindex="0" aria-label="{label}">{table}</div>'
+
+
+def _review(value: Value, worth: Worth) -> str:
+    if value.review_day is None:
+        return ""
+    return f"overdue since {value.review_day}" if value.consumer in worth.due else f"by {value.review_day}"
 
 
 HOW = f"""

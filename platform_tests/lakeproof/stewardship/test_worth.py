@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from lakeproof.stewardship.advice import ACTIONS, READ_DAYS, Cluster, Facts, adv
 from lakeproof.stewardship.attainment import Attainment
 from lakeproof.stewardship.spent import Spent
 from lakeproof.stewardship.worth import A_MONTH, Known, Made, Worth, worths
+from lakeproof.stewardship.worthpage import page
 from lakeproof.stewardship.worthtext import Totals, markdown, read_text, sla_text, stop_lines, verdict, worth_text
 
 LAST = date(2026, 11, 26)
@@ -219,3 +221,39 @@ def test_in_words() -> None:
 def test_a_pipe_does_not_end_a_cell() -> None:
     """Markdown stays a table, whatever the end is called by its catalog."""
     assert "a.x\\|y" in markdown(list(judged([Known("a.x|y")]).values()))
+
+
+class Balanced(HTMLParser):
+    """Which elements are open, and all attributes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.attributes: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Open an element; one that never closes is not opened."""
+        self.attributes |= {name for name, _ in attrs}
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        """Close the element that is open."""
+        assert self.open.pop() == tag
+
+
+def test_the_page_is_well_formed_whatever_it_tells() -> None:
+    """Names, reasons and readers are text; and there is a page where there is no table."""
+    hostile = '"><img src=x onerror=alert(1)>\u202e'
+    values = (Value(hostile, 5, hostile, owner=hostile, review_by="2026-01-01"),)
+    known = [Known("a.b", values=values, owner=hostile), Known("a.c", assets=(hostile,)), Known("a.d")]
+    uses = [Use("a.b", ago(3), hostile)]
+    found = list(judged(known, uses=uses, spent=[*spent("a.b", 90), *spent("a.d", 1)]).values())
+    parsed, empty = Balanced(page(found, LAST)), Balanced(page([], LAST))
+
+    assert (parsed.open, empty.open) == ([], [])
+    assert not parsed.attributes & {"src", "href", "onerror"}
+    assert "&lt;img src=x onerror=alert(1)&gt;\\x202e" in page(found, LAST)
+    assert "overdue since 2026-01-01" in page(found, LAST)
+    assert "There is no table yet." in page([], LAST)
