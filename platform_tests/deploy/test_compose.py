@@ -169,6 +169,15 @@ def test_only_who_writes_the_lake_has_its_secret(services: dict[str, dict[str, A
     assert "--read-only" not in services["webserver"]["command"]
 
 
+def test_a_code_location_can_use_the_spark_that_is_offered(services: dict[str, dict[str, Any]]) -> None:
+    """Only where .env says so; the service it names is on a network that both are on, and the image has a client."""
+    there = re.search(r"^#LAKEPROOF_SPARK=sc://(\w+):15002$", (ROOT / ".env.example").read_text(), flags=re.MULTILINE)
+    assert there is not None
+    assert services["flights"]["environment"]["LAKEPROOF_SPARK"] == ""
+    assert set(services["flights"]["networks"]) & set(services[there[1]]["networks"]) == {"lake"}
+    assert re.search(r"^pyspark-client==4\.1\.", (ROOT / "deploy/requirements.lock").read_text(), flags=re.MULTILINE)
+
+
 def test_the_same_dagster_as_on_one_machine() -> None:
     """Pools and the number of runs are those of `make ui`; what differs is where the record is."""
     local = yaml.safe_load((ROOT / "platform/lakeproof/dagster.yaml").read_text())

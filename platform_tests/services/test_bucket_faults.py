@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -37,6 +41,20 @@ CASES = {
     "evidence": ("403", "503"),
     "commit": ("403", "slow-down", "cut"),
 }
+
+
+PROJECT = """
+import dagster as dg
+import polars as pl
+from lakeproof import Lakehouse, daily_table
+from publisher import readings
+
+@daily_table(readings("{name}.made"), raw=readings("{name}.raw"))
+def copied(raw: pl.DataFrame) -> pl.DataFrame:
+    return raw
+
+defs = dg.Definitions(assets=[copied], resources={{"lakehouse": Lakehouse(catalog_name="{catalog}")}})
+"""
 
 
 @pytest.fixture(scope="module")
@@ -97,15 +115,44 @@ def test_polars_that_reads_by_itself_tells_no_more(proxy: Any, pair: Pair) -> No
     assert pair.run(pl.LazyFrame).refusal == ""
 
 
-@pytest.mark.parametrize("kind", ["slow-down", "cut"])
-def test_a_bucket_that_is_busy_for_a_while_is_waited_for(proxy: Any, kind: Any) -> None:
+@pytest.mark.parametrize(
+    ("words", "moment"),
+    [(["run", "{}.made", "--day", "2024-01-01"], "stage"), (["show", "{}.made@2024-01-01"], "audit")],
+)
+def test_a_command_that_meets_a_refusal_exits_1(
+    proxy: Any, pair: Pair, tmp_path: Path, words: list[str], moment: str
+) -> None:
+    """It prints the refusal and no trace, and what it met is told by its code."""
+    before, properties = proxy
+    pair.give(pair.value + 1)
+    project = tmp_path / "project.py"
+    project.write_text(PROJECT.format(name=pair.name, catalog=pair.lakehouse.catalog_name))
+    (tmp_path / "workspace.yaml").write_text("load_from: [{python_file: project.py}]")
+    command = [Path(sys.executable).with_name("lakeproof"), *(word.format(pair.name) for word in words)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "LAKEPROOF_HOME": str(tmp_path / "home")}
+
+    with before.fault("403", MOMENTS[moment].format(name=pair.name)) as fault:
+        command += ["-w", str(tmp_path / "workspace.yaml")]
+        done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+
+    assert fault.seen
+    assert done.returncode == 1
+    told = done.stdout + done.stderr
+    assert "Storage refused" in " ".join(told.split())
+    assert "ACCESS_DENIED in" in " ".join(told.split())
+    assert "Next: see that the lake's key is right" in " ".join(told.split())
+    assert "Traceback" not in told
+    assert properties["s3.secret-access-key"] not in told
+
+
+def test_a_bucket_that_is_busy_for_a_while_is_waited_for(proxy: Any) -> None:
     """As Lakeproof sets it, a request is made seven times; Arrow alone gives up after the third."""
     before, properties = proxy
     with configured(properties | {"s3.endpoint": before.url}) as lakehouse:
         pair = Pair(properties, lakehouse)
         pair.give(2)
 
-        with before.fault(kind, MOMENTS["stage"].format(name=pair.name), times=3) as fault:
+        with before.fault("slow-down", MOMENTS["stage"].format(name=pair.name), times=3) as fault:
             done = pair.run()
 
     assert done.refusal == ""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SPARK_CLASS = Path(sys.executable).with_name("spark-class")
 EXECUTOR = "org.apache.spark.executor.CoarseGrainedExecutorBackend"
 START_SECONDS = 60
+END_SECONDS = 10
 
 
 def free_port() -> int:
@@ -90,7 +91,11 @@ class Cluster:
         """Stop everything, the workers first."""
         for process in reversed(self.processes):
             process.terminate()
-            process.wait(START_SECONDS)
+            try:
+                process.wait(END_SECONDS)
+            except subprocess.TimeoutExpired:  # where SIGINT is ignored, Dagster lets SIGTERM be ignored, too
+                process.kill()
+                process.wait()
 
     def _start(self, name: str, *words: str) -> Path:
         log = self.folder / f"{name.rpartition('.')[2]}-{len(self.processes)}.log"

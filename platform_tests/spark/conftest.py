@@ -68,7 +68,11 @@ def connect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkConnect]:
             yield SparkConnect(f"sc://127.0.0.1:{port}")
         finally:
             server.terminate()
-            server.wait(60)
+            try:
+                server.wait(10)
+            except subprocess.TimeoutExpired:  # where SIGINT is ignored, Dagster lets SIGTERM be ignored, too
+                server.kill()
+                server.wait()
 
 
 def _wait(port: int, server: subprocess.Popen[bytes], log: Path) -> None:

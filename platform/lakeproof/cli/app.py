@@ -8,6 +8,7 @@ from importlib import import_module
 import click
 
 from lakeproof.errors import LakeproofError, UsageError, did_you_mean
+from lakeproof.storage import bucket_faults
 
 COMMANDS = {
     "run": "make days: gate, stage, audit, publish",
@@ -63,7 +64,8 @@ def lakeproof() -> None:
 def main() -> None:
     """Run the command; a refusal is printed as it is and never exits 0."""
     try:
-        sys.exit(lakeproof.main(standalone_mode=False))
+        with bucket_faults("what the command asked of it"):
+            sys.exit(lakeproof.main(standalone_mode=False))
     except LakeproofError as error:
         fail(str(error.with_traceback(None)), error.exit_code)
     except click.exceptions.NoArgsIsHelpError as error:
