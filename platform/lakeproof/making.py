@@ -15,7 +15,7 @@ from lakeproof.engine.duck import connect
 from lakeproof.engine.sort import in_order
 from lakeproof.errors import MakeError
 from lakeproof.forms import BATCH_ROWS
-from lakeproof.lake.stage import MOST_STREAMS, Staged, StagedFile, StageWriter
+from lakeproof.lake.stage_writer import MOST_STREAMS, StageWriter
 from lakeproof.storage import bucket_faults, refuse
 from lakeproof.unchanged import without_unchanged
 from lakeproof.window import Window, runs_of_days
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lakeproof.docket import Docket
     from lakeproof.engine.function import Connected, Made, Maker, Rows
     from lakeproof.lake.days import Day
+    from lakeproof.lake.stage import Staged, StagedFile
     from lakeproof.work import Work
 
     Batches = Iterator[pa.RecordBatch]

@@ -14,7 +14,7 @@ from lakeproof.engine.duck import BOUNDED, connect, files_relation, looked_at_wh
 from lakeproof.engine.sort import in_order
 from lakeproof.errors import AuditError
 from lakeproof.forms import BATCH_ROWS
-from lakeproof.lake.stage import StageWriter
+from lakeproof.lake.stage_writer import StageWriter
 from lakeproof.parts import Column
 from lakeproof.window import days_text
 

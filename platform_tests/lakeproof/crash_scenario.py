@@ -12,6 +12,7 @@ import os
 import resource
 import signal
 import sys
+import threading
 import traceback
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
@@ -28,7 +29,7 @@ from lakeproof.engine.function import FunctionMaker
 from lakeproof.lake import held, running
 from lakeproof.lake import upkeep as upkeep_module
 from lakeproof.lake.replace import ReplaceDays
-from lakeproof.lake.stage import StageWriter
+from lakeproof.lake.stage_writer import StageWriter
 from lakeproof.lake.upkeep import Upkeep, upkeep
 from lakeproof.wap import write_audit_publish
 from lakeproof.work import Work, base_of
@@ -156,6 +157,7 @@ def kill_at_step(wanted: int) -> list[str]:
 def kill_in_write(wanted: int) -> list[str]:
     """Count the files that are opened to be written, and die with half of one on the disk."""
     opened: list[str] = []
+    one_at_a_time = threading.Lock()
     create = PyArrowFile.create
 
     class Torn:
@@ -179,9 +181,11 @@ def kill_in_write(wanted: int) -> list[str]:
             return getattr(self._stream, name)
 
     def created(self: PyArrowFile, overwrite: bool = False) -> Any:  # noqa: FBT001, FBT002 - PyIceberg's own signature
-        opened.append(self.location)
+        with one_at_a_time:  # files are written side by side
+            opened.append(self.location)
+            number = len(opened)
         stream = create(self, overwrite)
-        return Torn(stream) if len(opened) == wanted else stream
+        return Torn(stream) if number == wanted else stream
 
     PyArrowFile.create = created  # type: ignore[method-assign]
     return opened

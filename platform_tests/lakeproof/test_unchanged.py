@@ -8,9 +8,10 @@ import pytest
 
 from lakeproof import audit
 from lakeproof.errors import LakeError, RowsError
-from lakeproof.lake import stage as stage_module
+from lakeproof.lake import stage_writer as writer_module
 from lakeproof.lake.evidence import read_evidence
-from lakeproof.lake.stage import StageWriter, discard
+from lakeproof.lake.stage import discard
+from lakeproof.lake.stage_writer import StageWriter
 
 
 def data_files(lab: Any) -> set[Path]:
@@ -140,7 +141,7 @@ def test_rows_of_no_day_are_refused_beside_days_that_did_not_change(lab: Any) ->
 
 def test_rows_that_come_as_a_stream_are_found_unchanged_too(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stream cannot be looked at twice: it is staged, found unchanged, and its files are removed."""
-    monkeypatch.setattr(stage_module, "STREAM_BYTES", 100)
+    monkeypatch.setattr(writer_module, "STREAM_BYTES", 100)
     table = lab.table()
     lab.run(table, lab.rows(*range(50)))
     before = data_files(lab)

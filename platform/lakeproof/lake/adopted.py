@@ -17,7 +17,8 @@ from lakeproof.lake.catalog import columns_of
 from lakeproof.lake.faults import lake_faults
 from lakeproof.lake.files import key_of, list_files, records_of
 from lakeproof.lake.parquet import Written
-from lakeproof.lake.stage import Staged, StagedFile, StageWriter, data_file, location_of
+from lakeproof.lake.stage import Staged, StagedFile
+from lakeproof.lake.stage_writer import StageWriter, data_file, location_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

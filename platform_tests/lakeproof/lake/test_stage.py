@@ -16,8 +16,9 @@ from lakeproof import making as making_module
 from lakeproof.engine.cast import fit
 from lakeproof.errors import MakeError, RowsError
 from lakeproof.lake import parquet as parquet_module
-from lakeproof.lake import stage as stage_module
-from lakeproof.lake.stage import StageWriter, digest_of, verify_files
+from lakeproof.lake import stage_writer as writer_module
+from lakeproof.lake.stage import digest_of, verify_files
+from lakeproof.lake.stage_writer import StageWriter
 from lakeproof.making import stage
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def many_batches(lab: Any, table: Table, *, mixed: bool, count: int = 1000) -> l
 
 def test_many_days_that_fill_the_memory_are_written_in_pieces(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is held over all days is bounded; a day that is written in pieces loses no row."""
-    monkeypatch.setattr(stage_module, "HELD_BYTES", 6_000)
+    monkeypatch.setattr(writer_module, "HELD_BYTES", 6_000)
     table = lab.table()
     writer = StageWriter(lab.lakehouse.lake.ensure(table), table, RUN)
 
@@ -126,7 +127,7 @@ def test_many_days_that_fill_the_memory_are_written_in_pieces(lab: Any, monkeypa
 
 def test_a_large_day_goes_to_storage_as_it_comes(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A day that outgrows the memory it may fill is written while it comes, in files of the table's target size."""
-    monkeypatch.setattr(stage_module, "STREAM_BYTES", 100_000)
+    monkeypatch.setattr(writer_module, "STREAM_BYTES", 100_000)
     monkeypatch.setattr(parquet_module, "ROW_GROUP_BYTES", 50_000)
     table = lab.table(properties={"write.target-file-size-bytes": "100000"})
     writer = StageWriter(lab.lakehouse.lake.ensure(table), table, RUN)
@@ -153,7 +154,7 @@ def test_a_large_day_in_memory_is_written_as_two_files(
     lab: Any, monkeypatch: pytest.MonkeyPatch, sort: Any, files: int
 ) -> None:
     """A day that is in memory is cut in the middle, so that two cores encode it; its rows keep their order."""
-    monkeypatch.setattr(stage_module, "STREAM_BYTES", 10_000)
+    monkeypatch.setattr(writer_module, "STREAM_BYTES", 10_000)
     monkeypatch.setattr(making_module, "STRETCH_BYTES", 10_000)
     monkeypatch.setattr(making_module, "BATCH_ROWS", 999)
     rows = pl.DataFrame({"value": disordered(50_001)}).select(
@@ -185,8 +186,8 @@ def test_values_that_repeat_are_written_by_a_dictionary(lab: Any) -> None:
 
 def test_large_days_whose_rows_come_mixed_are_not_all_open(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many large days come mixed, no more than a few files are written at once, and no row is lost."""
-    monkeypatch.setattr(stage_module, "STREAM_BYTES", 2_000)
-    monkeypatch.setattr(stage_module, "MOST_STREAMS", 1)
+    monkeypatch.setattr(writer_module, "STREAM_BYTES", 2_000)
+    monkeypatch.setattr(writer_module, "MOST_STREAMS", 1)
     table = lab.table()
     writer = StageWriter(lab.lakehouse.lake.ensure(table), table, RUN)
 
@@ -202,7 +203,7 @@ def test_large_days_whose_rows_come_mixed_are_not_all_open(lab: Any, monkeypatch
 
 def test_a_large_day_that_breaks_leaves_no_file(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A function that breaks while its day goes to storage leaves no file, and nothing that still writes."""
-    monkeypatch.setattr(stage_module, "STREAM_BYTES", 4_000)
+    monkeypatch.setattr(writer_module, "STREAM_BYTES", 4_000)
     table = lab.table()
     schema = lab.rows(1).to_arrow().schema
 

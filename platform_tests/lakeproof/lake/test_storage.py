@@ -10,7 +10,7 @@ import pytest
 
 from lakeproof import audit
 from lakeproof.errors import LakeError
-from lakeproof.lake import stage as stage_module
+from lakeproof.lake import stage_writer as writer_module
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,14 +31,14 @@ def storage_for(size: int) -> Iterator[None]:
 
 @pytest.mark.parametrize(
     ("rows", "stream_bytes"),
-    [(ROWS, stage_module.STREAM_BYTES), (ROWS * 10, 10_000)],
+    [(ROWS, writer_module.STREAM_BYTES), (ROWS * 10, 10_000)],
     ids=["encoded at once", "written as it comes"],
 )
 def test_storage_that_refuses_a_write_leaves_readers_and_no_files(
     lab: Any, monkeypatch: pytest.MonkeyPatch, rows: int, stream_bytes: int
 ) -> None:
     """A data file that cannot be written is one clear refusal: main is as it was, nothing is left, a rerun works."""
-    monkeypatch.setattr(stage_module, "STREAM_BYTES", stream_bytes)
+    monkeypatch.setattr(writer_module, "STREAM_BYTES", stream_bytes)
     table = lab.table(audits=[audit.row_count(at_least=1)], key=[])
     lab.run(table, lab.rows(1))
     many = pl.DataFrame({"value": range(rows)}).select(
