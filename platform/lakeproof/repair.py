@@ -18,6 +18,8 @@ from lakeproof.lake.evidence import day_evidence, evidence_location, live_conten
 from lakeproof.lake.files import run_began
 from lakeproof.lake.live import View
 from lakeproof.noting import noted
+from lakeproof.reads import upstream_of
+from lakeproof.record import UPSTREAM, VALUED
 from lakeproof.spec import DATA_VERSION_TAG
 
 if TYPE_CHECKING:
@@ -141,7 +143,7 @@ def _record(
     """Record a day's materialization, then what its audits found, as the run would have."""
     key, partition = made.asset.key, None if live.day is None else live.day.isoformat()
     content = live_content(table, live)
-    metadata: dict[str, Any] = {"dagster/row_count": live.rows, "bytes": live.bytes, **cause}
+    metadata: dict[str, Any] = {"dagster/row_count": live.rows, "bytes": live.bytes, **cause, **_lineage(made)}
     if live.run is not None:
         metadata |= {"run": live.run, "evidence": evidence_location(table, live.run)}
     if content is not None:
@@ -173,3 +175,9 @@ def _evaluation(
         partition=partition,
         target_materialization_data=target,
     )
+
+
+def _lineage(made: TableAsset) -> dict[str, Any]:
+    """Return what the table is made from and worth: costs go by what its last materialization says of that."""
+    values = [value.record() for value in made.table.values]
+    return {UPSTREAM: sorted(upstream_of(made) - {made.table.name})} | ({VALUED: values} if values else {})

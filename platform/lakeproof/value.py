@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from math import isfinite
+from math import inf
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from datetime import date
 
 AMOUNTS = ("usd_per_month", "usd_per_use")
+
+MOST_USD = 10**12
+"""More than any table is worth a month: what is beyond is a slip, and sums of it would be no numbers."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,8 @@ class Value:
             remedy = "give one of usd_per_month and usd_per_use; 0 where it is needed, and not for money"
             self._refuse(table, why, remedy)
         amount = self._amount(table, given[0])
-        if self.url and urlsplit(str(self.url)).scheme not in {"http", "https"}:
-            self._refuse(table, f"url {self.url!r} is no address of a page", "begin with https://, or leave url out")
+        if self.url:
+            self._demand_page(table)
         try:
             review = None if self.review_by is None else as_day(self.review_by)
         except (UsageError, TypeError):
@@ -78,10 +81,27 @@ class Value:
         if isinstance(given, bool) or not isinstance(given, int | float | Decimal):
             remedy = "give a number of US dollars; convert other currencies, and say in why at which rate"
             self._refuse(table, f"{what}={given!r} is no number", remedy)
-        amount = float(getattr(self, what))
-        if not isfinite(amount) or amount < 0:
-            self._refuse(table, f"{what}={given} is no amount of 0 or more US dollars", "say what it is worth, or 0")
+        try:
+            amount = float(given)
+        except (OverflowError, ValueError):  # a whole number beyond all floats, or a decimal that signals
+            amount = inf
+        if not 0 <= amount <= MOST_USD:
+            shown = f"{given}"[:40]
+            remedy = "say what it is worth, or 0"
+            self._refuse(table, f"{what}={shown} is no amount of US dollars from 0 to {MOST_USD:,}", remedy)
         return amount
+
+    def _demand_page(self, table: str) -> None:
+        """Refuse a url that is none, or holds a password: whoever sees the report would see it."""
+        try:
+            parts = urlsplit(str(self.url))
+        except ValueError:  # such as a bracket that is left open
+            parts = urlsplit("")
+        if parts.username is not None:
+            remedy = "leave the user and password out; they are to be changed, if the contract was shown to anybody"
+            self._refuse(table, "its url holds a user or a password", remedy)
+        if parts.scheme not in {"http", "https"}:
+            self._refuse(table, f"url {self.url!r} is no address of a page", "begin with https://, or leave url out")
 
     def _refuse(self, table: str, why: str, remedy: str) -> None:
         msg = f"{table}: its value to {self.consumer!r}: {why}."

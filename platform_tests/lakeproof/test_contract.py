@@ -97,9 +97,14 @@ def per_month(amount: object, **more: Any) -> Value:
 
 
 WRONG_VALUES: dict[str, tuple[object, list[str]]] = {
-    "below nothing": (per_month(-3), ["usd_per_month=-3", "0 or more US dollars"]),
+    "below nothing": (per_month(-3), ["usd_per_month=-3", "US dollars from 0"]),
     "no number": (per_month(float("nan")), ["usd_per_month=nan"]),
     "without end": (per_month(float("inf")), ["usd_per_month=inf"]),
+    "beyond all floats": (per_month(10**400), ["no amount of US dollars from 0 to 1,000,000,000,000"]),
+    "a decimal that signals": (per_month(Decimal("sNaN")), ["usd_per_month=sNaN"]),
+    "more than there is": (per_month(1e300), ["from 0 to 1,000,000,000,000"]),
+    "a page whose address is broken": (per_month(3, url="http://[bad"), ["no address of a page"]),
+    "a password": (per_month(3, url="https://ada:x@example.org"), ["its url holds a user or a password"]),
     "in another currency": (per_month("3 EUR"), ["usd_per_month='3 EUR' is no number", "US dollars"]),
     "a truth": (per_month(amount=True), ["usd_per_month=True is no number"]),
     "by the use, below nothing": (per_month(None, usd_per_use=-0.5), ["usd_per_use=-0.5"]),

@@ -11,6 +11,7 @@ import click
 from rich import box
 from rich.console import Console
 from rich.table import Table as Grid
+from rich.text import Text
 
 from lakeproof.errors import UsageError
 from lakeproof.window import Window, as_day, days_text
@@ -45,7 +46,7 @@ def print_json(document: Any) -> None:
 
 
 def grid(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], right: Sequence[str] = ()) -> Grid:
-    """Return rows as a table for the terminal.
+    """Return rows as a table for the terminal; what a cell says is text, and never markup of Rich.
 
     Args:
         title: What the table shows.
@@ -57,7 +58,7 @@ def grid(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], righ
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
+        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
     return table
 
 

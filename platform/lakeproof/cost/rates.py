@@ -30,6 +30,9 @@ REQUEST = "request"
 OLDEST = timedelta(days=366)
 """How old a rate may be: a year, leap or not."""
 
+MOST_USD = 10**9
+"""More than one unit of anything costs: what is beyond is a slip, and sums of it would be no numbers."""
+
 CURRENCY = "USD"
 """All rates are in it: nothing here converts one currency into another."""
 
@@ -173,7 +176,7 @@ def _demand_currency(file: Path, currency: object) -> None:
         return
     if currency is None:
         msg = f"{file} does not say its currency."
-    elif currency in CURRENCIES:
+    elif isinstance(currency, str) and currency in CURRENCIES:
         msg = f"{file}: its rates are in {currency}, and only {CURRENCY} is supported: nothing here converts."
     else:
         msg = f"{file}: {currency!r} is no currency: no code of ISO 4217."
@@ -187,8 +190,11 @@ def _rate(file: Path, name: str, told: object, unit: str) -> Rate:
         msg = f"{where} lacks {' and '.join(missing)}."
         raise UsageError(msg, next_step="add it: a rate has usd, unit, source and date")
     usd, source, day = members["usd"], members["source"], members["date"]
-    if isinstance(usd, bool) or not isinstance(usd, int | float) or not math.isfinite(usd):
+    if isinstance(usd, bool) or not isinstance(usd, int | float) or not abs(usd) < math.inf:
         msg = f"{where}: usd is {usd!r}, which is no number."
+        raise UsageError(msg, next_step=f"say how many US dollars a {unit} costs")
+    if usd > MOST_USD:
+        msg = f"{where}: usd is more than {MOST_USD:,}, which no {unit} costs."
         raise UsageError(msg, next_step=f"say how many US dollars a {unit} costs")
     if usd < 0:
         msg = f"{where}: usd is {usd}, which is below nothing."

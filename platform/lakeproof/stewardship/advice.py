@@ -60,6 +60,8 @@ class Facts:
         there_days: For how many days it has been there; None when it was never published.
         usd: What it is worth, as is declared.
         for_money: Whether it is needed for money.
+        by_use: Whether some of that is by the use, and so no more than what was seen.
+        feeds: How many tables read it directly.
         cost: What it costs, with its share of all that it needs.
         saving: What would be saved if it stopped, with all that nothing else needs.
         made_days: On how many of the last `ENOUGH_DAYS` days it was made.
@@ -74,6 +76,8 @@ class Facts:
     there_days: int | None = None
     usd: float = 0.0
     for_money: bool = False
+    by_use: bool = False
+    feeds: int = 0
     cost: float = 0.0
     saving: float = 0.0
     made_days: int = 0
@@ -149,7 +153,7 @@ def oversized(facts: Facts) -> Advice | None:
 
 
 def too_often(facts: Facts) -> Advice | None:
-    """Make less often what is read seldom: what nobody reads in between can be made together.
+    """Make less often what is read seldom: what nobody reads in between can be made together. Not what tables read.
 
     >>> from datetime import date
     >>> fortnightly = (date(2026, 10, 1), date(2026, 10, 15), date(2026, 10, 29))
@@ -158,18 +162,22 @@ def too_often(facts: Facts) -> Advice | None:
     >>> too_often(Facts(read_on=fortnightly, made_days=4)), too_often(Facts(read_on=fortnightly[:2], made_days=28))
     (None, None)
     """
-    if len(facts.read_on) < FEWEST_READS:
+    if len(facts.read_on) < FEWEST_READS or facts.feeds:
         return None
     apart = min((after - before).days for before, after in pairwise(facts.read_on))
     if apart < APART_DAYS or facts.made_days * apart <= 2 * ENOUGH_DAYS:
         return None
     made = f"made on {facts.made_days} of the last {ENOUGH_DAYS} days"
     read = f"read on {len(facts.read_on)} of the last {READ_DAYS}, never less than {apart} days apart"
-    return Advice("less often", f"{made}, {read}; readers: {', '.join(facts.readers)}")
+    unseen = [consumer for consumer in facts.consumers if consumer not in facts.readers]
+    ask = f"; ask {', '.join(unseen)} first" if unseen else ""
+    return Advice("less often", f"{made}, {read}; readers: {', '.join(facts.readers)}{ask}")
 
 
 def not_worth_it(facts: Facts) -> Advice | None:
     """Stop what saves more by stopping than it is worth; not what is needed for other reasons than money.
+
+    Nor what is worth something by the use, and was not seen to be used: it may be used where nobody looks.
 
     >>> read = Facts(["planning"], usd=100, for_money=True, cost=400, saving=300.5, there_days=60, unread_days=1)
     >>> not_worth_it(read).reason
@@ -180,6 +188,8 @@ def not_worth_it(facts: Facts) -> Advice | None:
     True
     """
     if not facts.for_money or facts.saving <= facts.usd or not facts.is_settled:
+        return None
+    if facts.by_use and facts.is_unread:
         return None
     worth = f"it is worth {money(facts.usd)} to {', '.join(facts.consumers)}"
     return Advice("stop", f"stopping it saves {money(facts.saving)} a month, and {worth}{_asides(facts)}")

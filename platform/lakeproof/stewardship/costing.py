@@ -16,11 +16,14 @@ from lakeproof.value import Value
 from lakeproof.window import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
     from datetime import date, datetime
 
     from lakeproof.lake.catalog import Lake
     from lakeproof.stewardship.spent import Attributed, Spent
+
+LOOKED_BACK = 1_000
+"""How many materializations are looked at for one that says what a table reads."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ class Recorded:
 def lineage_recorded(instance: dg.DagsterInstance, known: Collection[str], before: datetime) -> dict[str, Recorded]:
     """Return what tables were made from and are worth, by name, of those that were made.
 
-    As the last run of each says of which Dagster has a materialization before an instant.
+    As the last materialization before an instant says that says anything of it: what people report in Dagster does not.
 
     Args:
         instance: Dagster's record.
@@ -112,9 +115,16 @@ def lineage_recorded(instance: dg.DagsterInstance, known: Collection[str], befor
     found: dict[str, Recorded] = {}
     for name in known:
         wanted = dg.AssetRecordsFilter(dg.AssetKey(name.split(".")), before_timestamp=before.timestamp())
-        for record in instance.fetch_materializations(wanted, limit=1).records:
-            told = record.asset_materialization.metadata if record.asset_materialization else {}
-            read, worth = (told[what].value if what in told else [] for what in (UPSTREAM, VALUED))
-            if isinstance(read, list) and isinstance(worth, list):
-                found[name] = Recorded(tuple(map(str, read)), tuple(Value.of(value) for value in worth))
+        told: Mapping[str, dg.MetadataValue] = {}
+        for limit in (1, LOOKED_BACK):
+            records = instance.fetch_materializations(wanted, limit=limit).records
+            said = [record.asset_materialization.metadata for record in records if record.asset_materialization]
+            told = next((each for each in said if UPSTREAM in each), {})
+            if told or len(records) < limit:
+                break
+        if not said:
+            continue
+        read, worth = (told[what].value if what in told else [] for what in (UPSTREAM, VALUED))
+        if isinstance(read, list) and isinstance(worth, list):
+            found[name] = Recorded(tuple(map(str, read)), tuple(Value.of(value) for value in worth))
     return found

@@ -46,6 +46,12 @@ TIME, USER, SEVERITY, MESSAGE, FEWEST_COLUMNS = 0, 1, 11, 13, 23
 STATEMENT = re.compile(r"(?:duration: [\d.]+ ms {2})?(?:statement|execute [^:]*): (.*)", re.DOTALL)
 """How Postgres logs a statement that is run; not one that is parsed or bound, nor the duration alone."""
 
+CURSOR = re.compile(
+    r"\s*(?:declare\s.*?\bcursor\b.*?\bfor|explain\s*\([^)]*\banaly[sz]e\b[^)]*\)|explain\s+analy[sz]e(?:\s+verbose)?)\s+(.*)",
+    re.DOTALL | re.IGNORECASE,
+)
+"""What runs a statement within another: a cursor, as drivers and foreign tables fetch by, and a plan that is tried."""
+
 READS = (exp.Query, exp.Insert, exp.Merge)
 """The statements that read, besides what creates a table of others; what manages tables does not."""
 
@@ -186,7 +192,8 @@ def _named(query: Query, known: Collection[str]) -> Iterable[str]:
 def _read_by(sql: str, dialect: str, schema: str) -> frozenset[str]:
     """Return the tables that a statement reads, as `schema.table`; those that it writes or changes are none."""
     try:
-        trees = [tree for tree in sqlglot.parse(sql, dialect=dialect) if tree is not None]
+        within = CURSOR.match(sql)
+        trees = [tree for tree in sqlglot.parse(within[1] if within else sql, dialect=dialect) if tree is not None]
     except (SqlglotError, RecursionError):
         return frozenset()
     found = set()
@@ -203,6 +210,11 @@ def _tables(tree: exp.Expr) -> Iterator[exp.Table]:
     """Yield the tables that a statement reads, and not that which it writes."""
     if isinstance(tree, exp.Create):  # what it creates may refer to tables, as foreign keys do
         yield from tree.expression.find_all(exp.Table) if tree.expression else ()
+    elif isinstance(tree, exp.Copy):
+        if not tree.args.get("kind"):  # it is true of COPY … FROM, which writes
+            yield from tree.this.find_all(exp.Table)
+    elif isinstance(tree, exp.Update | exp.Delete):  # what it changes is no use; what it looks up for that is
+        yield from (table for table in tree.find_all(exp.Table) if table is not tree.this.find(exp.Table))
     elif isinstance(tree, READS):
         target = tree.this.find(exp.Table) if isinstance(tree, exp.Insert | exp.Merge) else None
         yield from (table for table in tree.find_all(exp.Table) if table is not target)

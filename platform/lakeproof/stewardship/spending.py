@@ -159,6 +159,7 @@ class _Step:
         elif event.event_type is Event.ASSET_MATERIALIZATION:
             said = _plain(event.materialization.metadata)
             self._tell(_name(event.asset_key), used_of(said), good=said.get("outcome") == GOOD)
+            self._measured_until(at, used_of(said))
         elif event.event_type is Event.ASSET_OBSERVATION:
             observed = event.asset_observation_data.asset_observation
             self._tell(_name(observed.asset_key), used_of(_plain(observed.metadata)), good=False)
@@ -173,6 +174,11 @@ class _Step:
         if event.event_type is not Event.STEP_SUCCESS and used is None:
             self._unseen += at - (at if self._began is None else self._began)
         self._began = None
+
+    def _measured_until(self, at: float, used: Used | None) -> None:
+        """Take note that what came before has a measure: of what is killed later, the clock counts the rest alone."""
+        if used is not None and self._began is not None:
+            self._began = at
 
     def unseen(self, ended: float) -> int:
         """Return the microseconds of attempts that left no measure; one that never ended, ended with its run."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -150,15 +151,17 @@ def worths(
     names = {table.name: table for table in known}
     upstream = {table.name: table.upstream & names.keys() for table in known}
     ends = ends_of(upstream, [table.name for table in known if table.values or table.assets])
-    read = _read(uses, names, last)
+    read = _read(uses, upstream, last)
     lately = [name for name, days in read.items() if any(use.day > last - READ_DAYS * ONE_DAY for use in days)]
     alone = only_for(upstream, ends, lately)
     costs = [
         _costs(spent, upstream, ends, until - ENOUGH_DAYS * ONE_DAY, until)
         for until in (last, last - ENOUGH_DAYS * ONE_DAY)
     ]
+    feeds = Counter(name for table, reads in upstream.items() for name in reads if name != table)
     found = [
-        _worth(names[end], needed_by(upstream, end), alone[end], read.get(end, []), made, costs, last) for end in ends
+        _worth(names[end], needed_by(upstream, end), alone[end], feeds[end], read.get(end, []), made, costs, last)
+        for end in ends
     ]
     return sorted(found, key=lambda worth: (-worth.lost, worth.name))
 
@@ -197,12 +200,12 @@ def _whole(spent: Spent, known: Collection[str]) -> Spent:
     return replace(spent, table=table) if spent.table not in known and table in known else spent
 
 
-def _read(uses: Iterable[Use], known: Collection[str], last: date) -> dict[str, list[Use]]:
-    """Return the uses of each table by others than tables, up to a day."""
-    own = {f"asset {name.replace('.', '/')}" for name in known}
+def _read(uses: Iterable[Use], upstream: Mapping[str, Collection[str]], last: date) -> dict[str, list[Use]]:
+    """Return the uses of each table, up to a day; not by itself, nor by tables that say that they read it."""
+    own = {(name, f"asset {by.replace('.', '/')}") for by, reads in upstream.items() for name in (by, *reads)}
     read: dict[str, list[Use]] = {}
     for use in sorted(set(uses)):
-        if use.table in known and use.who not in own and use.day <= last:
+        if use.table in upstream and (use.table, use.who) not in own and use.day <= last:
             read.setdefault(use.table, []).append(use)
     return read
 
@@ -211,6 +214,7 @@ def _worth(
     table: Known,
     needs: frozenset[str],
     alone: frozenset[str],
+    feeds: int,
     uses: Sequence[Use],
     made: Mapping[str, Made],
     costs: Sequence[_Costs],
@@ -235,6 +239,8 @@ def _worth(
             there_days=None if own.since is None else (last - own.since).days,
             usd=usd,
             for_money=any(value.is_money for value in table.values),
+            by_use=any(value.usd_per_use for value in table.values),
+            feeds=feeds,
             cost=now.borne.get(table.name, 0.0),
             saving=saving,
             made_days=len(now.days.get(table.name, ())),

@@ -55,6 +55,9 @@ def test_the_shipped_rates_are_whole() -> None:
         (rate(usd="cheap"), "usd is 'cheap', which is no number"),
         (rate(usd=True), "usd is True, which is no number"),
         (rate(usd=float("nan")), "usd is nan, which is no number"),
+        (rate(usd=10**400), "usd is more than 1,000,000,000, which no vCPU-hour costs"),
+        (rate(usd=1e300), "usd is more than 1,000,000,000"),
+        (rate(usd=float("inf")), "usd is inf, which is no number"),
         (rate(unit="GB-month"), "its unit is 'GB-month', and vcpu is priced by the vCPU-hour"),
         (rate(source=" "), "rate vcpu has no source"),
         (rate(date="yesterday"), "its date is 'yesterday', which is no day"),
@@ -83,6 +86,7 @@ def test_a_rate_that_is_not_right_is_named(rates: Any, told: object, said: str) 
         ("EUR", "in EUR, and only USD is supported"),
         ("DOLLARS", "'DOLLARS' is no currency"),
         (7, "7 is no currency"),
+        (["USD"], r"\['USD'\] is no currency"),
         (None, "does not say its currency"),
     ],
 )

@@ -99,20 +99,47 @@ def test_this_month_stands_beside_the_one_before() -> None:
 
 def test_what_tables_read_of_each_other_is_no_use() -> None:
     """Nor is what is read after the report's day; an asset that is no table is a reader."""
-    uses = [Use("a.letter", ago(1), "asset a/report"), Use("a.letter", ago(-1), "ada")]
+    uses = [Use("a.clean", ago(1), "asset a/report"), Use("a.letter", ago(-1), "ada")]
     assert judged(SHOP, uses=uses)["a.letter"].unread_days is None
+    middle = Known("a.clean", frozenset({"a.raw"}), (PLANNING,))
+    assert judged([RAW, middle, REPORT], uses=uses)["a.clean"].unread_days is None
     letter = judged(SHOP, uses=[*uses, Use("a.letter", ago(9), "asset mail/weekly")])["a.letter"]
     assert (letter.unread_days, letter.readers, letter.advice.action) == (9, ("asset mail/weekly",), "keep")
 
 
 def test_a_worth_by_the_use_counts_what_is_seen() -> None:
-    """Each reader's days, scaled to a month; what nobody uses is worth nothing, and goes."""
+    """Each reader's days, scaled to a month; what nobody was seen to use is kept, with whom to ask."""
     table = Known("a.letter", values=(Value("callers", usd_per_use=2, why="whom to call"),))
     used = judged([table], uses=[Use("a.letter", ago(day), who) for day in (1, 2) for who in ("ada", "bob")])
     unused = judged([table], spent=spent("a.letter", 1))["a.letter"]
 
     assert used["a.letter"].usd == pytest.approx(8 * A_MONTH)
-    assert (unused.usd, unused.advice.action, unused.would_notice) == (0, "stop", ("callers",))
+    assert (unused.usd, unused.advice.action, unused.would_notice) == (0, "keep", ("callers",))
+    assert unused.advice.reason.endswith("in the 329 days that it has been there: ask callers")
+
+    seldom = judged([table], uses=[Use("a.letter", ago(1), "ada")], spent=spent("a.letter", 9))["a.letter"]
+    assert seldom.advice.action == "stop"  # it was seen, and that is not enough
+
+
+def test_a_read_that_no_lineage_has_is_a_use() -> None:
+    """A table that reads another in its function, and does not say so, needs it all the same."""
+    uses = [Use("a.stamps", ago(1), "asset b/other"), Use("a.letter", ago(1), "asset a/letter")]
+    found = judged([STAMPS, Known("b.other"), Known("a.letter")], uses=uses)
+
+    assert found["a.stamps"].advice.action == "keep"
+    assert found["a.stamps"].readers == ("asset b/other",)
+    assert found["a.letter"].unread_days is None  # by itself
+
+
+def test_what_tables_read_is_not_made_less_often() -> None:
+    """They would be made late, however seldom people look; and of unseen consumers it is said to ask them."""
+    uses = [Use("a.clean", ago(days), "ada") for days in (1, 15, 29)]
+    costs = [each for day in range(28) for each in spent("a.clean", 1, day)]
+    middle = Known("a.clean", frozenset({"a.raw"}), (PLANNING,))
+
+    assert judged([RAW, middle, REPORT], uses=uses, spent=costs)["a.clean"].advice.action == "keep"
+    alone = judged([RAW, middle], uses=uses, spent=costs)["a.clean"].advice
+    assert (alone.action, alone.reason.endswith("readers: ada; ask planning first")) == ("less often", True)
 
 
 def test_a_middle_table_with_a_value_is_an_end() -> None:
