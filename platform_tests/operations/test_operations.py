@@ -241,3 +241,23 @@ def test_what_nobody_reads_is_to_be_stopped(world: World, rates_of: Callable[[st
     assert event.asset_materialization is not None
     assert "| world.till | nobody says | " in str(event.asset_materialization.metadata["value"].value)
     assert "| stop |" in str(event.asset_materialization.metadata["value"].value)
+
+
+def test_a_table_that_an_asset_depends_on_is_needed(world: World, rates_of: Callable[[str], None]) -> None:
+    """An asset that is no table is known from Dagster's record, and is a consumer who was not seen."""
+
+    @dg.asset(key=["mail", "weekly"], deps=[dg.AssetKey(["world", "till"])])
+    def mail() -> None:
+        """Stand for what reads a table by itself."""
+
+    rates_of("2026-10-01")
+    world.run("02T10:00", 1)
+    with time_machine.travel("2026-11-02T12:00Z"):
+        dg.materialize([mail], instance=world.instance)
+    world.about("cost_day", "12-01T00:10", 1, 30)
+
+    (till,) = world.about("value_day", "12-01T00:30", 30)
+
+    assert (till["table_name"], till["action"]) == ("world.till", "keep")
+    assert "needed by asset mail/weekly, without an amount" in till["reason"]
+    assert till["reason"].endswith("ask asset mail/weekly")

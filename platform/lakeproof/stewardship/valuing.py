@@ -8,6 +8,7 @@ from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+from dagster._core.definitions.data_version import INPUT_DATA_VERSION_TAG_PREFIX
 
 from lakeproof.lake.evidence import read_evidence
 from lakeproof.lake.files import run_began
@@ -15,6 +16,7 @@ from lakeproof.lake.live import View
 from lakeproof.lake.output import is_line
 from lakeproof.lake.promise import Declared
 from lakeproof.lake.used import Use, uses_of
+from lakeproof.lakehouse import asset_reader
 from lakeproof.reads import upstream_of
 from lakeproof.stewardship.advice import ENOUGH_DAYS, Cluster
 from lakeproof.stewardship.attainment import Attainment
@@ -85,7 +87,27 @@ def recorded(instance: dg.DagsterInstance, lake: Lake, names: Collection[str], b
         if table is not None and not is_line(table) and not name.endswith(REJECTED):
             read = frozenset(told.upstream) - {name}
             known.append(Known(name, read, told.values, owner=table.properties.get("owner", "")))
-    return known
+    assets = _assets_recorded(instance, [one.name for one in known], before)
+    return [replace(one, assets=tuple(assets.get(one.name, ()))) for one in known]
+
+
+def _assets_recorded(
+    instance: dg.DagsterInstance, names: Collection[str], before: datetime
+) -> Mapping[str, Sequence[str]]:
+    """Return the Dagster assets, other than tables, that depend on each table, as far as they were ever made.
+
+    Dagster tags what it makes with each asset that it depends on; without their code, nothing else is on record.
+    """
+    tables = {dg.AssetKey(name.split(".")): name for name in names}
+    tags = {f"{INPUT_DATA_VERSION_TAG_PREFIX}/{key.to_user_string()}": name for key, name in tables.items()}
+    found: dict[str, list[str]] = {}
+    for key in sorted(set(instance.get_asset_keys()) - tables.keys()):
+        wanted = dg.AssetRecordsFilter(key, before_timestamp=before.timestamp())
+        for record in instance.fetch_materializations(wanted, limit=1).records:
+            told = record.asset_materialization.tags if record.asset_materialization else None
+            for tag in tags.keys() & (told or {}).keys():
+                found.setdefault(tags[tag], []).append(asset_reader(key))
+    return found
 
 
 def uses_on_record(lake: Lake, names: Iterable[str]) -> list[Use]:

@@ -5,16 +5,20 @@ import sys
 import time
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import polars as pl
 import pytest
+from dagster._core.events import StepMaterializationData
 
 from lakeproof import Column, Lakehouse, Table, Value, Window, audit, daily_table
+from lakeproof.asset import tables_among
 from lakeproof.cost.rates import Rate, Rates
+from lakeproof.cost.used import PREFIX
+from lakeproof.repair import record_published
 from lakeproof.stewardship.costing import lineage_recorded
-from lakeproof.stewardship.spending import spending, usage_of
+from lakeproof.stewardship.spending import _Step, spending, usage_of
 from lakeproof.stewardship.spent import a_month
 
 if TYPE_CHECKING:
@@ -189,3 +193,38 @@ def test_the_lineage_is_that_of_the_last_runs(instance: dg.DagsterInstance, lake
     assert {name: of.upstream for name, of in told.items()} == {"spent.shop": (), "spent.sums": ("spent.shop",)}
     assert {name: of.values for name, of in told.items()} == {"spent.shop": shop.values, "spent.sums": ()}
     assert lineage_recorded(instance, known, before) == {}
+
+
+def test_what_people_report_in_dagster_takes_no_lineage_away(
+    instance: dg.DagsterInstance, lakehouse: Lakehouse
+) -> None:
+    """A materialization that says nothing of it leaves what the last run said; one that is recorded later says it."""
+    run(instance, lakehouse, make_shop, 1)
+    run(instance, lakehouse, make_sums, 1)
+    before = lineage_recorded(instance, {"spent.shop", "spent.sums"}, datetime.now(UTC))
+
+    instance.report_runless_asset_event(dg.AssetMaterialization(dg.AssetKey(["spent", "shop"]), partition="2024-01-01"))
+    assert lineage_recorded(instance, {"spent.shop", "spent.sums"}, datetime.now(UTC)) == before
+
+    with dg.DagsterInstance.ephemeral() as empty:  # as after a promotion, and after a run that was killed
+        for asset in tables_among([make_shop, make_sums]):
+            record_published(empty, lakehouse.lake, asset)
+        assert lineage_recorded(empty, {"spent.shop", "spent.sums"}, datetime.now(UTC)) == before
+
+
+def test_what_left_a_measure_is_not_counted_by_the_clock_too() -> None:
+    """Of a run that was killed after it told of its days, the clock counts only what came later."""
+    step = _Step()
+    step.take(happened(dg.DagsterEventType.STEP_START), 100.0)
+    told = StepMaterializationData(
+        dg.AssetMaterialization("a", metadata={"outcome": "published", f"{PREFIX}bytes read": 7})
+    )
+    step.take(happened(dg.DagsterEventType.ASSET_MATERIALIZATION, told), 160.0)
+
+    assert [used.read for _, used, _ in step.told] == [7]
+    assert step.unseen(162.5) == 2_500_000
+
+
+def happened(what: dg.DagsterEventType, data: Any = None) -> dg.DagsterEvent:
+    """Return an event of a step."""
+    return dg.DagsterEvent(what.value, "a job", event_specific_data=data)
