@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 NO_TERMINAL_WIDTH = 160
 
+FIRST_YEAR = 1970
+"""Reports of what came before would reach back beyond the first day that there is."""
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 
 
@@ -146,7 +149,7 @@ def asked_instant(text: str | None) -> datetime:
         instant = datetime.fromisoformat(text)
     except ValueError:
         instant = None
-    if instant is None or instant.tzinfo is None:
+    if instant is None or instant.tzinfo is None or instant.year < FIRST_YEAR:
         msg = f"{text!r} is not an instant."
         raise UsageError(msg, next_step="give a date, a time and a zone, as 2024-01-02T06:00Z")
     return instant.astimezone(UTC)

@@ -15,6 +15,7 @@ from lakeproof.cli.options import as_json, asked_instant, console, grid, print_j
 from lakeproof.cost.rates import read_rates
 from lakeproof.lake.output import MAIN
 from lakeproof.stewardship.advice import ENOUGH_DAYS, money
+from lakeproof.stewardship.querylogs import LOGS, configured_logs
 from lakeproof.stewardship.spending import spending
 from lakeproof.stewardship.valuing import (
     assets_downstream,
@@ -23,7 +24,7 @@ from lakeproof.stewardship.valuing import (
     made_on_record,
     uses_on_record,
 )
-from lakeproof.stewardship.worth import worths
+from lakeproof.stewardship.worth import REJECTED, worths
 from lakeproof.stewardship.worthpage import page
 from lakeproof.stewardship.worthtext import (
     Totals,
@@ -77,6 +78,8 @@ def value(tables: Sequence[str], *, html: str | None, as_of: str | None, workspa
     out.print(verdict(found), markup=False)
     for line in stop_lines(found):
         out.print(line, markup=False)
+    if any(worth.advice.action == "stop" for worth in found):
+        out.print(f"{_not_seen()}: ask before you stop anything.", markup=False)
     if undeclared := [worth.name for worth in found if not worth.is_declared]:
         out.print(f"Nobody declares a need for {', '.join(undeclared)}.", markup=False)
         out.print("Next: say it in the contract, value=Value(consumer, usd_per_month, why), or stop it.", markup=False)
@@ -96,11 +99,19 @@ def _worths(locations: Sequence[Location], now: datetime) -> list[Worth]:
     with dagster_instance() if has_record() else dg.DagsterInstance.ephemeral() as instance:
         return worths(
             declared(made, assets),
-            spent=spending(instance, lake, names, looked_at(now.date()), rates),
+            spent=spending(
+                instance, lake, names | {f"{name}{REJECTED}" for name in names}, looked_at(now.date()), rates
+            ),
             uses=uses_on_record(lake, names),
             made=made_on_record(instance, lake, names, now),
             last=now.date(),
         )
+
+
+def _not_seen() -> str:
+    """Return who may read all the same."""
+    logs = "" if configured_logs() else f", nor by Trino and Postgres, since {LOGS} is not set"
+    return f"Not seen are reads by DuckDB, Polars, PyIceberg and Spark alone{logs}"
 
 
 def _row(worth: Worth) -> list[Any]:
@@ -123,6 +134,7 @@ def _document(found: Sequence[Worth], now: datetime) -> dict[str, Any]:
         "as_of": now,
         "first_day": now.date() - timedelta(days=ENOUGH_DAYS - 1),
         "last_day": now.date(),
+        "not_seen": _not_seen(),
         "totals": vars(Totals.of(found)),
         "ends": [_record(worth) for worth in found],
     }

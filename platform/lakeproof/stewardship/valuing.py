@@ -165,7 +165,7 @@ def _made(instance: dg.DagsterInstance, name: str, table: IcebergTable, now: dat
     began = [*map(run_began, runs[:1]), *(datetime.fromtimestamp(record.timestamp, UTC) for record in told)]
     evidence = read_evidence(table, runs[-1]) if runs else None
     return Made(
-        min(began).date() if began else None,
+        min(began).date() if began and min(began) <= now else None,
         None if evidence is None else _cluster(name, view, evidence),
         _attained(table, now),
     )

@@ -76,6 +76,7 @@ def test_the_unused_pipeline_is_found(worth: Any) -> None:
         "Nobody declares a need for worth.idle_sum.",
         "1 pipeline costs more than anybody says it is worth",
         "was to be looked at again by now",
+        "Not seen are reads by DuckDB, Polars, PyIceberg and Spark alone, nor by Trino and Postgres",
     ):
         assert words in text, words
 
@@ -137,6 +138,27 @@ def test_the_doctor_warns_of_what_nobody_declared(worth: Any) -> None:
     assert [finding["what"] for finding in told if finding["warns"]] == ["value"]
 
 
+def test_a_name_is_no_markup_in_the_terminal(worth: Any) -> None:
+    """Whoever gives a reader's name could otherwise end the command, or hide what it says."""
+    table = Lakehouse(home=str(worth.folder / "home")).lake.find("worth.idle_sum")
+    assert table is not None
+    with at("2026-11-27T06:00"):
+        note_use(table, "[/red] [conceal]ada")
+    said = worth("value", "worth.idle_sum", "--as-of", "2026-11-29T06:00Z")
+
+    assert said.code == 0
+    assert "[/red]" in said.out
+    assert "[conceal]" in said.out
+
+
+def test_before_its_first_day_a_table_was_never_published(worth: Any) -> None:
+    """A report of the past knows nothing of what came later."""
+    (end,) = worth("value", "worth.idle_sum", "--json", "--as-of", "2026-08-01T06:00Z").json["ends"]
+
+    assert (end["first_published"], end["action"]) == (None, "keep")
+    assert "was never published" in end["reason"]
+
+
 def test_a_use_is_beside_the_table(worth: Any) -> None:
     """So that it is found without Dagster; a reader may have any name."""
     table = Lakehouse(home=str(worth.folder / "home")).lake.find("worth.idle_sum")
@@ -152,6 +174,7 @@ def test_a_use_is_beside_the_table(worth: Any) -> None:
     ("words", "said"),
     [
         (["worth.idel"], ["worth.idel", "Did you mean worth.idle"]),
+        (["--as-of", "0001-01-01T00:00Z"], ["'0001-01-01T00:00Z' is not an instant"]),
         (["--as-of", "yesterday"], ["'yesterday' is not an instant"]),
         (["--html", "/nowhere/value.html"], ["/nowhere/value.html cannot be written", "leave --html out"]),
     ],
