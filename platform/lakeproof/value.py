@@ -82,7 +82,7 @@ class Value:
             remedy = "give a number of US dollars; convert other currencies, and say in why at which rate"
             self._refuse(table, f"{what}={given!r} is no number", remedy)
         try:
-            amount = float(given)
+            amount = float(getattr(self, what))
         except (OverflowError, ValueError):  # a whole number beyond all floats, or a decimal that signals
             amount = inf
         if not 0 <= amount <= MOST_USD:

@@ -96,12 +96,11 @@ def _worths(locations: Sequence[Location], now: datetime) -> list[Worth]:
         return []
     rates, lake = read_rates(now.date()), locations[0].lake.on(MAIN)
     assets = assets_downstream((location.definitions for location in locations), names)
+    counted = names | {f"{name}{REJECTED}" for name in names}
     with dagster_instance() if has_record() else dg.DagsterInstance.ephemeral() as instance:
         return worths(
             declared(made, assets),
-            spent=spending(
-                instance, lake, names | {f"{name}{REJECTED}" for name in names}, looked_at(now.date()), rates
-            ),
+            spent=spending(instance, lake, counted, looked_at(now.date()), rates),
             uses=uses_on_record(lake, names),
             made=made_on_record(instance, lake, names, now),
             last=now.date(),
