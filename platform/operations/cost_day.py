@@ -59,10 +59,10 @@ cost_day = Table(
             "killed and repeated runs, runs to an output.",
             digits=9,
         ),
-        Column("usd", "double", "All four; null where the rates were older than a year.", digits=9),
+        Column("usd", "double", "All four; null where it could not be priced.", digits=9),
         Column("full_usd", "double", "That, and the table's share of all that it is made from.", digits=9),
         Column("borne_usd", "double", "What of it stays with the table; the sum is what was spent.", digits=9),
-        Column("rates_of", "date", "The day of the oldest rate; null where the rates were older than a year."),
+        Column("rates_of", "date", "The day of the oldest rate; null where it could not be priced."),
     ],
     partition="day",
     layer="operations",
@@ -99,7 +99,7 @@ cost_day = Table(
 
 @daily_table(cost_day)
 def build_cost_day(window: Window, context: dg.AssetExecutionContext) -> pl.DataFrame:
-    """Price and attribute what was used on each day; with rates older than a year, only say what was used."""
+    """Price and attribute what was used on each day; with rates that do not hold, only say what was used."""
     # lakeproof: ok (what tables keep, as of the end of each day)
     lake = context.resources.lakehouse.lake
     known = {*lake.tables(), *tables_recorded(context.instance)}

@@ -175,10 +175,13 @@ def test_costs_go_downstream_along_the_lineage(world: World) -> None:
     assert (receipts["borne_usd"], till["borne_usd"]) == (receipts["full_usd"], 0)
 
 
-def test_what_was_used_is_kept_while_the_rates_are_too_old(world: World, rates_of: Callable[[str], None]) -> None:
+@pytest.mark.parametrize("wrong", ["2025-11-01", "yesterday"], ids=["too old", "no day"])
+def test_what_was_used_is_kept_while_the_rates_do_not_hold(
+    world: World, rates_of: Callable[[str], None], wrong: str
+) -> None:
     """The day is published with a warning, and no money; with rates that were looked up again, it has both."""
     world.run("05T10:00", 1)
-    rates_of("2025-11-01")
+    rates_of(wrong)
 
     (unpriced,) = world.about("cost_day", "06T01:00", 5)
 

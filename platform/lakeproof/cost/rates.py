@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -210,10 +210,14 @@ def _rate(file: Path, name: str, told: object, unit: str) -> Rate:
 
 def _day(where: str, told: object) -> date:
     try:
-        return date.fromisoformat(str(told))
+        day = date.fromisoformat(str(told))
     except ValueError as error:
         msg = f"{where}: its date is {told!r}, which is no day."
         raise UsageError(msg, next_step="give the day on which it was so, such as 2026-11-01") from error
+    if day > datetime.now(UTC).date() + timedelta(days=1):  # it may be tomorrow already where somebody looked it up
+        msg = f"{where}: its date is {day}, which has not come yet, so that it would never grow old."
+        raise UsageError(msg, next_step="give the day on which it was looked up")
+    return day
 
 
 def _members(told: object, where: str, known: set[str]) -> Mapping[str, Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -59,8 +61,8 @@ class Costs:
 def costs_of(instance: dg.DagsterInstance, lake: Lake, known: Collection[str], day: date) -> Costs:
     """Return the costs of tables on a day of the clock that is over.
 
-    Rates that are older than a year by then price nothing: what was used is told without them, so that nothing is lost
-    while somebody looks them up.
+    Rates that are older than a year by then, missing or wrong price nothing: what was used is told without them, so
+    that nothing is lost while somebody looks them up.
 
     Args:
         instance: Dagster's record.
@@ -69,19 +71,17 @@ def costs_of(instance: dg.DagsterInstance, lake: Lake, known: Collection[str], d
         day: The day, in UTC.
 
     Raises:
-        UsageError: The file of rates is not there, or not right, or lacks one that is needed.
         LakeError: The storage refused.
     """
     window = Window.of(day)
     usage = {used.table: used for used in usage_of(instance, lake, known, window)}
-    stored = stored_rates()
     try:
-        rates = stored.of_day(day)
+        rates = stored_rates().of_day(day)
+        spent = {name: used.spent(rates) for name, used in usage.items()}
     except UsageError as error:
         return Costs(usage, {}, str(error))
-    spent = {name: used.spent(rates) for name, used in usage.items()}
     recorded = lineage_recorded(instance, known, window.end)
-    upstream = {name: told.upstream for name, told in recorded.items()}
+    upstream = without_circles(recorded)
     ends = {name for name, told in recorded.items() if told.values}
     costs = {name: cost for name, cost in attributed(spent.values(), upstream, ends).items() if cost.full or cost.own}
     whole = {name: usage.get(name) or Usage(day, name) for name in sorted({*usage, *costs})}
@@ -96,10 +96,37 @@ class Recorded:
     Args:
         upstream: The tables that it read or referred to.
         values: What it is worth by itself, to each of its consumers.
+        at: When it said so, in seconds since 1970.
     """
 
     upstream: tuple[str, ...] = ()
     values: tuple[Value, ...] = ()
+    at: float = 0.0
+
+
+def without_circles(recorded: Mapping[str, Recorded]) -> dict[str, set[str]]:
+    """Return what tables read by their last runs, so that none reads itself in the end.
+
+    Code has no circles, but the record may: a table that is no longer made, or not made since, read one that reads it
+    today. Of such a circle the oldest reading is left out.
+
+    >>> old, new = Recorded(("a.new",), at=1.0), Recorded(("a.old",), at=2.0)
+    >>> without_circles({"a.old": old, "a.new": new})
+    {'a.old': set(), 'a.new': {'a.old'}}
+
+    Args:
+        recorded: What was recorded of each table.
+    """
+    upstream = {name: {*told.upstream} - {name} for name, told in recorded.items()}
+    while True:
+        try:
+            TopologicalSorter(upstream).prepare()
+        except CycleError as error:
+            readings = pairwise(error.args[1])  # each is read by the next
+            read, reader = min(readings, key=lambda reading: recorded[reading[1]].at)
+            upstream[reader].discard(read)
+        else:
+            return upstream
 
 
 def lineage_recorded(instance: dg.DagsterInstance, known: Collection[str], before: datetime) -> dict[str, Recorded]:
@@ -116,15 +143,20 @@ def lineage_recorded(instance: dg.DagsterInstance, known: Collection[str], befor
     for name in known:
         wanted = dg.AssetRecordsFilter(dg.AssetKey(name.split(".")), before_timestamp=before.timestamp())
         told: Mapping[str, dg.MetadataValue] = {}
+        at = 0.0
         for limit in (1, LOOKED_BACK):
             records = instance.fetch_materializations(wanted, limit=limit).records
-            said = [record.asset_materialization.metadata for record in records if record.asset_materialization]
-            told = next((each for each in said if UPSTREAM in each), {})
+            said = [
+                (record.asset_materialization.metadata, record.timestamp)
+                for record in records
+                if record.asset_materialization
+            ]
+            told, at = next((each for each in said if UPSTREAM in each[0]), ({}, 0.0))
             if told or len(records) < limit:
                 break
         if not said:
             continue
         read, worth = (told[what].value if what in told else [] for what in (UPSTREAM, VALUED))
         if isinstance(read, list) and isinstance(worth, list):
-            found[name] = Recorded(tuple(map(str, read)), tuple(Value.of(value) for value in worth))
+            found[name] = Recorded(tuple(map(str, read)), tuple(Value.of(value) for value in worth), at)
     return found
