@@ -22,6 +22,7 @@ from lakeproof.stewardship.valuing import (
     declared,
     looked_at,
     made_on_record,
+    recorded,
     uses_on_record,
 )
 from lakeproof.stewardship.worth import REJECTED, worths
@@ -65,7 +66,7 @@ def value(tables: Sequence[str], *, html: str | None, as_of: str | None, workspa
     now = asked_instant(as_of)
     locations = load_locations(workspace)
     chosen = {made.table.name for _, made in find_tables(locations, tables)}
-    found = [worth for worth in _worths(locations, now) if chosen & {*worth.needs}]
+    found = [worth for worth in _worths(locations, now) if not tables or chosen & {*worth.needs}]
     if html is not None:
         with writing(html, "--html"):
             Path(html).write_text(page(found, now.date()), encoding="utf-8")
@@ -89,17 +90,19 @@ def value(tables: Sequence[str], *, html: str | None, as_of: str | None, workspa
 
 
 def _worths(locations: Sequence[Location], now: datetime) -> list[Worth]:
-    """Return the ends of all code locations."""
+    """Return the ends of all code locations, and of what else is in the lake: by the record, where there is no code."""
     made = [one for _, one in find_tables(locations, [])]
     names = {one.table.name for one in made}
     if not names:
         return []
     rates, lake = read_rates(now.date()), locations[0].lake.on(MAIN)
     assets = assets_downstream((location.definitions for location in locations), names)
-    counted = names | {f"{name}{REJECTED}" for name in names}
     with dagster_instance() if has_record() else dg.DagsterInstance.ephemeral() as instance:
+        others = recorded(instance, lake, {*lake.tables()} - names, now)
+        names |= {one.name for one in others}
+        counted = names | {f"{name}{REJECTED}" for name in names}
         return worths(
-            declared(made, assets),
+            [*declared(made, assets), *others],
             spent=spending(instance, lake, counted, looked_at(now.date()), rates),
             uses=uses_on_record(lake, names),
             made=made_on_record(instance, lake, names, now),

@@ -103,6 +103,27 @@ def test_a_read_keeps_it(worth: Any) -> None:
     assert (seen["action"], seen["unread_days"], seen["readers"][-1]) == ("keep", 1, "ada@trino")
 
 
+def test_a_table_without_code_is_told_by_the_record(worth: Any) -> None:
+    """What another workspace makes, or nobody any more, costs as before, and needs what it read."""
+    part = worth.folder / "part.py"
+    part.write_text(
+        "import runpy\nimport dagster as dg\nfrom lakeproof import Lakehouse\n"
+        f"made = runpy.run_path({str(PIPELINE)!r})\n"
+        "assets = [made[name] for name in ('collect_readings', 'double')]\n"
+        "defs = dg.Definitions(assets=assets, resources={'lakehouse': Lakehouse()})\n"
+    )
+    with at("2026-11-26T06:00"):
+        whole = worth("value", "--json").json
+        (worth.folder / "workspace.yaml").write_text(f"load_from:\n  - python_file: {part}\n")
+        told = worth("value", "--json").json
+    ends = {end["end"]: end for end in told["ends"]}
+
+    assert {"worth.totals", "worth.idle_sum"} <= ends.keys()
+    assert "worth.idle" not in ends
+    assert ends["worth.idle_sum"]["needs"] == ["worth.idle", "worth.idle_sum", "worth.readings", "worth.sensors"]
+    assert told["totals"]["cost"] == pytest.approx(whole["totals"]["cost"])
+
+
 def test_the_page_shows_text_and_no_markup(worth: Any) -> None:
     """It asks nobody for anything, and a hostile consumer is a name."""
     with at("2026-11-26T06:00"):
