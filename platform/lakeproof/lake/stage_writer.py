@@ -44,7 +44,7 @@ STREAM_BYTES = 48 * 2**20
 """A day that fills this much Arrow memory goes to storage as it comes."""
 
 HELD_BYTES = 256 * 2**20
-"""How much Arrow memory a stage may hold, over all its days, before it closes the largest files."""
+"""How much Arrow memory a stage may hold, over all its days, before it closes its files."""
 
 MOST_STREAMS = 2
 """How many files are written at once as their rows come: each holds a row group and what its encoder needs."""
@@ -156,17 +156,9 @@ class StageWriter:
             self._finish(place)
 
     def _make_room(self) -> None:
-        """Close the largest files when memory is full, until half of it is free: a few at a time keep one core busy."""
-        held = sum(file.held_bytes for file in self._open.values())
-        if held < HELD_BYTES:
-            return
-        largest = []
-        for place in sorted(self._open, key=lambda other: self._open[other].held_bytes, reverse=True):
-            if held <= HELD_BYTES // 2:
-                break
-            held -= self._open[place].held_bytes
-            largest.append(place)
-        self._finish(*largest)
+        """Close all files that are held when memory is full: rows that came mixed share it, and free it together."""
+        if sum(file.held_bytes for file in self._open.values()) >= HELD_BYTES:
+            self._finish(*(place for place, file in self._open.items() if not file.is_streaming))
 
     def _file_of(self, place: Place) -> ParquetFile:
         """Return the open file of a place, as the one that was used last."""

@@ -29,15 +29,22 @@ def at(instant: str) -> Any:
 
 
 @pytest.fixture
-def worth(shell: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Return the command line where readings, totals and what nobody needs were made in the autumn of 2026.
+def unmade(shell: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return the command line where totals are worth something to a consumer with a hostile name, and nothing was made.
 
-    Totals are worth something to a consumer with a hostile name; a second of processor costs a thousand dollars.
+    A second of processor costs a thousand dollars.
     """
     (shell.folder / "workspace.yaml").write_text(f"load_from:\n  - python_file: {PIPELINE}\n")
     (shell.folder / "rates.yaml").write_text(RATES)
     monkeypatch.setenv("LAKEPROOF_RATES", str(shell.folder / "rates.yaml"))
     monkeypatch.delenv("LAKEPROOF_QUERY_LOGS", raising=False)
+    return shell
+
+
+@pytest.fixture
+def worth(unmade: Any) -> Any:
+    """Return the same where readings, totals and what nobody needs were made in the autumn of 2026."""
+    shell = unmade
     with at("2026-09-01T06:00"):
         assert shell("run", "--all", *DAYS).code == 0
     shell.values(_2024_01_02=7)
@@ -200,27 +207,27 @@ def test_a_use_is_beside_the_table(worth: Any) -> None:
         (["--html", "/nowhere/value.html"], ["/nowhere/value.html cannot be written", "leave --html out"]),
     ],
 )
-def test_a_wrong_question_is_refused(worth: Any, words: list[str], said: list[str]) -> None:
+def test_a_wrong_question_is_refused(unmade: Any, words: list[str], said: list[str]) -> None:
     """A table, an instant and a file that are none are each told in a sentence."""
-    refused = worth("value", *words)
+    refused = unmade("value", *words)
 
     assert refused.code == 2
     for text in said:
         assert text in refused.err
 
 
-def test_a_log_that_is_not_there_is_told(worth: Any) -> None:
+def test_a_log_that_is_not_there_is_told(unmade: Any) -> None:
     """Use that should be seen and is not would be believed: so it is an error."""
-    worth.patch.setenv("LAKEPROOF_QUERY_LOGS", "/nowhere/queries.json")
-    refused = worth("value")
+    unmade.patch.setenv("LAKEPROOF_QUERY_LOGS", "/nowhere/queries.json")
+    refused = unmade("value")
 
     assert refused.code == 1
     assert "LAKEPROOF_QUERY_LOGS names /nowhere/queries.json, which is not there" in refused.err
 
 
-def test_rates_that_are_too_old_are_told(worth: Any) -> None:
+def test_rates_that_are_too_old_are_told(unmade: Any) -> None:
     """Without costs there is nothing to set a worth beside."""
-    refused = worth("value", "--as-of", "2027-06-01T06:00Z")
+    refused = unmade("value", "--as-of", "2027-06-01T06:00Z")
 
     assert refused.code == 2
     assert "more than a year before" in refused.err
