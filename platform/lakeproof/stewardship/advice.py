@@ -39,7 +39,7 @@ PROCESS_ROWS = 5_000_000
 
 @dataclass(frozen=True)
 class Cluster:
-    """A table that a cluster makes.
+    """A table that a cluster makes, of which it is known how many rows that takes.
 
     Args:
         table: Its name.
