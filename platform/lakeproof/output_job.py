@@ -25,11 +25,11 @@ from lakeproof.outputs.naming import admitted, existing
 from lakeproof.outputs.text import markdown, verdict
 from lakeproof.progress import report
 from lakeproof.recording import one_transaction
-from lakeproof.spec import OUTCOME_TAG, asset_key
+from lakeproof.spec import AT_WORK_ON_TAG, OUTCOME_TAG, asset_key
 from lakeproof.window import Window, as_day
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import date
 
     from lakeproof.asset import TableAsset
@@ -133,24 +133,29 @@ def _run(context: dg.OpExecutionContext, made: Sequence[TableAsset]) -> None:
         raise _failure(context, "error", str(error)) from error
     context.instance.add_run_tags(context.run.run_id, {OUTPUT_TAG: output})
     why = Asked(context, context.run.run_id, why_ignored(context.run.tags), config.get("as_table"))
+    meter = Meter.begin()
     for table_asset in chosen:
         if not (days := _days_of(table_asset, asked)):
             continue
+        context.instance.add_run_tags(context.run.run_id, {AT_WORK_ON_TAG: table_asset.table.name})
         meter = Meter.begin()
         try:
             outcome = take(lake, table_asset, days, why)
         except LakeproofError as error:
             report(error)
             reasons.append(f"{table_asset.table.name}: {error}")
+            context.log_event(_broken(table_asset, output, error, _whole(meter)))
+            meter = Meter.begin()
             continue
         bill = Bill(meter, {day.day: day.rows for day in outcome.days}, datetime.now(UTC).date())
         with one_transaction(context.instance, context.run.run_id):
             for day in outcome.days:
                 context.log_event(_observed(table_asset, output, outcome, day, bill))
+        meter = Meter.begin()
         refused += [day for day in outcome.days if not day.good]
         reasons += [str(refusal) for refusal in outcome.refusals()]
     if reasons:
-        raise _failure(context, worst(refused) if refused else "error", "\n".join(reasons))
+        raise _failure(context, worst(refused) if refused else "error", "\n".join(reasons), _whole(meter))
 
 
 def _chosen(made: Sequence[TableAsset], names: Sequence[str]) -> list[TableAsset]:
@@ -204,6 +209,19 @@ def _observed(made: TableAsset, output: str, outcome: Outcome, day: DayOutcome, 
     )
 
 
-def _failure(context: dg.OpExecutionContext, why: str, description: str) -> dg.Failure:
+def _broken(made: TableAsset, output: str, error: LakeproofError, used: Mapping[str, Any]) -> dg.AssetObservation:
+    """Return that a table's run was refused as a whole, and what it used all the same."""
+    metadata = {"output": output, "outcome": "error", "reason": str(error), **used}
+    return dg.AssetObservation(asset_key(made.table), description=f"On output {output}: error.", metadata=metadata)
+
+
+def _whole(meter: Meter) -> dict[str, Any]:
+    """Return what was used since a meter began, and is of no day."""
+    return Bill(meter, {None: 0}, datetime.now(UTC).date()).of(None)
+
+
+def _failure(
+    context: dg.OpExecutionContext, why: str, description: str, used: Mapping[str, Any] | None = None
+) -> dg.Failure:
     context.instance.add_run_tags(context.run.run_id, {OUTCOME_TAG: why})
-    return dg.Failure(description, allow_retries=False)
+    return dg.Failure(description, metadata=used, allow_retries=False)

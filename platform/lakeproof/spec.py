@@ -31,6 +31,10 @@ OUTCOME_TAG = "lakeproof/outcome"
 """The run tag that says why a run failed: `held`, `blocked`, `not-ready`, `moved` or `error`; of several, as exit codes
 rank. On an observation, what became of a day."""
 
+AT_WORK_ON_TAG = "lakeproof/at-work-on"
+"""The run tag that names the table that a run to an output is making, or made last: should the run be killed, nothing
+else says whose work was lost."""
+
 NOT_READY = "not-ready"
 
 

@@ -6,10 +6,12 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import ZipFile
 
+import dagster as dg
 import pytest
 
 from lakeproof import Lakehouse
@@ -18,6 +20,8 @@ from lakeproof.errors import UsageError
 from lakeproof.spark.configured import configured
 from lakeproof.spark.process import SparkConnect, SparkSubmit
 from lakeproof.spark.session import SparkHere
+from lakeproof.stewardship.advice import Cluster
+from lakeproof.stewardship.valuing import made_on_record
 from lakeproof.verify import verify
 
 if TYPE_CHECKING:
@@ -55,6 +59,17 @@ def test_a_job_on_this_machine_is_counted_by_its_processors(alone: Plant) -> Non
     assert metadata["used: bytes read"] > 0
     assert metadata["used: bytes written"] == metadata["bytes"]
     assert "used: cluster seconds" not in metadata
+
+
+def test_how_many_rows_a_job_takes_is_on_record(alone: Plant) -> None:
+    """As many as it read, which the evidence of its run says."""
+    alone.give(1, 2, 3)
+    name = alone.readings.name
+    with dg.DagsterInstance.ephemeral() as instance:
+        alone.run(days=(1, 1))
+        made = made_on_record(instance, alone.lakehouse.lake, [name], datetime.now(UTC))
+
+    assert made[name].cluster == Cluster(name, "spark", 3)
 
 
 def test_a_job_elsewhere_is_counted_by_its_clusters_seconds(plant_of: type[Plant]) -> None:

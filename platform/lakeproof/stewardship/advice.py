@@ -23,6 +23,10 @@ ENOUGH_DAYS = 28
 READ_DAYS = 84
 """Over how many days reads are looked at: three of such months, so that what is read monthly shows."""
 
+LATE = 1.5
+"""How many times as long as the longest gap between two reads nobody must have read before it is a stop: a month's
+reader is late by half a month then."""
+
 FEWEST_READS = 3
 """From how many days on which somebody read it is said how far apart they are."""
 
@@ -35,7 +39,7 @@ PROCESS_ROWS = 5_000_000
 
 @dataclass(frozen=True)
 class Cluster:
-    """A table that a cluster makes.
+    """A table that a cluster makes, of which it is known how many rows that takes.
 
     Args:
         table: Its name.
@@ -91,6 +95,17 @@ class Facts:
         return long and self.is_settled
 
     @property
+    def apart_days(self) -> int | None:
+        """The longest time between two reads of the last `READ_DAYS` days; None of fewer than two."""
+        return max(((after - before).days for before, after in pairwise(self.read_on)), default=None)
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether the next read may still come, as far apart as those before were."""
+        read, apart = self.unread_days, self.apart_days
+        return read is not None and apart is not None and read <= LATE * apart
+
+    @property
     def is_settled(self) -> bool:
         """Whether it has been there for long enough to say anything but to keep it."""
         return self.there_days is not None and self.there_days >= ENOUGH_DAYS
@@ -122,16 +137,26 @@ def advise(facts: Facts) -> Advice:
 
 
 def unused(facts: Facts) -> Advice | None:
-    """Stop what nobody declared a need for, and nobody was seen to read.
+    """Stop what nobody declared a need for, and nobody was seen to read, clearly longer than between reads before.
 
     >>> unused(Facts(unread_days=27, there_days=90)), unused(Facts(there_days=27))
     (None, None)
     >>> unused(Facts(there_days=28)).action, unused(Facts(consumers=["planning"], there_days=28))
     ('stop', None)
+    >>> from datetime import date
+    >>> monthly = (date(2026, 9, 1), date(2026, 10, 1), date(2026, 11, 1))
+    >>> unused(Facts(read_on=monthly, unread_days=29, there_days=200)) is None
+    True
+    >>> unused(Facts(read_on=monthly[1:], unread_days=46, there_days=200)) is None
+    True
+    >>> unused(Facts(read_on=monthly[1:], unread_days=47, there_days=200)).reason
+    'costs $0.00 a month, nobody was seen to read it for 47 days, reads before were at most 31 days apart; \
+consumers: none declared'
     """
-    if facts.consumers or not facts.is_unread:
+    if facts.consumers or not facts.is_unread or facts.is_awaited:
         return None
-    return Advice("stop", f"costs {money(facts.cost)} a month, {_unread(facts)}; consumers: none declared")
+    before = "" if facts.apart_days is None else f", reads before were at most {_days(facts.apart_days)} apart"
+    return Advice("stop", f"costs {money(facts.cost)} a month, {_unread(facts)}{before}; consumers: none declared")
 
 
 def oversized(facts: Facts) -> Advice | None:
@@ -210,6 +235,11 @@ its value to the regulator was to be looked at again by now'
     'costs $5.00 a month, first published 3 days ago: nothing is said before 28 days; consumers: none declared'
     >>> worth_keeping(Facts()).reason
     'costs $0.00 a month, and was never published; consumers: none declared'
+    >>> from datetime import date
+    >>> monthly = (date(2026, 10, 1), date(2026, 11, 1))
+    >>> worth_keeping(Facts(readers=["ada"], read_on=monthly, unread_days=29, cost=5, there_days=90)).reason
+    'costs $5.00 a month, read 29 days ago, reads before were up to 31 days apart; readers: ada; \
+consumers: none declared, so nobody says what it is worth'
     >>> worth_keeping(Facts(readers=["ada"], unread_days=2, cost=5, there_days=90)).reason
     'costs $5.00 a month, read 2 days ago; readers: ada; consumers: none declared, so nobody says what it is worth'
     """
@@ -233,7 +263,9 @@ def _undeclared(facts: Facts) -> str:
     if facts.unread_days is not None:
         readers = f"; readers: {', '.join(facts.readers)}" if facts.readers else ""
         unknown = "consumers: none declared, so nobody says what it is worth"
-        return f"{costs}, read {_ago(facts.unread_days)}{readers}; {unknown}"
+        awaited = facts.is_unread and facts.apart_days is not None
+        before = f", reads before were up to {_days(facts.apart_days or 0)} apart" if awaited else ""
+        return f"{costs}, read {_ago(facts.unread_days)}{before}{readers}; {unknown}"
     if facts.there_days is None:
         return f"{costs}, and was never published; consumers: none declared"
     young = f"first published {_ago(facts.there_days)}: nothing is said before {ENOUGH_DAYS} days"

@@ -16,6 +16,7 @@ from lakeproof.cost.bill import used_of
 from lakeproof.cost.price import priced, usd_a_day
 from lakeproof.cost.used import MILLION, Used
 from lakeproof.lake.kept import Kept
+from lakeproof.spec import AT_WORK_ON_TAG
 from lakeproof.stewardship.spent import Spent
 from lakeproof.window import Window
 
@@ -129,7 +130,8 @@ def _recorded(instance: dg.DagsterInstance, window: Window) -> Iterator[tuple[da
 
 
 def _of_run(instance: dg.DagsterInstance, run: dg.RunRecord, ended: float) -> Iterator[tuple[str, Used, bool]]:
-    steps: dict[str, _Step] = defaultdict(_Step)
+    at_work_on = run.dagster_run.tags.get(AT_WORK_ON_TAG, "")
+    steps: dict[str, _Step] = defaultdict(lambda: _Step(at_work_on))
     wanted = {PLANNED, *BEGIN, *END, *TOLD}
     for record in instance.get_records_for_run(run.dagster_run.run_id, of_type=wanted).records:
         event = record.event_log_entry.get_dagster_event()
@@ -142,10 +144,14 @@ def _of_run(instance: dg.DagsterInstance, run: dg.RunRecord, ended: float) -> It
 
 
 class _Step:
-    """What the events of a step say was used."""
+    """What the events of a step say was used.
 
-    def __init__(self) -> None:
-        self.table = ""
+    Args:
+        table: Whose step it is, where no event says so: none plans an asset in a run to an output.
+    """
+
+    def __init__(self, table: str = "") -> None:
+        self.table = table
         self.told: list[tuple[str, Used, bool]] = []
         self._began: float | None = None
         self._unseen = 0.0
@@ -162,7 +168,9 @@ class _Step:
             self._measured_until(at, used_of(said))
         elif event.event_type is Event.ASSET_OBSERVATION:
             observed = event.asset_observation_data.asset_observation
-            self._tell(_name(observed.asset_key), used_of(_plain(observed.metadata)), good=False)
+            used = used_of(_plain(observed.metadata))
+            self._tell(_name(observed.asset_key), used, good=False)
+            self._measured_until(at, used)
         elif event.event_type in END:
             self._end(event, at)
 

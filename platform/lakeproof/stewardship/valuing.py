@@ -176,11 +176,36 @@ def _cluster(name: str, view: View, evidence: Mapping[str, Any]) -> Cluster | No
     if not engine:
         return None
     latest = sorted(view.days.items(), key=lambda item: str(item[0]))[-ENOUGH_DAYS:]
-    made, read = mean(live.rows for _, live in latest), 0.0
-    for told in evidence["inputs"].values():
-        if days := told.get("days"):
-            read += mean(day["rows"] for day in days.values()) * told.get("trailing_days", 1)
-    return Cluster(name, str(engine), round(max(made, read)))
+    made, read = mean(live.rows for _, live in latest), rows_read(evidence["inputs"])
+    return None if read is None else Cluster(name, str(engine), round(max(made, read)))
+
+
+def rows_read(inputs: Mapping[str, Mapping[str, Any]]) -> float | None:
+    """Return how many rows a day's job reads of all its inputs; None where that is not known of each.
+
+    It is not of sources, of a table of which the run had no day, and of a job that declares no input: what it reads,
+    it reads by itself.
+
+    >>> orders = {"days": {"2026-11-01": {"rows": 30}, "2026-11-02": {"rows": 50}}, "trailing_days": 7}
+    >>> rows_read({"orders": orders}), rows_read({"orders": orders, "shops": {"days": {"all": {"rows": 9}}}})
+    (280, 289)
+    >>> rows_read({"orders": orders | {"kind": "latest", "trailing_days": 1}})  # all of it, each time
+    80
+    >>> rows_read({"orders": orders, "api": {"source": "https"}}), rows_read({"orders": {"days": {}}}), rows_read({})
+    (None, None, None)
+
+    Args:
+        inputs: The inputs by name, as the evidence of a run has them.
+    """
+    if not inputs or not all(told.get("days") for told in inputs.values()):
+        return None
+    return sum(_of_input(told) for told in inputs.values())
+
+
+def _of_input(told: Mapping[str, Any]) -> float:
+    rows: list[int] = [day["rows"] for day in told["days"].values()]
+    days: int = told.get("trailing_days", 1)
+    return sum(rows) if told.get("kind") == "latest" else mean(rows) * days
 
 
 def _attained(table: IcebergTable, now: datetime) -> Attainment | None:

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from dagster._core.events import StepMaterializationData
 
-from lakeproof import Column, Lakehouse, Table, Value, Window, audit, daily_table
+from lakeproof import Column, Lakehouse, Table, Value, Window, audit, daily_table, output_jobs
 from lakeproof.asset import tables_among
 from lakeproof.cost.rates import Rate, Rates
 from lakeproof.cost.used import PREFIX
@@ -135,12 +135,45 @@ def test_work_that_was_repeated_is_counted(instance: dg.DagsterInstance, lakehou
     assert found.wasted.cpu == 0
 
 
-def test_a_killed_run_is_counted_by_the_clock(tmp_path: Path) -> None:
+def test_a_run_to_an_output_is_wasted_whether_it_fails_or_not(
+    instance: dg.DagsterInstance, lakehouse: Lakehouse
+) -> None:
+    """Readers get nothing of it: each table pays its own work, and nothing is counted by the clock."""
+    run(instance, lakehouse, make_shop, 1)
+    good = used(instance, lakehouse).good
+    assert on_output(instance, lakehouse)
+    tried = used(instance, lakehouse)
+    assert tried.good == good
+    assert tried.wasted.cpu > 0
+    sums_tried = used(instance, lakehouse, "spent.sums")
+
+    breaks.append(ValueError("at once"))
+    assert not on_output(instance, lakehouse)
+
+    broken = used(instance, lakehouse)
+    assert broken.good == good
+    assert broken.wasted.wall >= tried.wasted.wall + 200_000
+    assert broken.wasted.cpu > tried.wasted.cpu
+    assert used(instance, lakehouse, "spent.sums").wasted.wall > sums_tried.wasted.wall  # it was made all the same
+    assert broken.wasted.unseen == 0
+
+
+def on_output(instance: dg.DagsterInstance, lakehouse: Lakehouse) -> bool:
+    """Run January 1 of both tables to an output, as a backfill in the UI does."""
+    defs = dg.Definitions.merge(output_jobs([make_shop, make_sums]), dg.Definitions(resources={"lakehouse": lakehouse}))
+    done = defs.resolve_job_def("lakeproof_output").execute_in_process(
+        instance=instance, partition_key="2024-01-01", tags={"lakeproof/output": "trial"}, raise_on_error=False
+    )
+    return done.success
+
+
+@pytest.mark.parametrize("output", [[], ["trial"]])
+def test_a_killed_run_is_counted_by_the_clock(tmp_path: Path, output: list[str]) -> None:
     """From its begin to where Dagster saw it end: it left no other measure, and is said to have none."""
     home, lake = tmp_path / "dagster", tmp_path / "lake"
     home.mkdir()
     script = Path(__file__).with_name("killed_run.py")
-    command = [sys.executable, str(script), str(home), str(lake)]
+    command = [sys.executable, str(script), str(home), str(lake), *output]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:

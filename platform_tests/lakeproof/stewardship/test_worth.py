@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from lakeproof import Value
+from lakeproof.lake.live import LiveDay, View
 from lakeproof.lake.used import Use
-from lakeproof.stewardship.advice import ACTIONS, READ_DAYS, Cluster, Facts, advise
+from lakeproof.stewardship.advice import ACTIONS, READ_DAYS, Advice, Cluster, Facts, advise
 from lakeproof.stewardship.attainment import Attainment
 from lakeproof.stewardship.spent import Spent
+from lakeproof.stewardship.valuing import _cluster
 from lakeproof.stewardship.worth import A_MONTH, Known, Made, Worth, worths
 from lakeproof.stewardship.worthpage import page
 from lakeproof.stewardship.worthtext import Totals, markdown, read_text, sla_text, stop_lines, verdict, worth_text
@@ -215,6 +217,47 @@ def test_what_is_said_at_the_edges(facts: Facts, action: str) -> None:
     assert advice.action == action
     assert advice.action in ACTIONS
     assert advice.reason
+
+
+@pytest.mark.parametrize(
+    ("inputs", "rows"),
+    [
+        ({"raw": {"days": {"2026-11-25": {"rows": 9_000_000}}}}, 9_000_000),
+        ({"raw": {"days": {"2026-11-25": {"rows": 9}}}}, 40),
+        ({"raw": {"days": {"2026-11-25": {"rows": 9}}}, "api": {"source": "https"}}, None),
+        ({"raw": {"days": {}}}, None),
+        ({}, None),
+    ],
+)
+def test_a_cluster_is_judged_by_all_it_reads_or_not_at_all(inputs: dict[str, Any], rows: int | None) -> None:
+    """A few rows may be made of many: where nobody knows how many, nothing is said of the cluster."""
+    view = View(None, None, {LAST: LiveDay(None, (), 40, 1)})
+
+    found = _cluster("a.b", view, {"engine": {"name": "spark"}, "inputs": inputs})
+
+    assert found == (None if rows is None else Cluster("a.b", "spark", rows))
+
+
+def test_what_is_read_monthly_is_not_stopped_at_the_end_of_a_month() -> None:
+    """Not on any day between two reads, nor when the next is somewhat late; when it clearly did not come, it is."""
+    table = Known("a.letter")
+    firsts = [Use("a.letter", date(2026, month, 1), "ada") for month in range(6, 12)]
+
+    def said(last: date) -> Advice:
+        return judged([table], uses=[use for use in firsts if use.day <= last], last=last)["a.letter"].advice
+
+    days = [date(2026, 8, 24) + timedelta(days=number) for number in range(115)]
+    assert [day for day in days if day < date(2026, 12, 18) and said(day).action != "keep"] == [], "to 46 days"
+    assert said(date(2026, 11, 30)).reason == (
+        "costs $0.00 a month, read 29 days ago, reads before were up to 31 days apart; readers: ada; "
+        "consumers: none declared, so nobody says what it is worth"
+    )
+    late = said(date(2026, 12, 18))
+    assert late.action == "stop"
+    assert late.reason == (
+        "costs $0.00 a month, nobody was seen to read it for 47 days, reads before were at most 31 days apart; "
+        "consumers: none declared",
+    )
 
 
 def test_reads_that_are_long_ago_are_no_pattern() -> None:
