@@ -256,7 +256,7 @@ def test_what_is_read_monthly_is_not_stopped_at_the_end_of_a_month() -> None:
     assert late.action == "stop"
     assert late.reason == (
         "costs $0.00 a month, nobody was seen to read it for 47 days, reads before were at most 31 days apart; "
-        "consumers: none declared",
+        "consumers: none declared"
     )
 
 
