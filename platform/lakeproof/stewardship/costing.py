@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -101,7 +101,7 @@ class Recorded:
 
     upstream: tuple[str, ...] = ()
     values: tuple[Value, ...] = ()
-    at: float = 0.0
+    at: float = field(default=0.0, compare=False)
 
 
 def without_circles(recorded: Mapping[str, Recorded]) -> dict[str, set[str]]:
