@@ -242,7 +242,8 @@ def deployed(folder: Path) -> Iterator[Deployment]:
             made.start_store()
             made.start("feed")
             made.run("fill-reference")
-            made.start("flights", "operations")
+            made.start("operations")
+            made.start("flights")
             made.start("webserver", "viewer", "daemon")
             made.start_proxy()
             yield made
