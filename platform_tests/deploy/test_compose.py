@@ -129,8 +129,8 @@ def test_services_wait_for_what_they_need(services: dict[str, dict[str, Any]]) -
     assert needs["proxy"] == {"webserver", "viewer"}
     for name in ("webserver", "viewer", "daemon"):
         assert needs[name] == {"postgres", "flights", "operations"}
-    for name in ("flights", "operations"):
-        assert needs[name] == {"postgres", "store"}
+    assert needs["operations"] == {"postgres", "store"}
+    assert needs["flights"] == {"postgres", "store", "operations"}  # who comes first makes Dagster's tables
     assert needs["spark"] == needs["trino"] == {"store"}
 
 
