@@ -68,7 +68,7 @@ def assets_downstream(graphs: Iterable[dg.Definitions], tables: Collection[str])
         graph = definitions.resolve_asset_graph()
         for key in graph.get_all_asset_keys() - keys.keys():
             for parent in graph.get(key).parent_keys & keys.keys():
-                found.setdefault(keys[parent], set()).add(f"asset {key.to_user_string()}")
+                found.setdefault(keys[parent], set()).add(asset_reader(key))
     return {name: sorted(assets) for name, assets in found.items()}
 
 
@@ -87,21 +87,21 @@ def recorded(instance: dg.DagsterInstance, lake: Lake, names: Collection[str], b
         if table is not None and not is_line(table) and not name.endswith(REJECTED):
             read = frozenset(told.upstream) - {name}
             known.append(Known(name, read, told.values, owner=table.properties.get("owner", "")))
-    assets = _assets_recorded(instance, [one.name for one in known], before)
+    assets = _assets_recorded(instance, [one.name for one in known], lake.tables(), before)
     return [replace(one, assets=tuple(assets.get(one.name, ()))) for one in known]
 
 
 def _assets_recorded(
-    instance: dg.DagsterInstance, names: Collection[str], before: datetime
+    instance: dg.DagsterInstance, names: Collection[str], tables: Collection[str], before: datetime
 ) -> Mapping[str, Sequence[str]]:
     """Return the Dagster assets, other than tables, that depend on each table, as far as they were ever made.
 
     Dagster tags what it makes with each asset that it depends on; without their code, nothing else is on record.
     """
-    tables = {dg.AssetKey(name.split(".")): name for name in names}
-    tags = {f"{INPUT_DATA_VERSION_TAG_PREFIX}/{key.to_user_string()}": name for key, name in tables.items()}
+    keys = {name: dg.AssetKey(name.split(".")) for name in {*names, *tables}}
+    tags = {f"{INPUT_DATA_VERSION_TAG_PREFIX}/{keys[name].to_user_string()}": name for name in names}
     found: dict[str, list[str]] = {}
-    for key in sorted(set(instance.get_asset_keys()) - tables.keys()):
+    for key in sorted(set(instance.get_asset_keys()) - {*keys.values()}):
         wanted = dg.AssetRecordsFilter(key, before_timestamp=before.timestamp())
         for record in instance.fetch_materializations(wanted, limit=1).records:
             told = record.asset_materialization.tags if record.asset_materialization else None

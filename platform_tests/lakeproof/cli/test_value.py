@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 import time_machine
 
 from lakeproof import Lakehouse
 from lakeproof.lake.used import note_use
+from lakeproof.stewardship.valuing import recorded
 
 PIPELINE = Path(__file__).parent / "worth_pipeline.py"
 HOSTILE = '<script>alert("1")</script>'
@@ -116,9 +118,10 @@ def test_a_table_without_code_is_told_by_the_record(worth: Any) -> None:
     part.write_text(
         "import runpy\nimport dagster as dg\nfrom lakeproof import Lakehouse\n"
         f"made = runpy.run_path({str(PIPELINE)!r})\n"
-        "assets = [made[name] for name in ('collect_readings', 'double')]\n"
-        "defs = dg.Definitions(assets=assets, resources={'lakehouse': Lakehouse()})\n"
+        "defs = dg.Definitions(assets=[made['double']], resources={'lakehouse': Lakehouse()})\n"
     )
+    with at("2026-11-25T06:00"):
+        assert worth("run", "worth.idle", "--day", "2024-01-02").code == 0
     with at("2026-11-26T06:00"):
         whole = worth("value", "--json").json
         (worth.folder / "workspace.yaml").write_text(f"load_from:\n  - python_file: {part}\n")
@@ -129,6 +132,18 @@ def test_a_table_without_code_is_told_by_the_record(worth: Any) -> None:
     assert "worth.idle" not in ends
     assert ends["worth.idle_sum"]["needs"] == ["worth.idle", "worth.idle_sum", "worth.readings", "worth.sensors"]
     assert told["totals"]["cost"] == pytest.approx(whole["totals"]["cost"])
+
+
+def test_a_table_is_no_asset_beside_tables(worth: Any) -> None:
+    """Of a table without code, the tables that read it are no reports, whether their own code is there or not."""
+    with at("2026-11-25T06:00"):
+        assert worth("run", "worth.idle", "--day", "2024-01-02").code == 0
+    home = worth.folder / "home"
+    with dg.DagsterInstance.from_config(str(home / "dagster")) as instance:
+        lake = Lakehouse(home=str(home)).lake
+        (readings,) = recorded(instance, lake, ["worth.readings"], datetime(2026, 11, 26, tzinfo=UTC))
+
+    assert readings.assets == ()
 
 
 def test_the_page_shows_text_and_no_markup(worth: Any) -> None:
