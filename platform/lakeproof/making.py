@@ -84,20 +84,22 @@ def _fill(table: IcebergTable, writer: StageWriter, work: Work, renewing: Callab
         inputs = {name: reader.rows(window) for name, reader in work.readers.items()}
         where = window_text(work.table, window)
         made = _called(work.table, work.maker, window, inputs, connected, work.context)
-        fitted = partial(_fitted, work.table, where=where)
+        fitted = partial(_fitted, work.table, where=where, renewing=renewing)
         plain = work.merge is None and work.chain is None
         if made.whole and plain and any(work.base[day] for day in days):
-            found = list(renewing(fitted(made.rows)))
-            rest, same = without_unchanged(table, work.table, found, {day: work.base[day] for day in days})
+            with _named(where):
+                again = _replayed(made.rows, fitted)
+            base = {day: work.base[day] for day in days}
+            rest, same = without_unchanged(table, work.table, again, base)
             for day, files in same.items():
                 writer.leave(day, files)
             writer.write(in_order(rest, work.table, where), days)
         elif made.whole and plain and len(days) == 1 and not work.table.sort:
             with _named(where):
                 parts = stretches(made.rows)
-            writer.write_beside([renewing(fitted(part)) for part in parts], days)
+            writer.write_beside([fitted(part) for part in parts], days)
         else:
-            rows = renewing(fitted(made.rows))
+            rows = fitted(made.rows)
             after = rows if work.merge is None else work.merge.rows(table, rows, where)
             writer.write(in_order(after, work.table, where), days)
         if work.chain is not None:
@@ -142,9 +144,17 @@ def _called(
         return maker.make(window, inputs, connected, context)
 
 
-def _fitted(table: Table, rows: pa.RecordBatchReader, *, where: str) -> Batches:
+def _fitted(
+    table: Table, rows: pa.RecordBatchReader, *, where: str, renewing: Callable[[Batches], Batches] = iter
+) -> Batches:
     with _named(where):
-        yield from fit(rows, table, where)
+        yield from renewing(fit(rows, table, where))
+
+
+def _replayed(rows: pa.RecordBatchReader, fitted: Callable[[pa.RecordBatchReader], Batches]) -> Callable[[], Batches]:
+    """Return what casts rows that are in memory, as often as it is called."""
+    whole = pa.Table.from_batches(rows, rows.schema)
+    return lambda: fitted(whole.to_reader(BATCH_ROWS))
 
 
 def stretches(rows: pa.RecordBatchReader) -> list[pa.RecordBatchReader]:

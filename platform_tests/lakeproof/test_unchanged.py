@@ -8,6 +8,7 @@ import pytest
 
 from lakeproof import audit
 from lakeproof.errors import LakeError, RowsError
+from lakeproof.lake import running
 from lakeproof.lake import stage_writer as writer_module
 from lakeproof.lake.evidence import read_evidence
 from lakeproof.lake.stage import discard
@@ -149,3 +150,38 @@ def test_rows_that_come_as_a_stream_are_found_unchanged_too(lab: Any, monkeypatc
 
     assert lab.states(table, lambda _: lab.rows(*range(50)).lazy()) == ["unchanged"]
     assert (days, data_files(lab)) == ([lab.day(1)], before)
+
+
+def test_a_rerun_whose_rows_do_not_fit_is_refused_as_a_first_run_is(lab: Any) -> None:
+    """What is wrong with rows is told as it is, also where an engine digests them as they are cast."""
+    table = lab.table()
+    lab.run(table, lab.rows(1))
+    before = data_files(lab)
+    halves = lab.rows(1).with_columns(value=pl.lit(1.5))
+
+    with pytest.raises(RowsError, match=r"column value is double and cannot become \w+ without loss, such as 1\.5"):
+        lab.run(table, halves)
+
+    assert lab.values() == [1]
+    assert data_files(lab) == before
+
+
+def test_a_run_that_was_taken_for_dead_notices_while_its_rows_are_compared(
+    lab: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Comparing rows is work as writing them is: the run's claim is renewed, and who lost it ends there."""
+    table = lab.table()
+    lab.run(table, lab.rows(1))
+    compared: list[Any] = []
+    monkeypatch.setattr("lakeproof.unchanged.content_of", lambda *asked: compared.append(asked))
+    monkeypatch.setattr(running, "RENEW_SECONDS", 0)
+
+    def taken_for_dead(_: Any) -> pl.DataFrame:
+        for claim in Path(lab.lakehouse.home).rglob("staging/*"):
+            claim.unlink()
+        return lab.rows(1)
+
+    with pytest.raises(LakeError, match="upkeep took this run for dead"):
+        lab.run(table, taken_for_dead)
+    assert compared == []
+    assert lab.values() == [1]

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from lakeproof.engine.cast import arrow_schema, fit
 from lakeproof.engine.duck import connect, quoted
+from lakeproof.engine.stream import as_stream
 from lakeproof.errors import MakeError
 from lakeproof.forms import BATCH_ROWS
 
@@ -35,23 +36,12 @@ def in_order(rows: Iterable[pa.RecordBatch], contract: Table, where: str) -> Ite
         return
     keys = [f"{quoted(name)} {'DESC' if down else 'ASC'} NULLS FIRST" for name, down in contract.sort_columns]
     days = [] if contract.partition is None else [quoted(contract.partition)]
-    refused: list[Exception] = []
-
-    def watched() -> Iterator[pa.RecordBatch]:
+    with as_stream(rows, arrow_schema(contract.columns)) as stream:
         try:
-            yield from rows
-        except Exception as error:
-            refused.append(error)
-            raise
-
-    source = pa.RecordBatchReader.from_batches(arrow_schema(contract.columns), watched())
-    try:
-        ordered = connect("256MiB").from_arrow(source).order(", ".join([*days, *keys]))
-        yield from fit(ordered.to_arrow_reader(BATCH_ROWS), contract, where)
-    except (duckdb.Error, pa.ArrowException, OSError) as error:
-        if refused:
-            raise refused[0] from None
-        msg = f"{where}: the rows could not be sorted: {error}"
-        raise MakeError(
-            msg, next_step="see that the temporary folder has room for them, then run the days again"
-        ) from error
+            ordered = connect("256MiB").from_arrow(stream).order(", ".join([*days, *keys]))
+            yield from fit(ordered.to_arrow_reader(BATCH_ROWS), contract, where)
+        except (duckdb.Error, pa.ArrowException, OSError) as error:
+            msg = f"{where}: the rows could not be sorted: {error}"
+            raise MakeError(
+                msg, next_step="see that the temporary folder has room for them, then run the days again"
+            ) from error

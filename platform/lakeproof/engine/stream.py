@@ -1,0 +1,39 @@
+"""Rows handed to an engine as a stream, without what breaks in them being lost on the way."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+@contextmanager
+def as_stream(rows: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatchReader]:
+    """Give rows as a stream that an engine reads, once.
+
+    Args:
+        rows: The rows.
+        schema: Their columns.
+
+    Raises:
+        Exception: Whatever `rows` raised while it was read, as it was: an engine makes a text of it.
+    """
+    broken: list[Exception] = []
+
+    def watched() -> Iterator[pa.RecordBatch]:
+        try:
+            yield from rows
+        except Exception as error:
+            broken.append(error)
+            raise
+
+    try:
+        yield pa.RecordBatchReader.from_batches(schema, watched())
+    except Exception:
+        if broken:
+            raise broken[0] from None
+        raise
