@@ -22,7 +22,7 @@ import writers
 import year
 from measure import Line
 from report import as_table, write_json
-from rich.console import Console
+from rich.console import Console  # noqa: TID251 - prints nothing from outside
 from setting import BUILD, Setting
 
 if TYPE_CHECKING:

@@ -60,7 +60,7 @@ class Setting:
     milestones: tuple[int, ...] = (10, 365, 3_650, 7_300)
     latencies: int = 50
     upkeep_every: int = 50
-    peer_seconds: float = 120
+    peer_seconds: float = 180
     start_seconds: float = 6
     sensed_tables: int = 200
     aged_tables: int = 20

@@ -7,6 +7,7 @@ from importlib import import_module
 
 import click
 
+from lakeproof.cli.terminal import echo
 from lakeproof.errors import LakeproofError, UsageError, did_you_mean
 from lakeproof.storage import bucket_faults
 
@@ -69,7 +70,7 @@ def main() -> None:
     except LakeproofError as error:
         fail(str(error.with_traceback(None)), error.exit_code)
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message())
+        echo(error.format_message())
         sys.exit(UsageError.exit_code)
     except click.UsageError as error:
         hint = f"Next: {error.ctx.command_path} --help" if error.ctx else "Next: lakeproof --help"
@@ -84,6 +85,5 @@ def main() -> None:
 
 def fail(message: str, code: int) -> None:
     """Print a refusal on the error stream and leave."""
-    label = click.style("lakeproof: ", fg="red", bold=True)
-    click.echo(label + message, err=True)
+    echo(message, label="lakeproof: ", err=True)
     sys.exit(code)

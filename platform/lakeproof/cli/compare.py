@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from lakeproof.cli.lake import open_lake
-from lakeproof.cli.options import as_json, asked_days, console, grid, print_json, workspace, writing
+from lakeproof.cli.options import as_json, asked_days, workspace, writing
+from lakeproof.cli.terminal import console, echo, grid, print_json
 from lakeproof.errors import UsageError
 from lakeproof.lake.output import MAIN
 from lakeproof.outputs import text
@@ -65,13 +66,13 @@ def compare(old: str, new: str | None, *, workspace: str, **options: object) -> 
     if new is None and given.output not in {None, MAIN} and given.base == MAIN:
         lake_of, output = lake.on(MAIN), existing(lake, str(given.output)).output
         if given.sql:
-            click.echo(union_of(sides_of(lake_of, output, old, given.span), given.sql))
+            echo(union_of(sides_of(lake_of, output, old, given.span), given.sql))
             return 0
         found = compare_output_of(lake_of, output, old, given.how, given.span)
     else:
         sides = _sides(lake, old, new, given)
         if given.sql:
-            click.echo(union_of(sides, given.sql))
+            echo(union_of(sides, given.sql))
             return 0
         found = compare_sides(old.partition("#")[0] if new is None else f"{old} and {new}", *sides, given.how)
     if given.html:
@@ -80,7 +81,7 @@ def compare(old: str, new: str | None, *, workspace: str, **options: object) -> 
     if given.json:
         print_json(found.record())
     elif given.markdown:
-        click.echo(text.markdown(found))
+        echo(text.markdown(found))
     else:
         _print(found, given)
     return DIFFERENT if given.exit_code and not found.identical else 0

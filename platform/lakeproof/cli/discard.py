@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from lakeproof.cli.lake import open_lake
-from lakeproof.cli.options import as_json, console, print_json, workspace
+from lakeproof.cli.options import as_json, workspace
+from lakeproof.cli.terminal import console, print_json
 from lakeproof.outputs.discarding import discard as let_go
 
 

@@ -14,8 +14,9 @@ import click
 
 from lakeproof.cli.execute import dagster_instance
 from lakeproof.cli.locations import load_locations
-from lakeproof.cli.options import as_json, console, grid, print_json, workspace
+from lakeproof.cli.options import as_json, workspace
 from lakeproof.cli.sources import EVERY, as_markdown, as_record, examine, print_examined, references, sources_of
+from lakeproof.cli.terminal import console, echo, grid, print_json
 from lakeproof.errors import LakeproofError, UsageError
 from lakeproof.lake.catalog import Lake, default_home
 from lakeproof.lint import lint
@@ -94,7 +95,7 @@ def _sources(workspace: str, name: str, *, markdown: bool, as_json: bool) -> int
     if as_json:
         print_json([as_record(one, keys) for one in examined])
     elif markdown:
-        click.echo(as_markdown(examined, keys), nl=False)
+        echo(as_markdown(examined, keys), nl=False)
     else:
         for one in examined:
             print_examined(one, keys)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from lakeproof.cli.options import grid, which
+from lakeproof.cli.options import which
+from lakeproof.cli.terminal import grid
 from lakeproof.restate import Affected, affected, downstream, outdated, seconds_a_day
 from lakeproof.window import runs_of_days
 

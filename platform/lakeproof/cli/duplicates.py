@@ -9,7 +9,8 @@ import click
 
 from lakeproof.cli.execute import dagster_instance, has_record
 from lakeproof.cli.locations import find_tables, load_locations
-from lakeproof.cli.options import as_json, console, grid, print_json, workspace
+from lakeproof.cli.options import as_json, workspace
+from lakeproof.cli.terminal import console, echo, grid, print_json
 from lakeproof.cost.rates import read_rates
 from lakeproof.errors import UsageError
 from lakeproof.stewardship.duplicates import defined_twice
@@ -63,7 +64,7 @@ def duplicates(*, tables: tuple[str, ...], published: bool, workspace: str, as_j
             console().print(grid("", ["", "use", "and", "what there is to say", "USD a month"], rows, ["USD a month"]))
         measured = sum(len(made.table.metrics) for _, made in chosen)
         errors = sum(each.is_error for each in found)
-        click.echo(f"{len(chosen)} tables, {measured} metrics, {len(found)} findings, {errors} of them errors")
+        echo(f"{len(chosen)} tables, {measured} metrics, {len(found)} findings, {errors} of them errors")
     return 1 if any(each.is_error for each in found) else 0
 
 
@@ -75,7 +76,7 @@ def _costs(chosen: Sequence[tuple[Location, TableAsset]]) -> dict[str, float]:
     try:
         rates = read_rates(today)
     except UsageError as error:
-        click.echo(f"{error}\nWhat tables cost is left out.", err=True)
+        echo(f"{error}\nWhat tables cost is left out.", err=True)
         return {}
     window = Window.of(today - timedelta(days=DAYS - 1), today)
     with dagster_instance() as instance:

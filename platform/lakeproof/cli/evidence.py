@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from lakeproof.audit.content import digest_rows
-from lakeproof.cli.options import console, grid, print_json
+from lakeproof.cli.terminal import Terminal, console, grid, print_json
 from lakeproof.engine.duck import connect, files_relation
 from lakeproof.errors import LakeproofError
 from lakeproof.lake.days import day_key
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from datetime import date
 
     from pyiceberg.table import Table as IcebergTable
-    from rich.console import Console
 
 SHORT = 12
 """How much of a digest a person compares; --json has all of it."""
@@ -188,7 +187,7 @@ def _print(document: dict[str, Any], record: dict[str, Any], day: date | None) -
     out.print(grid("checks", ["", "what"], [[marks[check["good"]], check["what"]] for check in document["checks"]]))
 
 
-def _print_inputs(out: Console, record: dict[str, Any], day: date | None) -> None:
+def _print_inputs(out: Terminal, record: dict[str, Any], day: date | None) -> None:
     """Print what the day read and what its audits referred to: each day of it, its run and its content."""
     rows: list[list[Any]] = []
     for name, told in (record["inputs"] | record["referred"]).items():

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from lakeproof.cli.lake import open_lake, table_named
-from lakeproof.cli.options import as_json, console, grid, print_json, workspace
+from lakeproof.cli.options import as_json, workspace
+from lakeproof.cli.terminal import console, grid, print_json
 from lakeproof.lake.held import held_days, holding
 from lakeproof.lake.live import View
 from lakeproof.lake.output import is_line

@@ -9,7 +9,8 @@ import click
 
 from lakeproof.cli.execute import dagster_instance
 from lakeproof.cli.lake import open_workspace
-from lakeproof.cli.options import as_json, console, grid, print_json, workspace
+from lakeproof.cli.options import as_json, workspace
+from lakeproof.cli.terminal import console, grid, print_json
 from lakeproof.errors import UnknownTableError, did_you_mean
 from lakeproof.stewardship.reporting import incidents_of
 from lakeproof.stewardship.text import duration

@@ -6,8 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
+from lakeproof.cli.terminal import echo
 from lakeproof.errors import LakeproofError, UnknownTableError, UsageError, did_you_mean
 from lakeproof.lake.catalog import Lake, default_home
 
@@ -34,7 +33,7 @@ def open_workspace(workspace: str) -> tuple[Lake, list[Location]]:
         loaded: list[Location] = locations.load_locations(workspace)
     except LakeproofError as error:
         lake = _existing()
-        click.echo(f"{error}\nLooking at {lake.where} meanwhile.", err=True)
+        echo(f"{error}\nLooking at {lake.where} meanwhile.", err=True)
         return lake, []
     return (loaded[0].lake if loaded else Lake.default()), loaded
 

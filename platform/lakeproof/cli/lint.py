@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from lakeproof.cli.locations import find_tables, load_locations
-from lakeproof.cli.options import as_json, print_json, workspace
+from lakeproof.cli.options import as_json, workspace
+from lakeproof.cli.terminal import echo, print_json
 from lakeproof.lint import lint as findings_of
 
 
@@ -26,7 +27,7 @@ def lint(*, tables: tuple[str, ...], workspace: str, as_json: bool) -> int:
         print_json([vars(finding) for finding in found])
     else:
         for finding in found:
-            click.echo(str(finding))
+            echo(str(finding))
         ends = ["" if len(some) == 1 else "s" for some in (chosen, found)]
-        click.echo(f"{len(chosen)} table{ends[0]}, {len(found)} finding{ends[1]}")
+        echo(f"{len(chosen)} table{ends[0]}, {len(found)} finding{ends[1]}")
     return 1 if found else 0

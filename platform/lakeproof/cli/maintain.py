@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lakeproof.cli.lake import open_workspace, table_named
-from lakeproof.cli.options import as_json, console, grid, print_json, workspace
+from lakeproof.cli.options import as_json, workspace
+from lakeproof.cli.terminal import console, grid, print_json
 from lakeproof.errors import LakeproofError, UsageError
 from lakeproof.lake.catalog import is_declared
 from lakeproof.lake.output import MAIN, OUTPUT_KEY, is_line

@@ -1,28 +1,21 @@
-"""Arguments that several commands take, and how they print."""
+"""Arguments that several commands take."""
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich import box
-from rich.console import Console
-from rich.table import Table as Grid
-from rich.text import Text
 
 from lakeproof.errors import UsageError
 from lakeproof.window import Window, as_day, days_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import date
 
     from lakeproof.lake.days import Day
-
-NO_TERMINAL_WIDTH = 160
 
 FIRST_YEAR = 1970
 """Reports of what came before would reach back beyond the first day that there is."""
@@ -35,34 +28,6 @@ def workspace(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "-w", "--workspace", default="workspace.yaml", show_default=True, help="Dagster's list of code locations."
     )(command)
-
-
-def console() -> Console:
-    """Return a console for results: as wide as the terminal, or wide enough for a pipe."""
-    out = Console(highlight=False)
-    return out if out.is_terminal else Console(highlight=False, width=NO_TERMINAL_WIDTH)
-
-
-def print_json(document: Any) -> None:
-    """Print a document as JSON; dates as text."""
-    click.echo(json.dumps(document, indent=2, default=str, ensure_ascii=False))
-
-
-def grid(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], right: Sequence[str] = ()) -> Grid:
-    """Return rows as a table for the terminal; what a cell says is text, and never markup of Rich.
-
-    Args:
-        title: What the table shows.
-        columns: The headings.
-        rows: A list of cells a row.
-        right: The headings of columns that hold numbers.
-    """
-    table = Grid(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
-    return table
 
 
 @contextmanager

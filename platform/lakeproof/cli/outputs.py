@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lakeproof.cli.options import console, grid, print_json, which
+from lakeproof.cli.options import which
+from lakeproof.cli.terminal import console, grid, print_json
 from lakeproof.lake.held import held_days
 from lakeproof.outputs.compared import Compared, compared, sides
 from lakeproof.outputs.discarding import expires

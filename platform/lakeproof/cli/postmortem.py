@@ -10,7 +10,8 @@ import click
 from lakeproof.cli.execute import dagster_instance
 from lakeproof.cli.incidents import as_record, known_tables
 from lakeproof.cli.lake import open_workspace
-from lakeproof.cli.options import as_json, print_json, workspace, writing
+from lakeproof.cli.options import as_json, workspace, writing
+from lakeproof.cli.terminal import echo, print_json
 from lakeproof.errors import UsageError, did_you_mean
 from lakeproof.stewardship.postmortem import postmortem as written
 from lakeproof.stewardship.reporting import background_of, incidents_of
@@ -42,7 +43,7 @@ def postmortem(incident: str, *, output: str | None, workspace: str, as_json: bo
     if as_json:
         print_json(as_record(found[incident]) | {"page": page})
     else:
-        click.echo(page if output is None else f"Written to {output}.", nl=output is not None)
+        echo(page if output is None else f"Written to {output}.", nl=output is not None)
     return 0
 
 

@@ -9,7 +9,8 @@ import click
 
 from lakeproof.cli.execute import dagster_instance
 from lakeproof.cli.locations import find_tables, load_locations
-from lakeproof.cli.options import as_json, asked_days, console, grid, print_json, which, workspace
+from lakeproof.cli.options import as_json, asked_days, which, workspace
+from lakeproof.cli.terminal import console, echo, grid, print_json
 from lakeproof.errors import LakeproofError, UsageError
 from lakeproof.lake.live import View
 from lakeproof.lake.output import MAIN
@@ -200,7 +201,7 @@ class _Run:
 
     def _say(self, text: str, *, err: bool = False) -> None:
         if err or not self._as_json:
-            click.echo(text, err=err)
+            echo(text, err=err)
 
     def _done(self, state: str, tables: Mapping[str, Collection[Day]], code: int) -> int:
         if self._as_json:

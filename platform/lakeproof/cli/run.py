@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from lakeproof.cli.downstream import Restatement
 from lakeproof.cli.execute import Beside, dagster_instance, execute
 from lakeproof.cli.locations import find_tables, load_locations
-from lakeproof.cli.options import as_json, asked_days, console, grid, print_json, which, workspace
+from lakeproof.cli.options import as_json, asked_days, which, workspace
+from lakeproof.cli.terminal import Terminal, console, echo, grid, print_json
 from lakeproof.errors import LakeproofError, UsageError
 from lakeproof.lake.faults import READERS
 from lakeproof.outputs.naming import admitted
@@ -230,7 +230,7 @@ def _progress(tables: int, *, hide: bool) -> Iterator[tuple[Callable[[str, str],
     Dagster captures the standard streams of a running step, so the bar writes to a copy of the error stream.
     """
     if hide or not sys.stderr.isatty():
-        yield (lambda *_: None), (lambda done: None if hide else click.echo(_line(done), err=True))
+        yield (lambda *_: None), (lambda done: None if hide else echo(_line(done), err=True))
         return
     with os.fdopen(os.dup(sys.stderr.fileno()), "w") as stream:
         bar = Progress(
@@ -239,7 +239,7 @@ def _progress(tables: int, *, hide: bool) -> Iterator[tuple[Callable[[str, str],
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            console=Console(file=stream, force_terminal=True),
+            console=Terminal(file=stream, force_terminal=True),
             transient=True,
         )
         with bar:

@@ -9,8 +9,9 @@ import click
 
 from lakeproof.cli.evidence import Shown, show_evidence
 from lakeproof.cli.lake import open_workspace, table_named
-from lakeproof.cli.options import as_json, console, grid, parse_target_on, print_json, workspace
+from lakeproof.cli.options import as_json, parse_target_on, workspace
 from lakeproof.cli.rejected import contract_named, rejected_rows
+from lakeproof.cli.terminal import Terminal, console, grid, print_json
 from lakeproof.cost.bill import share_of
 from lakeproof.cost.price import priced
 from lakeproof.cost.rates import read_rates
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from datetime import date
 
     from pyiceberg.table import Table as IcebergTable
-    from rich.console import Console
 
     from lakeproof.contract import Table
     from lakeproof.lake.catalog import Lake
@@ -200,7 +200,7 @@ def _at_fault(shown: Shown, audit: dict[str, Any]) -> list[dict[str, Any]]:
     return [{name: row[name] for name in names} for row in sample[:WARNED_ROWS]]
 
 
-def _print_rows(out: Console, rows: list[dict[str, Any]]) -> None:
+def _print_rows(out: Terminal, rows: list[dict[str, Any]]) -> None:
     """Print rows side by side when they fit, and else each as a column of its own, as many as fit."""
     if not rows:
         return

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lakeproof.cli.locations import find_tables, load_locations
-from lakeproof.cli.options import as_json, asked_instant, console, grid, print_json, workspace
+from lakeproof.cli.options import as_json, asked_instant, workspace
+from lakeproof.cli.terminal import Terminal, console, grid, print_json
 from lakeproof.errors import UsageError
 from lakeproof.lake.output import MAIN
 from lakeproof.stewardship.attainment import HISTORY, WINDOWS
@@ -28,8 +29,6 @@ from lakeproof.stewardship.text import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date
-
-    from rich.console import Console
 
     from lakeproof.stewardship.attainment import Report
     from lakeproof.stewardship.critical import Arrival
@@ -95,7 +94,7 @@ def _row(report: Report) -> list[Any]:
     ]
 
 
-def _print_days(out: Console, report: Report, days: int, paths: Paths) -> None:
+def _print_days(out: Terminal, report: Report, days: int, paths: Paths) -> None:
     for line in bar_lines(report.last(days)):
         out.print(line, markup=False)
     out.print(LEGEND, markup=False)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
-from lakeproof.cli.options import console, grid
+from lakeproof.cli.terminal import console, grid
 from lakeproof.engine.cast import arrow_schema
 from lakeproof.errors import LakeproofError, UnknownTableError, did_you_mean
 from lakeproof.markdown import cell

@@ -11,8 +11,9 @@ import click
 
 from lakeproof.cli.lake import open_lake
 from lakeproof.cli.locations import find_tables, load_locations
-from lakeproof.cli.options import as_json, console, grid, print_json, workspace
+from lakeproof.cli.options import as_json, workspace
 from lakeproof.cli.outputs import show_outputs
+from lakeproof.cli.terminal import console, grid, print_json
 from lakeproof.lake.held import held_days
 from lakeproof.lake.live import View
 from lakeproof.window import ONE_DAY, days_text

@@ -11,7 +11,8 @@ import dagster as dg
 
 from lakeproof.cli.execute import dagster_instance, has_record
 from lakeproof.cli.locations import find_tables, load_locations
-from lakeproof.cli.options import as_json, asked_instant, console, grid, print_json, workspace, writing
+from lakeproof.cli.options import as_json, asked_instant, workspace, writing
+from lakeproof.cli.terminal import console, grid, print_json
 from lakeproof.cost.rates import read_rates
 from lakeproof.lake.output import MAIN
 from lakeproof.stewardship.advice import ENOUGH_DAYS, money

@@ -7,11 +7,11 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 from rich.progress import track
 
 from lakeproof.cli.locations import find_tables, load_locations
-from lakeproof.cli.options import as_json, asked_days, console, grid, parse_target, print_json, workspace
+from lakeproof.cli.options import as_json, asked_days, parse_target, workspace
+from lakeproof.cli.terminal import Terminal, console, grid, print_json
 from lakeproof.errors import UsageError
 from lakeproof.lake.live import View
 from lakeproof.verify import EXIT_CODES
@@ -69,7 +69,7 @@ def _shown(days: Iterable[DayVerified], name: str, total: int, *, hide: bool) ->
     if hide or not sys.stderr.isatty():
         yield from days
     else:
-        yield from track(days, name, total, console=Console(stderr=True), transient=True)
+        yield from track(days, name, total, console=Terminal(stderr=True), transient=True)
 
 
 def _record(verified: DayVerified) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def _print(name: str, found: Sequence[DayVerified]) -> None:
         out.print(f"{len(concerned)} of {len(found)}: {note}", markup=False, soft_wrap=True)
 
 
-def _print_day(out: Console, verified: DayVerified) -> None:
+def _print_day(out: Terminal, verified: DayVerified) -> None:
     at = f"{verified.day}: " if verified.day else ""
     if verified.difference is not None:
         out.print(
