@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import pytest
 from lakeproof.cli.app import main
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 HERE = Path(__file__).parent
 
@@ -50,6 +51,30 @@ class Shell:
         printed = self.capture.readouterr()
         return Result(int(ended.value.code or 0), printed.out, printed.err)
 
+    def at(self, folder: Path) -> Shell:
+        """Return a command line in another folder; this one is there no more."""
+        self.patch.chdir(folder)
+        self.patch.setenv("LAKEPROOF_HOME", str(folder / "home"))
+        return replace(self, folder=folder)
+
+    def in_copy(self, kept: Path, make: Callable[[Shell], None]) -> Shell:
+        """Return a command line in a folder as `make` left it: made once, and put back for each test that asks.
+
+        Args:
+            kept: Where it is kept: the lake knows the paths of its files, so that each test has the same.
+            make: Makes it.
+        """
+        used, whole = kept / "used", kept / "whole"
+        if whole.exists():
+            shutil.rmtree(used)
+            shutil.copytree(whole, used)
+            return self.at(used)
+        shutil.copytree(self.folder, used)
+        made = self.at(used)
+        make(made)
+        shutil.copytree(used, whole)
+        return made
+
     def values(self, **days: int) -> None:
         """Say what the source will deliver: `_2024_01_03=-1` for a bad day."""
         text = {day.strip("_").replace("_", "-"): value for day, value in days.items()}
@@ -63,10 +88,14 @@ def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
         f"load_from:\n  - python_file:\n      relative_path: {HERE / 'small_pipeline.py'}\n      location_name: small\n"
     )
     (tmp_path / "workspace.yaml").write_text(workspace)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("LAKEPROOF_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
-    made = Shell(tmp_path, capsys, monkeypatch)
+    made = Shell(tmp_path, capsys, monkeypatch).at(tmp_path)
     made.values()
     yield made
     os.environ.pop("DAGSTER_HOME", None)
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder for what the tests of a module make once."""
+    return tmp_path_factory.mktemp("kept")

@@ -30,29 +30,40 @@ def at(instant: str) -> Any:
     return time_machine.travel(datetime.fromisoformat(instant).replace(tzinfo=UTC), tick=True)
 
 
-@pytest.fixture
-def unmade(shell: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Return the command line where totals are worth something to a consumer with a hostile name, and nothing was made.
-
-    A second of processor costs a thousand dollars.
-    """
+def unmade_in(shell: Any) -> None:
+    """Say which pipeline there is, and what things cost."""
     (shell.folder / "workspace.yaml").write_text(f"load_from:\n  - python_file: {PIPELINE}\n")
     (shell.folder / "rates.yaml").write_text(RATES)
-    monkeypatch.setenv("LAKEPROOF_RATES", str(shell.folder / "rates.yaml"))
-    monkeypatch.delenv("LAKEPROOF_QUERY_LOGS", raising=False)
-    return shell
+    shell.patch.setenv("LAKEPROOF_RATES", str(shell.folder / "rates.yaml"))
+    shell.patch.delenv("LAKEPROOF_QUERY_LOGS", raising=False)
 
 
-@pytest.fixture
-def worth(unmade: Any) -> Any:
-    """Return the same where readings, totals and what nobody needs were made in the autumn of 2026."""
-    shell = unmade
+def made_in(shell: Any) -> None:
+    """Make the tables, in the autumn of 2026."""
+    unmade_in(shell)
     with at("2026-09-01T06:00"):
         assert shell("run", "--all", *DAYS).code == 0
     shell.values(_2024_01_02=7)
     with at("2026-11-20T06:00"):
         assert shell("run", "--all", *DAYS).code == 0
+
+
+@pytest.fixture
+def unmade(shell: Any) -> Any:
+    """Return the command line where totals are worth something to a consumer with a hostile name, and nothing was made.
+
+    A second of processor costs a thousand dollars.
+    """
+    unmade_in(shell)
     return shell
+
+
+@pytest.fixture
+def worth(shell: Any, kept: Path) -> Any:
+    """Return the same where readings, totals and what nobody needs were made in the autumn of 2026."""
+    made = shell.in_copy(kept, made_in)
+    unmade_in(made)
+    return made
 
 
 def test_the_unused_pipeline_is_found(worth: Any) -> None:
