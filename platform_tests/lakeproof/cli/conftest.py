@@ -75,6 +75,11 @@ class Shell:
         shutil.copytree(used, whole)
         return made
 
+    def run_all(self, code: int) -> None:
+        """Run the first four days of all tables, and expect an exit code."""
+        done = self("run", "--all", "--from", "2024-01-01", "--to", "2024-01-04")
+        assert done.code == code, done.err
+
     def values(self, **days: int) -> None:
         """Say what the source will deliver: `_2024_01_03=-1` for a bad day."""
         text = {day.strip("_").replace("_", "-"): value for day, value in days.items()}
@@ -95,7 +100,20 @@ def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
     os.environ.pop("DAGSTER_HOME", None)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder for what the tests of a module make once."""
+    """Return a folder for what is made once, each in a folder of its own."""
     return tmp_path_factory.mktemp("kept")
+
+
+@pytest.fixture
+def published(shell: Shell, kept: Path) -> Shell:
+    """Return a command line where four days of the small pipeline are published."""
+    return shell.in_copy(kept / "published", lambda shell: shell.run_all(0))
+
+
+@pytest.fixture
+def one_held(shell: Shell, kept: Path) -> Shell:
+    """Return a command line where the third of four days is held, and the source still delivers it so."""
+    shell.values(_2024_01_03=-1)
+    return shell.in_copy(kept / "one held", lambda shell: shell.run_all(3))

@@ -59,10 +59,9 @@ def test_a_run_publishes_upstream_first_and_exits_0(shell: Shell) -> None:
     assert states(done.json, "small.totals") == ["published"] * 4
 
 
-def test_a_rerun_changes_nothing(shell: Shell) -> None:
+def test_a_rerun_changes_nothing(published: Shell) -> None:
     """The same inputs give the same content, no new snapshot, and exit 0."""
-    shell("run", "--all", *DAYS)
-    again = shell("run", "--all", *DAYS, "--json")
+    again = published("run", "--all", *DAYS, "--json")
 
     assert again.code == 0
     assert {state for run in again.json["tables"] for day in run["days"] for state in [day["state"]]} == {"unchanged"}
@@ -90,22 +89,20 @@ def test_a_refusal_says_what_where_and_what_next(shell: Shell) -> None:
     assert "small.totals 2024-01-03 not-ready: small.readings is held for that day" in done.out
 
 
-def test_what_is_held_can_be_seen_and_mended(shell: Shell) -> None:
+def test_what_is_held_can_be_seen_and_mended(one_held: Shell) -> None:
     """`held` lists it, `show --held` shows the rows, and a good rerun clears it."""
-    shell.values(_2024_01_03=-1)
-    shell("run", "--all", *DAYS)
-    listed = shell("held", "--json").json
-    shown = shell("show", "small.readings@2024-01-03", "--held")
-    shell.values()
-    mended = shell("run", "small.readings", "small.totals", "--day", "2024-01-03")
+    listed = one_held("held", "--json").json
+    shown = one_held("show", "small.readings@2024-01-03", "--held")
+    one_held.values()
+    mended = one_held("run", "small.readings", "small.totals", "--day", "2024-01-03")
 
     assert [(held["table"], held["day"]) for held in listed] == [("small.readings", "2024-01-03")]
     assert shown.code == 0
     assert "held by between_value" in shown.out
     assert "-1" in shown.out
     assert mended.code == 0
-    assert shell("held").out.strip() == "No day is held."
-    assert shell("show", "small.readings@2024-01-03", "--held").code == 2
+    assert one_held("held").out.strip() == "No day is held."
+    assert one_held("show", "small.readings@2024-01-03", "--held").code == 2
 
 
 def test_not_ready_alone_exits_4_and_names_the_commands(shell: Shell) -> None:
@@ -117,17 +114,16 @@ def test_not_ready_alone_exits_4_and_names_the_commands(shell: Shell) -> None:
     assert f"lakeproof run small.readings --from {FIRST} --to {LAST}" in done.out
 
 
-def test_a_function_that_raises_exits_1_and_leaves_readers_alone(shell: Shell) -> None:
+def test_a_function_that_raises_exits_1_and_leaves_readers_alone(published: Shell) -> None:
     """The run refuses as a whole; what was published stays."""
-    shell("run", "--all", *DAYS)
-    (shell.folder / "values.json").write_text(json.dumps({"2024-01-02": "broken"}))
-    done = shell("run", "small.readings", *DAYS)
+    (published.folder / "values.json").write_text(json.dumps({"2024-01-02": "broken"}))
+    done = published("run", "small.readings", *DAYS)
 
     assert done.code == 1
     assert "small.readings 2024-01-01..2024-01-04: " in done.out
     assert "raised ValueError: the source is broken" in done.out
     assert "Readers: see what they saw before this run" in done.out
-    assert shell("show", "small.readings@2024-01-02", "--json").json["rows"] == 1
+    assert published("show", "small.readings@2024-01-02", "--json").json["rows"] == 1
 
 
 @pytest.mark.parametrize(
@@ -162,11 +158,9 @@ def test_a_wrong_command_exits_2_and_says_what_is_right(shell: Shell, words: tup
     assert "Traceback" not in done.err
 
 
-def test_status_counts_what_readers_have(shell: Shell) -> None:
+def test_status_counts_what_readers_have(one_held: Shell) -> None:
     """Published, held and missing days, and rows."""
-    shell.values(_2024_01_03=-1)
-    shell("run", "--all", *DAYS)
-    found = {line["table"]: line for line in shell("status", "--json").json}
+    found = {line["table"]: line for line in one_held("status", "--json").json}
 
     assert found["small.readings"]["published"] == 3
     assert found["small.readings"]["held"] == ["2024-01-03"]
@@ -180,25 +174,22 @@ def test_status_counts_what_readers_have(shell: Shell) -> None:
         "rows": 2,
         "bytes": found["small.sensors"]["bytes"],
     }
-    assert "small.readings" in shell("status").out
+    assert "small.readings" in one_held("status").out
 
 
-def test_a_table_without_a_day_shows_which_days_it_has(shell: Shell) -> None:
+def test_a_table_without_a_day_shows_which_days_it_has(published: Shell) -> None:
     """`show TABLE` of a daily table is an overview; of another, its rows."""
-    shell("run", "--all", *DAYS)
-
-    assert "4 days published, 4 rows: 2024-01-01..2024-01-04" in shell("show", "small.readings").out
-    assert shell("show", "small.sensors", "--json").json["rows"] == 2
+    assert "4 days published, 4 rows: 2024-01-01..2024-01-04" in published("show", "small.readings").out
+    assert published("show", "small.sensors", "--json").json["rows"] == 2
 
 
-def test_doctor_finds_a_damaged_catalog(shell: Shell) -> None:
+def test_doctor_finds_a_damaged_catalog(published: Shell) -> None:
     """In order it exits 0; with a catalog that is no database it exits 1, as does every other command."""
-    shell("run", "--all", *DAYS)
-    assert shell("doctor").code == 0
+    assert published("doctor").code == 0
 
-    (shell.folder / "home" / "catalog.db").write_bytes(b"not a database" * 1000)
-    assert shell("doctor").code == 1
-    broken = shell("held")
+    (published.folder / "home" / "catalog.db").write_bytes(b"not a database" * 1000)
+    assert published("doctor").code == 1
+    broken = published("held")
     assert broken.code == 1
     assert "file is not a database" in broken.err
     assert "restore the catalog from a backup" in broken.err
@@ -263,9 +254,9 @@ def test_lint_finds_what_the_code_shows(shell: Shell) -> None:
     assert what.split(":")[1] in told.out
 
 
-def test_dagsters_record_has_the_runs(shell: Shell) -> None:
+@pytest.mark.usefixtures("published")
+def test_dagsters_record_has_the_runs() -> None:
     """The UI shows what the command did: one run a table, attributed to its code location, with its days as tags."""
-    shell("run", "--all", *DAYS)
     with dagster_instance() as instance:
         runs = {next(iter(run.asset_selection)).to_user_string(): run for run in instance.get_runs()}
 
@@ -351,14 +342,11 @@ def test_a_refusal_is_the_last_thing_on_the_screen(shell: Shell, value: object, 
     assert "Traceback" not in out + err
 
 
-def test_rejected_rows_are_shown_with_their_reasons(shell: Shell) -> None:
+def test_rejected_rows_are_shown_with_their_reasons(one_held: Shell) -> None:
     """Of a held day, the rows at fault and the audits that each of them breaks; of a good one, that there are none."""
-    shell.values(_2024_01_03=-1)
-    shell("run", "--all", *DAYS)
-
-    done = shell("show", "small.readings@2024-01-03", "--rejected")
-    told = shell("show", "small.readings@2024-01-03", "--rejected", "--json").json
-    good = shell("show", "small.readings@2024-01-02", "--rejected")
+    done = one_held("show", "small.readings@2024-01-03", "--rejected")
+    told = one_held("show", "small.readings@2024-01-03", "--rejected", "--json").json
+    good = one_held("show", "small.readings@2024-01-02", "--rejected")
 
     assert (done.code, good.code) == (0, 2)
     assert "1 row rejected, held" in done.out

@@ -25,30 +25,28 @@ def checks(told: Any) -> dict[str, bool | None]:
     return {" ".join(check["what"].split()[:3]): check["good"] for check in told["checks"]}
 
 
-def test_evidence_is_shown_and_checked(shell: Shell) -> None:
+def test_evidence_is_shown_and_checked(published: Shell) -> None:
     """It names inputs, audits and files, and finds a file that was changed afterwards."""
-    shell("run", "--all", *DAYS)
-    told = shell(*TARGET, "--json").json
+    told = published(*TARGET, "--json").json
     (file,) = told["day"]["files"]
 
     assert all(check["good"] for check in told["checks"])
     assert told["inputs"]["readings"]["table"] == "small.readings"
     assert "2024-01-02" in told["inputs"]["readings"]["days"]
-    assert shell(*TARGET).code == 0
+    assert published(*TARGET).code == 0
 
     with Path(file["location"].removeprefix("file://")).open("ab") as stream:
         stream.write(b" ")
-    changed = shell(*TARGET)
+    changed = published(*TARGET)
 
     assert changed.code == 1
     assert "do not agree" in changed.err
 
 
-def test_a_person_sees_who_published_it_and_from_what(shell: Shell) -> None:
+def test_a_person_sees_who_published_it_and_from_what(published: Shell) -> None:
     """Publisher, versions, times, and each input day with its run and a digest short enough to compare by eye."""
-    shell("run", "--all", *DAYS)
-    told = shell(*TARGET, "--json").json
-    shown = shell(*TARGET).out
+    told = published(*TARGET, "--json").json
+    shown = published(*TARGET).out
     entry = told["inputs"]["readings"]["days"]["2024-01-02"]
 
     assert f"publisher    {getpass.getuser()}@{socket.gethostname()}" in shown
@@ -62,38 +60,34 @@ def test_a_person_sees_who_published_it_and_from_what(shell: Shell) -> None:
     assert "small.readings@2024-01-01" not in shown
 
 
-def test_an_expired_snapshot_is_told(shell: Shell) -> None:
+def test_an_expired_snapshot_is_told(published: Shell) -> None:
     """Without the snapshot nothing vouches for the evidence file, which is no fault; the rest is still checked."""
-    shell("run", "--all", *DAYS)
-    shell.values(_2024_01_01=5)
-    shell("run", "small.readings", "--day", "2024-01-01")
+    published.values(_2024_01_01=5)
+    published("run", "small.readings", "--day", "2024-01-01")
     table = Lake.default().catalog.load_table("small.readings")
     table.maintenance.expire_snapshots().by_id(table.snapshots()[0].snapshot_id).commit()
-    done = shell("show", "small.readings@2024-01-02", "--evidence", "--json")
+    done = published("show", "small.readings@2024-01-02", "--evidence", "--json")
 
     assert done.code == 0
     assert checks(done.json)["evidence file: the"] is None
     assert [good for what, good in checks(done.json).items() if what != "evidence file: the"] == [True, True, True]
-    assert "has expired" in shell("show", "small.readings@2024-01-02", "--evidence").out
+    assert "has expired" in published("show", "small.readings@2024-01-02", "--evidence").out
 
 
-def test_a_held_day_has_evidence_too(shell: Shell) -> None:
+def test_a_held_day_has_evidence_too(one_held: Shell) -> None:
     """It is checked as far as it goes: no snapshot names it."""
-    shell.values(_2024_01_03=-1)
-    shell("run", "--all", *DAYS)
-    done = shell("show", "small.readings@2024-01-03", "--held", "--evidence", "--json")
+    done = one_held("show", "small.readings@2024-01-03", "--held", "--evidence", "--json")
 
     assert done.code == 0
     assert [check["good"] for check in done.json["checks"]] == [None, True, True, True]
     assert done.json["day"]["passed"] is False
 
 
-def test_a_live_file_that_is_gone_is_told(shell: Shell) -> None:
+def test_a_live_file_that_is_gone_is_told(published: Shell) -> None:
     """Neither bytes nor rows can be checked, and the command says so instead of breaking."""
-    shell("run", "--all", *DAYS)
-    told = shell(*TARGET, "--json").json
+    told = published(*TARGET, "--json").json
     Path(told["day"]["files"][0]["location"].removeprefix("file://")).unlink()
-    done = shell(*TARGET, "--json")
+    done = published(*TARGET, "--json")
 
     assert done.code == 1
     assert [check["good"] for check in done.json["checks"]] == [True, True, False, False]
@@ -112,12 +106,11 @@ def damage_evidence(shell: Shell, day: str, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", DAMAGES)
-def test_damaged_evidence_is_refused_clearly(shell: Shell, how: str) -> None:
+def test_damaged_evidence_is_refused_clearly(published: Shell, how: str) -> None:
     """`--evidence` of a file that is not the one its snapshot names exits 1, says so, and what is next."""
-    shell("run", "--all", *DAYS)
-    damage_evidence(shell, "2024-01-02", how)
+    damage_evidence(published, "2024-01-02", how)
 
-    refused = shell("show", "small.readings@2024-01-02", "--evidence")
+    refused = published("show", "small.readings@2024-01-02", "--evidence")
 
     assert refused.code == 1
     assert "small.readings 2024-01-02" in refused.err
@@ -125,16 +118,14 @@ def test_damaged_evidence_is_refused_clearly(shell: Shell, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", DAMAGES)
-def test_damaged_evidence_hides_no_row_and_stops_no_rerun(shell: Shell, how: str) -> None:
+def test_damaged_evidence_hides_no_row_and_stops_no_rerun(one_held: Shell, how: str) -> None:
     """Published and held days are shown and listed, and the day is run again, as if there were no evidence."""
-    shell.values(_2024_01_03=-1)
-    shell("run", "--all", *DAYS)
-    damage_evidence(shell, "2024-01-02", how)
+    damage_evidence(one_held, "2024-01-02", how)
 
-    shown = shell("show", "small.readings@2024-01-02", "--json")
-    held = shell("show", "small.readings@2024-01-03", "--held")
-    listed = shell("held", "--json")
-    again = shell("run", "small.readings", "--day", "2024-01-02")
+    shown = one_held("show", "small.readings@2024-01-02", "--json")
+    held = one_held("show", "small.readings@2024-01-03", "--held")
+    listed = one_held("held", "--json")
+    again = one_held("run", "small.readings", "--day", "2024-01-02")
 
     assert (shown.code, held.code, listed.code, again.code) == (0, 0, 0, 0)
     assert shown.json["rows"] == 1

@@ -74,107 +74,107 @@ def events(kind: dg.DagsterEventType) -> list[dg.EventLogRecord]:
         return list(instance.fetch_materializations(wanted, limit=100).records)
 
 
-def test_the_story_of_a_rule_that_changes(shell: Shell, tmp_path: Path) -> None:
+def test_the_story_of_a_rule_that_changes(published: Shell) -> None:
     """It is tried beside production; the day that fails is told first; readers see old days, then new ones."""
-    home = tmp_path / "home"
-    shell("run", "--all", *DAYS)
+    home = published.folder / "home"
     materialized = len(events(dg.DagsterEventType.ASSET_MATERIALIZATION))
     with Polling(home) as reader:
-        shell.values(**RULE | {"_2024_01_03": 500})
-        beside = shell("run", READINGS, "small.totals", *DAYS, *OUTPUT, "--json")
+        published.values(**RULE | {"_2024_01_03": 500})
+        beside = published("run", READINGS, "small.totals", *DAYS, *OUTPUT, "--json")
 
         assert beside.code == 3
         states = {run["table"]: [day["state"] for day in run["days"]] for run in beside.json["tables"]}
         assert states[READINGS] == ["published", "published", "held", "published"]
         assert states["small.totals"] == ["published", "published", "unchanged", "published"]
 
-        first = shell("compare", READINGS, "--to", "fix-units")
+        first = published("compare", READINGS, "--to", "fix-units")
 
         assert first.code == 0
         said = first.out.splitlines()[0]
         assert said.startswith("small.readings: 2024-01-03 is missing in fix-units; 3 rows changed in value")
         assert "2024-01-03 is held on output fix-units" in first.out
-        refused = shell("promote", "fix-units", "--yes")
+        refused = published("promote", "fix-units", "--yes")
         assert refused.code == 3
         assert "small.readings 2024-01-03: held: " in refused.err
 
-        shell.values(**RULE)
-        again = shell("run", READINGS, "small.totals", "--day", "2024-01-03", *OUTPUT)
+        published.values(**RULE)
+        again = published("run", READINGS, "small.totals", "--day", "2024-01-03", *OUTPUT)
         assert again.code == 0
-        whole = shell("compare", READINGS, "--to", "fix-units", "--html", "page.html", "--json")
+        whole = published("compare", READINGS, "--to", "fix-units", "--html", "page.html", "--json")
         assert (whole.json["missing_days"], whole.json["changed"]) == ([], 4)
-        assert "<h1>4 rows changed in value" in (tmp_path / "page.html").read_text()
+        assert "<h1>4 rows changed in value" in (published.folder / "page.html").read_text()
         assert len(events(dg.DagsterEventType.ASSET_MATERIALIZATION)) == materialized
         assert {record.partition_key for record in events(dg.DagsterEventType.ASSET_OBSERVATION)} == {
             f"2024-01-0{day}" for day in range(1, 5)
         }
 
-        assert shell("promote", "fix-units", "--yes").code == 0
+        assert published("promote", "fix-units", "--yes").code == 0
         assert values(home) == [2, 2, 2, 2]
         causes = [record.asset_materialization for record in events(dg.DagsterEventType.ASSET_MATERIALIZATION)]
         told = [cause.metadata["output"].value for cause in causes if cause and "promotion" in cause.metadata]
         assert told == ["fix-units"] * 4
-        shown = shell("show", "small.totals@2024-01-01", "--json").json
+        shown = published("show", "small.totals@2024-01-01", "--json").json
         assert shown["sample"][0]["total"] == 2
-        assert shell("promote", "fix-units", "--yes").out.startswith("main has all days of output fix-units already")
+        assert published("promote", "fix-units", "--yes").out.startswith(
+            "main has all days of output fix-units already"
+        )
 
-        back = shell("promote", "fix-units", "--undo", "--yes")
+        back = published("promote", "fix-units", "--undo", "--yes")
         assert back.code == 0, back.err
 
     assert reader.seen == [[1, 1, 1, 1], [2, 2, 2, 2], [1, 1, 1, 1]]
-    assert shell("status", "--output", "fix-units", "--json").json[0]["days"][0] == "2024-01-01"
-    assert shell("discard", "fix-units").code == 0
-    assert shell("status", "--output").out.startswith("There is no output.")
+    assert published("status", "--output", "fix-units", "--json").json[0]["days"][0] == "2024-01-01"
+    assert published("discard", "fix-units").code == 0
+    assert published("status", "--output").out.startswith("There is no output.")
 
 
-def test_a_table_on_an_output_reads_what_the_output_has_of_its_upstream(shell: Shell) -> None:
+def test_a_table_on_an_output_reads_what_the_output_has_of_its_upstream(published: Shell) -> None:
     """A whole chain can be tried: the totals add up the output's own readings, and main's where it has none."""
-    shell("run", "--all", *DAYS)
-    shell.values(_2024_01_02=9)
-    shell("run", READINGS, "--day", "2024-01-02", *OUTPUT)
-    shell("run", "small.totals", *DAYS, *OUTPUT)
+    published.values(_2024_01_02=9)
+    published("run", READINGS, "--day", "2024-01-02", *OUTPUT)
+    published("run", "small.totals", *DAYS, *OUTPUT)
 
-    shown = {day: shell("show", f"small.totals@{day}@fix-units", "--json").json for day in ("2024-01-01", "2024-01-02")}
+    shown = {
+        day: published("show", f"small.totals@{day}@fix-units", "--json").json for day in ("2024-01-01", "2024-01-02")
+    }
 
     assert [shown[day]["sample"][0]["total"] for day in shown] == [1, 9]
 
 
-def test_a_promotion_is_refused_when_main_moved_since_it_was_compared(shell: Shell) -> None:
+def test_a_promotion_is_refused_when_main_moved_since_it_was_compared(published: Shell) -> None:
     """Exit 5, the day is named, and nothing of any table was promoted."""
-    shell("run", "--all", *DAYS)
-    shell.values(**RULE)
-    shell("run", READINGS, "small.totals", *DAYS, *OUTPUT)
-    shell("compare", READINGS, "--to", "fix-units")
-    shell.values(_2024_01_02=7)
-    shell("run", READINGS, "--day", "2024-01-02")
+    published.values(**RULE)
+    published("run", READINGS, "small.totals", *DAYS, *OUTPUT)
+    published("compare", READINGS, "--to", "fix-units")
+    published.values(_2024_01_02=7)
+    published("run", READINGS, "--day", "2024-01-02")
 
-    refused = shell("promote", "fix-units", "--yes")
+    refused = published("promote", "fix-units", "--yes")
 
     assert refused.code == 5
     assert "small.readings 2024-01-02: main was published again since it was compared" in refused.err
     assert "lakeproof compare small.readings --to fix-units" in refused.err
     assert "Nothing was promoted." in refused.err
-    assert shell("show", "small.totals@2024-01-01", "--json").json["sample"][0]["total"] == 1
-    assert shell("promote", "fix-units", "--tables", "small.totals", "--day", "2024-01-01", "--yes").code == 0
-    assert shell("show", "small.totals@2024-01-01", "--json").json["sample"][0]["total"] == 2
+    assert published("show", "small.totals@2024-01-01", "--json").json["sample"][0]["total"] == 1
+    assert published("promote", "fix-units", "--tables", "small.totals", "--day", "2024-01-01", "--yes").code == 0
+    assert published("show", "small.totals@2024-01-01", "--json").json["sample"][0]["total"] == 2
 
 
-def test_a_day_that_moves_under_a_promotion_ends_it_and_what_landed_is_told(shell: Shell, tmp_path: Path) -> None:
+def test_a_day_that_moves_under_a_promotion_ends_it_and_what_landed_is_told(published: Shell) -> None:
     """Exit 5; the tables before the one that moved are promoted, and no other."""
-    shell("run", "--all", *DAYS)
-    shell.values(**RULE)
-    shell("run", READINGS, "small.totals", *DAYS, *OUTPUT)
-    lake = Lake.local(tmp_path / "home")
-    contracts = [made.table for _, made in find_tables(load_locations(str(tmp_path / "workspace.yaml")), ())]
+    published.values(**RULE)
+    published("run", READINGS, "small.totals", *DAYS, *OUTPUT)
+    lake = Lake.local(published.folder / "home")
+    contracts = [made.table for _, made in find_tables(load_locations(str(published.folder / "workspace.yaml")), ())]
     next(go_on(lake, begin(lake, plan(lake, "fix-units", contracts)), contracts))  # and killed after its first table
-    shell.values(**RULE | {"_2024_01_02": 7})
-    shell("run", "--all", "--day", "2024-01-02")
+    published.values(**RULE | {"_2024_01_02": 7})
+    published("run", "--all", "--day", "2024-01-02")
 
-    stopped = shell("promote", "fix-units", "--yes", "--json")
+    stopped = published("promote", "fix-units", "--yes", "--json")
 
     assert (stopped.code, stopped.json["state"]) == (5, "moved")
     assert stopped.json["tables"] == {READINGS: [f"2024-01-0{day}" for day in range(1, 5)]}
-    shown = {day: shell("show", f"small.totals@2024-01-0{day}", "--json").json for day in (1, 2)}
+    shown = {day: published("show", f"small.totals@2024-01-0{day}", "--json").json for day in (1, 2)}
     assert [of_day["sample"][0]["total"] for of_day in shown.values()] == [1, 7]
 
 
@@ -233,13 +233,12 @@ def test_a_process_can_work_on_an_output_throughout(
     assert values(tmp_path / "home") == [1]
 
 
-def test_a_run_shows_what_follows_and_goes_no_further_than_something_changes(shell: Shell) -> None:
+def test_a_run_shows_what_follows_and_goes_no_further_than_something_changes(published: Shell) -> None:
     """`--plan` only shows; `--downstream` runs it, in order."""
-    shell("run", "--all", *DAYS)
-    shell.values(_2024_01_02=9)
+    published.values(_2024_01_02=9)
 
-    planned = shell("run", READINGS, *DAYS, "--plan", "--json").json
-    done = shell("run", READINGS, *DAYS, "--downstream", "--json")
+    planned = published("run", READINGS, *DAYS, "--plan", "--json").json
+    done = published("run", READINGS, *DAYS, "--downstream", "--json")
 
     assert [(step["table"], step["days"], step["runs"]) for step in planned["downstream"]] == [
         ("small.totals", [f"2024-01-0{day}" for day in range(1, 5)], 1)
@@ -250,16 +249,15 @@ def test_a_run_shows_what_follows_and_goes_no_further_than_something_changes(she
     assert date.fromisoformat(ran["small.totals"][0]) == date(2024, 1, 2)
 
 
-def test_the_job_in_the_ui_does_what_the_command_does(shell: Shell, tmp_path: Path) -> None:
+def test_the_job_in_the_ui_does_what_the_command_does(published: Shell) -> None:
     """From a partition and tags, as a backfill launches it; a refused day fails the run, not the asset."""
     from lakeproof import output_jobs  # noqa: PLC0415 - of the workspace's own tables
 
-    shell("run", "--all", *DAYS)
-    (location,) = load_locations(str(tmp_path / "workspace.yaml"))
+    (location,) = load_locations(str(published.folder / "workspace.yaml"))
     jobs = output_jobs([made.asset for made in location.tables])
     defs = dg.Definitions.merge(dg.Definitions(resources=location.definitions.resources), jobs)
     job = defs.resolve_job_def("lakeproof_output")
-    shell.values(_2024_01_02=9, _2024_01_03=-1)
+    published.values(_2024_01_02=9, _2024_01_03=-1)
     tags: dict[str, Any] = {"lakeproof/output": "fix-units", "lakeproof/tables": "small.readings, small.totals"}
     with dagster_instance() as instance:
         good = job.execute_in_process(instance=instance, partition_key="2024-01-02", tags=tags)
@@ -271,4 +269,4 @@ def test_the_job_in_the_ui_does_what_the_command_does(shell: Shell, tmp_path: Pa
         assert run is not None
         assert run.tags["lakeproof/outcome"] == "held"
         assert len(instance.get_materialized_partitions(dg.AssetKey(["small", "readings"]))) == 4
-    assert shell("show", "small.totals@2024-01-02@fix-units", "--json").json["sample"][0]["total"] == 9
+    assert published("show", "small.totals@2024-01-02@fix-units", "--json").json["sample"][0]["total"] == 9

@@ -61,7 +61,7 @@ def unmade(shell: Any) -> Any:
 @pytest.fixture
 def worth(shell: Any, kept: Path) -> Any:
     """Return the same where readings, totals and what nobody needs were made in the autumn of 2026."""
-    made = shell.in_copy(kept, made_in)
+    made = shell.in_copy(kept / "worth", made_in)
     unmade_in(made)
     return made
 
