@@ -32,7 +32,7 @@ class Setting:
         milestones: How many days are published when the latency is taken.
         latencies: How many publishes a latency is the median of.
         upkeep_every: Publishes from one upkeep to the next, over which its cost is spread.
-        peer_seconds: How long a peer may take for the year, a day at a time; twenty times what we take.
+        peer_seconds: How long a peer may take for the year, a day at a time; one that takes longer is stopped.
         start_seconds: Time for every writer to load what it needs, before all begin at one moment.
         sensed_tables: Tables that a sensor looks at.
         aged_tables: Tables of which some are so many years older than others.

@@ -34,24 +34,36 @@ catalog.config-dir=catalog
 """
 
 
+EVENTS = """\
+event-listener.name=http
+http-event-listener.log-completed=true
+http-event-listener.connect-ingest-uri={address}
+"""
+
+
 class NotReadyError(Exception):
     """Trino has not started, or has no worker yet."""
 
 
 @contextmanager
-def trino(catalogs: Mapping[str, str], environment: Mapping[str, str]) -> Iterator[int]:
+def trino(catalogs: Mapping[str, str], environment: Mapping[str, str], events: str = "") -> Iterator[int]:
     """Run Trino, and yield the port at which it answers.
 
     Args:
         catalogs: The text of each catalog's properties file, by the catalog's name.
         environment: What `${ENV:…}` in them refers to.
+        events: Where it sends the event of each query that ended; nowhere where that is empty.
     """
     with tempfile.TemporaryDirectory(prefix="lakeproof-trino-") as name:
         folder, port = Path(name), free_port()
         (folder / "catalog").mkdir()
         for catalog, properties in catalogs.items():
             (folder / "catalog" / f"{catalog}.properties").write_text(properties)
-        (folder / "config.properties").write_text(CONFIG.format(port=port, trino=TRINO))
+        config = CONFIG.format(port=port, trino=TRINO)
+        if events:
+            (folder / "events.properties").write_text(EVENTS.format(address=events))
+            config += "event-listener.config-files=events.properties\n"
+        (folder / "config.properties").write_text(config)
         command = [
             *(JAVA, "-Xmx1G", "-XX:TieredStopAtLevel=1", "-Djdk.attach.allowAttachSelf=true"),
             *(f"-Djava.io.tmpdir={folder}", "-Dconfig=config.properties"),

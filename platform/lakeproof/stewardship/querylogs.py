@@ -43,6 +43,9 @@ LONGEST_FIELD = 64 * 2**20
 # PostgreSQL's documentation, "Error Reporting and Logging", table of csvlog's columns: 23 of them until version 12.
 TIME, USER, SEVERITY, MESSAGE, FEWEST_COLUMNS = 0, 1, 11, 13, 23
 
+MILLISECONDS = 100_000_000_000
+"""From here on a number is no count of seconds: that would be the year 5138."""
+
 STATEMENT = re.compile(r"(?:duration: [\d.]+ ms {2})?(?:statement|execute [^:]*): (.*)", re.DOTALL)
 """How Postgres logs a statement that is run; not one that is parsed or bound, nor the duration alone."""
 
@@ -173,10 +176,10 @@ def _trino(event: dict[str, Any]) -> Iterator[Query]:
 
 
 def _day(told: object) -> date | None:
-    """Return the day of an instant, as text or as seconds since 1970."""
+    """Return the day of an instant, as text, or as seconds or milliseconds since 1970."""
     try:
         if isinstance(told, int | float):
-            return datetime.fromtimestamp(told, UTC).date()
+            return datetime.fromtimestamp(told if told < MILLISECONDS else told / 1_000, UTC).date()
         return date.fromisoformat(str(told)[:10])
     except (ValueError, OverflowError, OSError):
         return None

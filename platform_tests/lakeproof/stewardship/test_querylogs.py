@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from pathlib import Path
 
@@ -39,6 +40,19 @@ def test_events_of_trino() -> None:
         Use("shop.orders", date(2026, 11, 24), "ada@trino"),
         Use("shop.totals", date(2026, 11, 25), "bob@trino"),
     }
+
+
+@pytest.mark.parametrize("time", ["2026-11-24T23:59:59.9Z", 1795564799.9, 1795564799900])
+def test_an_instant_is_text_or_a_number(tmp_path: Path, time: str | float) -> None:
+    """As whoever stores Trino's events writes them: as text, in seconds, or in milliseconds since 1970."""
+    event = {
+        "metadata": {"queryState": "FINISHED", "query": "select * from shop.orders"},
+        "context": {"user": "ada"},
+        "endTime": time,
+    }
+    (tmp_path / "log").write_text(json.dumps(event))
+
+    assert uses_in([tmp_path / "log"], TABLES) == {Use("shop.orders", date(2026, 11, 24), "ada@trino")}
 
 
 @pytest.mark.parametrize(
