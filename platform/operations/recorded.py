@@ -1,8 +1,4 @@
-"""What Dagster recorded of the runs that ended on some days.
-
-A run belongs to the day on which it ended. So what is recorded of a day that is over never changes: a run that is still
-at work belongs to a later day.
-"""
+"""What Dagster recorded of tables in the runs that ended on some days."""
 
 from __future__ import annotations
 
@@ -13,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from lakeproof.stewardship.ended import runs_ended, step_events
 from lakeproof.stewardship.happened import refused_by
 
 if TYPE_CHECKING:
@@ -21,7 +18,6 @@ if TYPE_CHECKING:
     from lakeproof import Window
 
 Event = dg.DagsterEventType
-ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 READ = {
     Event.ASSET_MATERIALIZATION_PLANNED,
     Event.ASSET_MATERIALIZATION,
@@ -78,24 +74,19 @@ def table_runs(instance: dg.DagsterInstance, window: Window) -> Iterator[TableRu
         instance: Dagster's record.
         window: The days, in UTC.
     """
-    start, end = window.start.timestamp(), window.end.timestamp()
-    wanted = dg.RunsFilter(statuses=ENDED, updated_after=window.start, created_before=window.end)
-    for run in instance.get_run_records(wanted, ascending=True):
-        if run.end_time is not None and start <= run.end_time < end:
-            yield from _of_run(instance, run, run.end_time)
+    for run, ended in runs_ended(instance, window):
+        yield from _of_run(instance, run, ended)
 
 
-def _of_run(instance: dg.DagsterInstance, run: dg.RunRecord, ended: float) -> Iterator[TableRun]:
+def _of_run(instance: dg.DagsterInstance, run: dg.DagsterRun, ended: float) -> Iterator[TableRun]:
     steps: dict[str, _Step] = {}
     table_of: dict[str, str] = {}
-    for record in instance.get_records_for_run(run.dagster_run.run_id, of_type=READ).records:
-        event = record.event_log_entry.get_dagster_event()
-        if event.event_type is Event.ASSET_MATERIALIZATION_PLANNED:
-            if event.step_key is not None and (table := _name(event.asset_key)) is not None:
-                table_of[event.step_key] = table
-        elif event.step_key is not None:
-            steps.setdefault(event.step_key, _Step()).take(event, record.timestamp)
-    stopped = run.dagster_run.status is dg.DagsterRunStatus.CANCELED
+    for key, event, at in step_events(instance, run, READ):
+        if event.event_type is not Event.ASSET_MATERIALIZATION_PLANNED:
+            steps.setdefault(key, _Step()).take(event, at)
+        elif (table := _name(event.asset_key)) is not None:
+            table_of[key] = table
+    stopped = run.status is dg.DagsterRunStatus.CANCELED
     for key, table in sorted(table_of.items(), key=lambda item: item[1]):
         step = steps.get(key, _Step())
         if step.skipped:

@@ -1,7 +1,4 @@
-"""What tables used and cost on some days, from Dagster's record and Iceberg's metadata: nothing is kept.
-
-A run belongs to the day of the clock, in UTC, on which it ended. What is recorded of a day that is over never changes.
-"""
+"""What tables used and cost on some days, from Dagster's record and Iceberg's metadata: nothing is kept."""
 
 from __future__ import annotations
 
@@ -17,6 +14,7 @@ from lakeproof.cost.price import priced, usd_a_day
 from lakeproof.cost.used import MILLION, Used
 from lakeproof.lake.kept import Kept
 from lakeproof.spec import AT_WORK_ON_TAG
+from lakeproof.stewardship.ended import runs_ended, step_events
 from lakeproof.stewardship.spent import Spent
 from lakeproof.window import Window
 
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
     from lakeproof.lake.catalog import Lake
 
 Event = dg.DagsterEventType
-ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 BEGIN = {Event.STEP_START, Event.STEP_RESTARTED}
 END = {Event.STEP_SUCCESS, Event.STEP_FAILURE, Event.STEP_UP_FOR_RETRY}
 TOLD = {Event.ASSET_MATERIALIZATION, Event.ASSET_OBSERVATION}
@@ -121,22 +118,16 @@ def usage_of(instance: dg.DagsterInstance, lake: Lake, known: Collection[str], w
 
 def _recorded(instance: dg.DagsterInstance, window: Window) -> Iterator[tuple[date, str, Used, bool]]:
     """Yield the day, the table, what was used, and whether readers got something of it, of each run of a window."""
-    start, end = window.start.timestamp(), window.end.timestamp()
-    wanted = dg.RunsFilter(statuses=ENDED, updated_after=window.start, created_before=window.end)
-    for run in instance.get_run_records(wanted, ascending=True):
-        if run.end_time is not None and start <= run.end_time < end:
-            day = datetime.fromtimestamp(run.end_time, UTC).date()
-            yield from ((day, *told) for told in _of_run(instance, run, run.end_time))
+    for run, ended in runs_ended(instance, window):
+        day = datetime.fromtimestamp(ended, UTC).date()
+        yield from ((day, *told) for told in _of_run(instance, run, ended))
 
 
-def _of_run(instance: dg.DagsterInstance, run: dg.RunRecord, ended: float) -> Iterator[tuple[str, Used, bool]]:
-    at_work_on = run.dagster_run.tags.get(AT_WORK_ON_TAG, "")
+def _of_run(instance: dg.DagsterInstance, run: dg.DagsterRun, ended: float) -> Iterator[tuple[str, Used, bool]]:
+    at_work_on = run.tags.get(AT_WORK_ON_TAG, "")
     steps: dict[str, _Step] = defaultdict(lambda: _Step(at_work_on))
-    wanted = {PLANNED, *BEGIN, *END, *TOLD}
-    for record in instance.get_records_for_run(run.dagster_run.run_id, of_type=wanted).records:
-        event = record.event_log_entry.get_dagster_event()
-        if event.step_key is not None:
-            steps[event.step_key].take(event, record.timestamp)
+    for key, event, at in step_events(instance, run, {PLANNED, *BEGIN, *END, *TOLD}):
+        steps[key].take(event, at)
     for step in steps.values():
         yield from step.told
         if step.table and (unseen := step.unseen(ended)):
