@@ -148,9 +148,13 @@ docs: .venv/run.stamp  ## Write the pages that are made from what they are about
 	@$(OUTSIDE) $(BIN)/lakeproof doctor --source all --markdown > docs/sources.md.new
 	@mv docs/sources.md.new docs/sources.md
 
+# On a disk, the tests wait for it as long as they work: SQLite and Dagster sync each commit. So their files lie in memory,
+# where there is a file system in it with room; TMPDIR names another place.
+MEMORY = $(shell df -k --output=avail /dev/shm 2>/dev/null | awk 'NR == 2 && $$1 > 4 * 1024 * 1024 { print "/dev/shm" }')
+
 .PHONY: test
 test: .venv/dev.stamp .venv/readers.stamp .venv/deploy.stamp  ## Run the tests (ARGS="-k publish" for some of them)
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	@TMPDIR="$${TMPDIR:-$(or $(MEMORY),/tmp)}" $(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 .PHONY: test-services
 test-services: .venv/dev.stamp .venv/services.stamp .venv/deploy.stamp .venv/platform.stamp  ## Publish through a real Postgres, and a REST catalog with S3, started here
@@ -249,19 +253,20 @@ clean:  ## Remove .venv, caches and builds; keep the data under .lakeproof
 	@cd .venv/s3a && sha256sum --quiet --check "$(CURDIR)/deploy/spark/jars.sha256"
 	@touch $@
 
-# A Trino server: of its connectors only Iceberg's. They share files by hard links, so all are unpacked before some go.
-.venv/trino.stamp: $(ENGINES)/trino.sha256 | .venv/uv.stamp
+# A Trino server: of its plugins only those that tests use. They share files by hard links, so all are unpacked before some go.
+.venv/trino.stamp: $(ENGINES)/trino.sha256 $(ENGINES)/trino.plugins | .venv/uv.stamp
 	@if test -z "$(TRINO_LACKS)"; then echo "Setting up .venv/trino, from 821 MB" && rm -rf .venv/trino && mkdir -p .venv/trino \
 		&& $(MVN_COPY) -Dartifact=io.trino:trino-server:$(TRINO_SERVER):tar.gz -DoutputDirectory="$(CURDIR)/.venv/trino" \
 		&& (cd .venv/trino && sha256sum --quiet --check "$(CURDIR)/$(ENGINES)/trino.sha256" \
 			&& tar xzf trino-server-$(TRINO_SERVER).tar.gz --strip-components=1 && rm trino-server-$(TRINO_SERVER).tar.gz \
-			&& find plugin -mindepth 1 -maxdepth 1 ! -name iceberg -exec rm -rf {} + && rm -rf secrets-plugin) && touch $@; fi
+			&& mkdir kept && (cd plugin && mv $$(cat "$(CURDIR)/$(ENGINES)/trino.plugins") ../kept) \
+			&& rm -rf plugin secrets-plugin && mv kept plugin) && touch $@; fi
 
 # Each peer of the benchmarks likewise. The benchmarks say which of them took no part.
 .venv/peers/%.stamp: $(PEERS)/%.lock | .venv/dev.stamp
 	@if test -n "$(PEER_PYTHON)"; then \
 		echo "Setting up .venv/peers/$*" && $(PEER_PYTHON) -m venv --without-pip .venv/peers/$* \
-		&& $(UV) pip sync --python .venv/peers/$*/bin/python --require-hashes $< && touch $@; \
+		&& $(UV) pip sync --python .venv/peers/$*/bin/python --require-hashes --compile-bytecode $< && touch $@; \
 	else echo "$* takes no part: it needs Python 3.12 or 3.13. Name one: make bench PEER_PYTHON=/path/to/it"; fi
 
 .venv/services.stamp: $(SERVICES)/requirements.lock | .venv/dev.stamp
