@@ -1,4 +1,7 @@
-"""Who read which table is found in real logs of Postgres 15, and in events with the fields of Trino's SPI."""
+"""Who read which table is found in real logs of Postgres 15, and in events with the fields of Trino's SPI.
+
+What a running Trino sends is tried in `make test-readers`.
+"""
 
 from __future__ import annotations
 
