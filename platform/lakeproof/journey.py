@@ -75,9 +75,14 @@ def take(lake: Lake, made: Made, days: tuple[Day, ...], asked: Asked) -> Outcome
 
     Raises:
         LakeproofError: The run refused as a whole: nothing was published, or its text says what readers may see.
+        KeyboardInterrupt: A person stopped it.
     """
     with _told(made.table, days):
         return _taken(lake, made, days, asked)
+
+
+STOPPED_QUERY = "Query interrupted"
+"""What DuckDB's Python client makes of a signal that comes while a query runs, as a plain `RuntimeError`."""
 
 
 @contextmanager
@@ -91,6 +96,10 @@ def _told(table: Table, days: Sequence[Day]) -> Iterator[None]:
     try:
         with bucket_faults(f"a run of {where}"):
             yield
+    except RuntimeError as error:
+        if str(error) == STOPPED_QUERY:
+            raise KeyboardInterrupt from None
+        raise
     except LakeproofError as error:
         if isinstance(error, LakeError) and where not in error.what:
             error.what = f"{where}: {error.what}"

@@ -28,6 +28,7 @@ from lakeproof.outputs.naming import default_output
 from lakeproof.progress import listening
 from lakeproof.recording import one_transaction
 from lakeproof.spec import partition_tags
+from lakeproof.stewardship.happened import STOPPED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
 
     from lakeproof.asset import TableAsset
     from lakeproof.cli.locations import Location
-
-INTERRUPT = "DagsterExecutionInterruptedError"
-"""What Dagster makes of Ctrl-C while a step runs."""
 
 
 class RunError(LakeproofError):
@@ -194,7 +192,12 @@ def _interrupted(result: dg.ExecuteInProcessResult) -> bool:
     """Whether a person stopped the run: Dagster records the interrupt as a failure of the step, and goes on."""
     failures = [event.step_failure_data.error for event in result.all_events if event.is_step_failure]
     return any(
-        INTERRUPT in (cause.cls_name or "") for error in failures if error for cause in (error, error.cause) if cause
+        name in (cause.cls_name or "")
+        for error in failures
+        if error
+        for cause in (error, error.cause)
+        if cause
+        for name in STOPPED
     )
 
 

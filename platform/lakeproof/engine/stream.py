@@ -20,14 +20,17 @@ def as_stream(rows: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.
         schema: Their columns.
 
     Raises:
-        Exception: Whatever `rows` raised while it was read, as it was: an engine makes a text of it.
+        BaseException: Whatever `rows` raised while it was read, as it was: an engine makes a text of it, also of a
+            person's interrupt.
     """
-    broken: list[Exception] = []
+    broken: list[BaseException] = []
 
     def watched() -> Iterator[pa.RecordBatch]:
         try:
             yield from rows
-        except Exception as error:
+        except GeneratorExit:
+            raise  # the engine wants no more
+        except BaseException as error:
             broken.append(error)
             raise
 

@@ -307,6 +307,20 @@ def test_an_interrupted_run_exits_130_with_one_message(shell: Shell) -> None:
     assert "nanobind" not in out + err
 
 
+@pytest.mark.parametrize("table", ["small.sensors", "small.readings"])
+def test_a_rerun_that_is_interrupted_while_its_rows_are_compared_exits_130(published: Shell, table: str) -> None:
+    """DuckDB reads them then, in this thread or another: the interrupt is one all the same, and no table follows."""
+    program = Path(__file__).parent / "interrupted_command.py"
+    command = [sys.executable, program, table, "run", "--all", *DAYS]
+    done = subprocess.run(command, cwd=published.folder, capture_output=True, text=True, check=False, timeout=120)
+
+    assert done.returncode == 130, done.stderr
+    assert done.stderr.count("Interrupted") == 1
+    assert f"Interrupted while {table} ran" in done.stderr
+    assert "small.totals:" not in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
 def test_two_first_commands_in_a_new_home_both_work(shell: Shell) -> None:
     """Two shells that make the catalog and Dagster's record at once do not get in each other's way."""
     started = [start("run", "small.sensors") for _ in range(2)]
