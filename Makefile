@@ -148,9 +148,10 @@ docs: .venv/run.stamp  ## Write the pages that are made from what they are about
 	@$(OUTSIDE) $(BIN)/lakeproof doctor --source all --markdown > docs/sources.md.new
 	@mv docs/sources.md.new docs/sources.md
 
-# On a disk, the tests wait for it as long as they work: SQLite and Dagster sync each commit. So their files lie in memory,
-# where there is a file system in it with room; TMPDIR names another place.
-MEMORY = $(shell df -k --output=avail /dev/shm 2>/dev/null | awk 'NR == 2 && $$1 > 4 * 1024 * 1024 { print "/dev/shm" }')
+# On a disk, the tests wait for it as long as they work: SQLite and Dagster sync each commit. So their files, some 50 MB at a
+# time, lie in memory where there is a file system in it, with room in both; TMPDIR names another place.
+MEMORY = $(shell test -w /dev/shm && df -k --output=avail /dev/shm 2>/dev/null | awk 'NR == 2 && $$1 > 1024 * 1024' | grep -q . \
+	&& awk '/^MemAvailable/ && $$2 > 4 * 1024 * 1024 { print "/dev/shm" }' /proc/meminfo)
 
 .PHONY: test
 test: .venv/dev.stamp .venv/readers.stamp .venv/deploy.stamp  ## Run the tests (ARGS="-k publish" for some of them)

@@ -28,6 +28,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_sessionfinish() -> None:
+    """Give it back: DuckDB's bindings complain of what is left at the end."""
+    gc.unfreeze()
+
+
 @pytest.fixture
 def lakehouse() -> Lakehouse:
     """Return an empty lake of the test's own."""

@@ -127,9 +127,11 @@ class Year:
     def peer(self, peer: Peer, how: str, days: int, **limit: float) -> Sample:
         """Let a peer do it."""
         home = self.setting.new_home()
-        sample = peer.run(how, home=home, data=self.data, days=days, **limit)
-        demand(peer.name, peer.run("count", home=home), days)
-        shutil.rmtree(home)
+        try:
+            sample = peer.run(how, home=home, data=self.data, days=days, **limit)
+            demand(peer.name, peer.run("count", home=home), days)
+        finally:
+            shutil.rmtree(home, ignore_errors=True)
         return sample
 
 

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 PATIENCE_SECONDS = 30
 TABLES = ["shop.orders", "shop.totals", "shop.copy", "shop.nothing"]
-LAST = "SELECT 'the last'"
+READ = "SELECT * FROM shop.recent"
+COPIED = "CREATE TABLE shop.copy AS SELECT id FROM shop.totals"
+FAILED = "SELECT 1 / (id - 1) FROM shop.nothing"
 
 
 @contextmanager
@@ -42,8 +44,10 @@ def stored(file: Path) -> Iterator[str]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
         Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
 
 
 def test_the_events_of_a_running_trino(tmp_path: Path) -> None:
@@ -59,12 +63,11 @@ def test_the_events_of_a_running_trino(tmp_path: Path) -> None:
             "CREATE VIEW shop.recent AS SELECT id FROM shop.orders",
         ):
             ask(port, statement, catalog="shop")
-        ask(port, "SELECT * FROM shop.recent", catalog="shop")
-        ask(port, "CREATE TABLE shop.copy AS SELECT id FROM shop.totals", catalog="shop")
+        ask(port, READ, catalog="shop")
+        ask(port, COPIED, catalog="shop")
         with pytest.raises(ValueError, match="Division by zero"):
-            ask(port, "SELECT 1 / (id - 1) FROM shop.nothing", catalog="shop")
-        ask(port, LAST)
-        wait(lambda: _demand(log, LAST), (EOFError,), PATIENCE_SECONDS)
+            ask(port, FAILED, catalog="shop")
+        wait(lambda: _demand(log, READ, COPIED, FAILED), (EOFError,), PATIENCE_SECONDS)
 
         today = datetime.now(UTC).date()
         assert {(use.table, use.who) for use in uses_in([log], TABLES)} == {
@@ -74,7 +77,8 @@ def test_the_events_of_a_running_trino(tmp_path: Path) -> None:
         assert Use("shop.orders", today, "reader@trino") in uses_in([log], TABLES)
 
 
-def _demand(log: Path, statement: str) -> None:
-    """Raise until the event of a statement is there: events are sent while the answer is read."""
-    if statement not in log.read_text():
+def _demand(log: Path, *statements: str) -> None:
+    """Raise until the event of each statement is there: they are sent while the answers are read."""
+    told = {json.loads(line)["metadata"]["query"] for line in log.read_text().splitlines()}
+    if not told.issuperset(statements):
         raise EOFError

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import gc
 import sys
-from contextlib import contextmanager
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 import click
 
 from lakeproof.cli.terminal import echo
 from lakeproof.errors import LakeproofError, UsageError, did_you_mean
 from lakeproof.storage import bucket_faults
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 COMMANDS = {
     "run": "make days: gate, stage, audit, publish",
@@ -37,17 +31,6 @@ COMMANDS = {
 }
 
 
-@contextmanager
-def unswept() -> Iterator[None]:
-    """Keep Python from sweeping what is imported for garbage: there is none, and a fifth of the start went into it."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
-
-
 class LazyGroup(click.Group):
     """A group that knows its commands by name and imports the one that is called."""
 
@@ -60,8 +43,7 @@ class LazyGroup(click.Group):
         """Import a command."""
         if cmd_name not in COMMANDS:
             ctx.fail(f"No such command {cmd_name!r}. {did_you_mean(cmd_name, COMMANDS)}")
-        with unswept():
-            command: click.Command = getattr(import_module(f"lakeproof.cli.{cmd_name}"), cmd_name)
+        command: click.Command = getattr(import_module(f"lakeproof.cli.{cmd_name}"), cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -140,20 +140,20 @@ def _on(lake: Lake, output: str) -> Lake:
 
 def _print(found: Comparison, given: _Given) -> None:
     out = console()
-    out.print(f"{found.table}: {text.verdict(found)}", markup=False, soft_wrap=True)
+    out.print(f"{found.table}: {text.verdict(found)}", soft_wrap=True)
     for change in found.schema:
-        out.print(f"  column {change}", markup=False, soft_wrap=True)
+        out.print(f"  column {change}", soft_wrap=True)
     if rows := text.day_rows(found):
         out.print(grid("", text.DAY_COLUMNS, rows[:SHOWN_DAYS], right=text.DAY_COLUMNS[1:7]))
         if len(rows) > SHOWN_DAYS:
-            out.print(f"… and {len(rows) - SHOWN_DAYS} more days; --json has them all.", markup=False)
+            out.print(f"… and {len(rows) - SHOWN_DAYS} more days; --json has them all.")
     if rows := text.column_rows(found):
         out.print(grid("", text.COLUMN_COLUMNS, rows, right=text.COLUMN_COLUMNS[2:5]))
     for row in found.samples:
-        out.print(text.sample_text(row), markup=False, soft_wrap=True)
+        out.print(text.sample_text(row), soft_wrap=True)
     for line in text.how_lines(found):
-        out.print(line, markup=False, style="dim", soft_wrap=True)
+        out.print(line, style="dim", soft_wrap=True)
     if given.html:
-        out.print(f"Written: {given.html}", markup=False)
+        out.print(f"Written: {given.html}")
     if given.output and not found.identical:
-        out.print(f"Next: lakeproof promote {given.output}", markup=False)
+        out.print(f"Next: lakeproof promote {given.output}")

@@ -23,6 +23,6 @@ def discard(output: str, *, workspace: str, as_json: bool) -> int:
     out = console()
     for line in lines:
         days = "what was left of" if line.days is None else f"{len(line.days)} days of"
-        out.print(f"{line.name}: {days} output {output} {'is' if line.days is None else 'are'} gone.", markup=False)
-    out.print("Readers see what they saw before. lakeproof maintain removes the files, in time.", markup=False)
+        out.print(f"{line.name}: {days} output {output} {'is' if line.days is None else 'are'} gone.")
+    out.print("Readers see what they saw before. lakeproof maintain removes the files, in time.")
     return 0

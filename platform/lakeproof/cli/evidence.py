@@ -158,16 +158,16 @@ def _print(document: dict[str, Any], record: dict[str, Any], day: date | None) -
             continue
         if isinstance(value, dict):
             value = ", ".join(f"{name} {version}" for name, version in value.items())
-        out.print(f"{key:12} {value}", markup=False, soft_wrap=True)
+        out.print(f"{key:12} {value}", soft_wrap=True)
     content = entry["content"]
     out.print(f"{'content':12} {content['digest']} ({content['key']}), {content['rows']:,} rows", soft_wrap=True)
     out.print(f"{'verdict':12} {'passed' if entry['passed'] else 'held'}")
     _print_inputs(out, record, day)
     for what, reason in record["waived"].get(day_key(day), {}).items():
-        out.print(f"waived {what}: {reason}", markup=False)
+        out.print(f"waived {what}: {reason}")
     if lacks := record["readiness_ignored"]["days"].get(day_key(day)):
         why = record["readiness_ignored"]["reason"]
-        out.print(f"not ready, and run all the same ({why}): {'; '.join(lacks)}", markup=False, soft_wrap=True)
+        out.print(f"not ready, and run all the same ({why}): {'; '.join(lacks)}", soft_wrap=True)
     files = [[f["location"], f"{f['rows']:,}", f"{f['bytes']:,}", f["sha256"][:SHORT]] for f in entry["files"]]
     out.print(grid("files", ["file", "rows", "bytes", "sha256"], files, right=["rows", "bytes"]))
     columns = ["audit", "severity", "result", "failed", "of", "condition"]
@@ -201,7 +201,7 @@ def _print_inputs(out: Terminal, record: dict[str, Any], day: date | None) -> No
     columns = ["input", "table or source", "rows", "run", "content or version"]
     out.print(grid("inputs", columns, rows[:LISTED], right=["rows"]))
     if len(rows) > LISTED:
-        out.print(f"… and {len(rows) - LISTED} more; --json has them all", markup=False)
+        out.print(f"… and {len(rows) - LISTED} more; --json has them all")
 
 
 def _days_read(record: dict[str, Any], told: dict[str, Any], day: date | None) -> dict[str, dict[str, Any]]:

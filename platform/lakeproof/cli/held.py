@@ -43,12 +43,12 @@ def held(tables: Sequence[str], *, output: str | None, workspace: str, as_json: 
         return 0
     out = console()
     if not found:
-        out.print("No day is held.", markup=False)
+        out.print("No day is held.")
         return 0
     columns = ["table", "day", "rows", "readers see", "held by"]
     rows = [[f["table"], f["day"] or "", f"{f['rows']:,}", f["readers"], f["reason"]] for f in found]
     out.print(grid("", columns, rows, right=["rows"]))
     at = f"@{found[0]['day']}" if found[0]["day"] else ""
     on = f"@{output}" if output else ""
-    out.print(f"Next: lakeproof show {found[0]['table']}{at}{on} --held", markup=False)
+    out.print(f"Next: lakeproof show {found[0]['table']}{at}{on} --held")
     return 0

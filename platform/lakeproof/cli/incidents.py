@@ -50,11 +50,11 @@ def incidents(tables: Sequence[str], *, every: bool, workspace: str, as_json: bo
     out = console()
     if not shown:
         of = f" of {', '.join(tables)}" if tables else ""
-        out.print(f"There never was an incident{of}." if every else f"No incident{of} is open.", markup=False)
+        out.print(f"There never was an incident{of}." if every else f"No incident{of} is open.")
         return 0
     rows = [_row(incident, now) for incident in shown]
     out.print(grid("", ["incident", "opened (UTC)", "open for", "days", "waiting", "cause"], rows, right=["waiting"]))
-    out.print(f"Next: lakeproof postmortem {shown[-1].id}", markup=False)
+    out.print(f"Next: lakeproof postmortem {shown[-1].id}")
     return 0
 
 

@@ -61,7 +61,7 @@ def maintain(tables: Sequence[str], *, dry_run: bool, workspace: str, as_json: b
         _print(reports, recorded, closed, dry_run=dry_run)
         for output in spent:
             out = console()
-            out.print(f"Output {output} {'would be' if dry_run else 'is'} discarded: nobody used it.", markup=False)
+            out.print(f"Output {output} {'would be' if dry_run else 'is'} discarded: nobody used it.")
     if errors:
         raise errors[0].with_traceback(None)
     return 0
@@ -103,18 +103,18 @@ def _print(
     out.print(grid("", columns, [_row(report, would) for report in reports], right=columns[1:5]))
     for report in reports:
         if report.expired:
-            out.print(f"{report.table}: {report.expired} snapshots {would}let go.", markup=False)
+            out.print(f"{report.table}: {report.expired} snapshots {would}let go.")
         for run, published in report.killed.items():
             what = "had published, and its record is settled" if published else "had published nothing"
-            out.print(f"{report.table}: run {run} was killed; it {what}.", markup=False)
+            out.print(f"{report.table}: run {run} was killed; it {what}.")
         for run in report.running:
-            out.print(f"{report.table}: run {run} is at work; its files were left alone.", markup=False)
+            out.print(f"{report.table}: run {run} is at work; its files were left alone.")
     for name, days in recorded.items():
         which = days_text([day for day in days if day is not None]) or "it"
-        out.print(f"{name}: {which} published but not recorded; {would}recorded in Dagster.", markup=False)
+        out.print(f"{name}: {which} published but not recorded; {would}recorded in Dagster.")
     for run_id in closed:
-        out.print(f"Dagster run {run_id} was killed; it {would or 'is '}recorded as failed.", markup=False)
-    out.print("Readers see what they saw before.", markup=False)
+        out.print(f"Dagster run {run_id} was killed; it {would or 'is '}recorded as failed.")
+    out.print("Readers see what they saw before.")
 
 
 def _row(report: Upkeep, would: str) -> list[Any]:

@@ -40,15 +40,13 @@ def show_outputs(lake: Lake, output: str | None, tables: Sequence[str], *, as_js
         return 0
     out = console()
     if not found:
-        out.print("There is no output. Next: lakeproof run TABLE --output NAME --from … --to …", markup=False)
+        out.print("There is no output. Next: lakeproof run TABLE --output NAME --from … --to …")
         return 0
     columns = ["output", "table", "days", "held", "as main", "main moved", "compared", "rows", "in", "goes", "which"]
     out.print(grid("", columns, [_row(told) for told in found], right=columns[2:8]))
     if open_ := [told for told in found if len(told["as_main"]) < len(told["days"])]:
         name = open_[0]["output"]
-        out.print(
-            f"Next: lakeproof compare {open_[0]['table']} --to {name}, then lakeproof promote {name}", markup=False
-        )
+        out.print(f"Next: lakeproof compare {open_[0]['table']} --to {name}, then lakeproof promote {name}")
     return 0
 
 

@@ -10,7 +10,7 @@ import click
 from lakeproof.cli.execute import dagster_instance
 from lakeproof.cli.locations import find_tables, load_locations
 from lakeproof.cli.options import as_json, asked_days, which, workspace
-from lakeproof.cli.terminal import console, echo, grid, print_json
+from lakeproof.cli.terminal import confirmed, console, echo, grid, print_json
 from lakeproof.errors import LakeproofError, UsageError
 from lakeproof.lake.live import View
 from lakeproof.lake.output import MAIN
@@ -183,7 +183,7 @@ class _Run:
         if self._as_json or not sys.stdin.isatty():
             msg = "Nobody is there to be asked."
             raise UsageError(msg, readers="see what they saw before", next_step="add --yes")
-        if not click.confirm(question):
+        if not confirmed(question):
             msg = "Nothing was done."
             raise DeclinedError(msg, readers="see what they saw before")
 

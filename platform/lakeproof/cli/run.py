@@ -154,9 +154,9 @@ def _show_plan(restatement: Restatement, *, as_json: bool) -> int:
         return 0
     out = console()
     for name, days in restatement.asked.items():
-        out.print(f"{name}: {which(days)}", markup=False)
+        out.print(f"{name}: {which(days)}")
     out.print(restatement.shown())
-    out.print("Nothing was run. What comes out as it is spreads no further.", markup=False)
+    out.print("Nothing was run. What comes out as it is spreads no further.")
     return 0
 
 
@@ -246,7 +246,7 @@ def _progress(tables: int, *, hide: bool) -> Iterator[tuple[Callable[[str, str],
             task = bar.add_task("", total=tables)
 
             def tell_done(done: TableRun) -> None:
-                bar.console.print(_line(done), highlight=False)
+                bar.console.print(_line(done))
                 bar.advance(task)
 
             yield (
@@ -290,11 +290,11 @@ def _print(runs: Sequence[TableRun], seconds: float, skipped: Sequence[Affected]
     out.print(grid("", columns, rows, right=columns[2:]))
     for run in runs:
         for line in _refusals(run):
-            out.print(line, markup=False, soft_wrap=True)
+            out.print(line, soft_wrap=True)
     for step in skipped or ():
-        out.print(f"{step.name} {which(step.days)}: not run again, for nothing that it reads changed.", markup=False)
+        out.print(f"{step.name} {which(step.days)}: not run again, for nothing that it reads changed.")
     tables = len({run.table.name for run in runs})
-    out.print(f"{tables} table{'s' if tables != 1 else ''} in {seconds:.1f} s.", markup=False)
+    out.print(f"{tables} table{'s' if tables != 1 else ''} in {seconds:.1f} s.")
 
 
 def _row(run: TableRun, shown: Sequence[str]) -> list[Any]:

@@ -115,12 +115,12 @@ def _overview(name: str, view: View, stages: dict[date | None, HeldDay], *, as_j
         print_json({"table": name, "published": days, "held": held, "rows": rows, "snapshot": view.snapshot})
         return 0
     out = console()
-    out.print(f"{name}: {len(days)} days published, {rows:,} rows: {days_text(days) or 'none'}", markup=False)
+    out.print(f"{name}: {len(days)} days published, {rows:,} rows: {days_text(days) or 'none'}")
     if held:
-        out.print(f"{len(held)} days held: {days_text(held)}", markup=False)
+        out.print(f"{len(held)} days held: {days_text(held)}")
     if days or held:
         at, flag = (held[0], " --held") if held else (days[-1], "")
-        out.print(f"Next: lakeproof show {name}@{at}{flag}", markup=False)
+        out.print(f"Next: lakeproof show {name}@{at}{flag}")
     return 0
 
 
@@ -142,18 +142,18 @@ def _show_rows(shown: Shown, limit: int, columns: list[str] | None, sort: str | 
         return 0
     out = console()
     at = f"@{shown.day}" if shown.day else ""
-    out.print(f"{shown.name}{at}: {shown.state}, {total:,} rows, run {shown.run or 'of another engine'}", markup=False)
+    out.print(f"{shown.name}{at}: {shown.state}, {total:,} rows, run {shown.run or 'of another engine'}")
     if cost is not None:
-        out.print(_cost_line(cost), markup=False)
+        out.print(_cost_line(cost))
     for audit in audits:
         if not audit["passed"]:
-            out.print(f"{'held by' if audit['holds'] else 'warning'} {audit['finding']}", markup=False)
+            out.print(f"{'held by' if audit['holds'] else 'warning'} {audit['finding']}")
             if audit["sample"]:
                 _print_rows(out, _at_fault(shown, audit))
     _print_rows(out, sample.to_pylist())
     if shown.state == "held":
         again = f"lakeproof run {shown.name}" + (f" --day {shown.day}" if shown.day else "")
-        out.print(f"Readers do not see these rows. Next: mend the cause, then {again}", markup=False)
+        out.print(f"Readers do not see these rows. Next: mend the cause, then {again}")
     return 0
 
 
@@ -185,7 +185,7 @@ def _show_rejected(lake: Lake, contract: Table, day: date | None, limit: int, *,
         return 0
     out = console()
     at = f"@{day}" if day else ""
-    out.print(f"{contract.name}{at}: {total:,} row{'' if total == 1 else 's'} rejected, {where}", markup=False)
+    out.print(f"{contract.name}{at}: {total:,} row{'' if total == 1 else 's'} rejected, {where}")
     _print_rows(out, sample)
     return 0
 

@@ -71,7 +71,7 @@ def sla(tables: Sequence[str], *, days: int, as_of: str | None, workspace: str, 
         return 0
     out = console()
     if not reports:
-        out.print("No table has an SLA." if not tables else f"None of {', '.join(tables)} has an SLA.", markup=False)
+        out.print("No table has an SLA." if not tables else f"None of {', '.join(tables)} has an SLA.")
         return 0
     columns = ["table", "due", "target", *(f"{days} d" for days in WINDOWS), "may miss", "latest", "next", "suggested"]
     out.print(grid("", columns, [_row(report) for _, report in reports], right=columns[2:7]))
@@ -96,8 +96,8 @@ def _row(report: Report) -> list[Any]:
 
 def _print_days(out: Terminal, report: Report, days: int, paths: Paths) -> None:
     for line in bar_lines(report.last(days)):
-        out.print(line, markup=False)
-    out.print(LEGEND, markup=False)
+        out.print(line)
+    out.print(LEGEND)
     rows = [[day.day, day_text(day), path_text(paths[day.day])] for day in reversed(report.last(days)) if day.missed]
     if rows:
         out.print(grid("", ["missed", "how", "slowest"], rows))

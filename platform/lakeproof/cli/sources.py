@@ -111,20 +111,20 @@ def print_examined(one: Examined, keys: Iterable[ForeignKey]) -> None:
     """Draw a source on the terminal."""
     out = console()
     verb = "collected" if isinstance(one.source, Source) else "waited for"
-    out.print(f"{one.source.name}, {verb} by {one.name}", markup=False)
+    out.print(f"{one.source.name}, {verb} by {one.name}")
     if one.error is not None:
-        out.print(f"✗ {one.error}", markup=False)
+        out.print(f"✗ {one.error}")
         return
     assert one.found is not None  # noqa: S101 - without an error there is a pre-check
     for mark, lines in (("✗", one.found.faults), ("!", one.found.learned)):
         for line in lines:
-            out.print(f"{mark} {line}", markup=False)
+            out.print(f"{mark} {line}")
     if not isinstance(one.source, Source):
-        out.print(f"✓ {one.day} is there, the newest day", markup=False)
+        out.print(f"✓ {one.day} is there, the newest day")
         return
     out.print(grid("", ["", "field", "contract", "null", "values", "such as"], _rows(one, one.source)))
     for line in _lines(one, keys):
-        out.print(line, markup=False)
+        out.print(line)
 
 
 def as_markdown(examined: Sequence[Examined], keys: Sequence[ForeignKey]) -> str:

@@ -107,7 +107,7 @@ def status(tables: Sequence[str], *, output: str | None, workspace: str, as_json
     out = console()
     out.print(grid("", columns, [_row(status) for status in found], right=columns[2:7]))
     if any(status.held for status in found):
-        out.print("Next: lakeproof held", markup=False)
+        out.print("Next: lakeproof held")
     return 0
 
 

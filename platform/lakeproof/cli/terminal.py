@@ -1,4 +1,7 @@
-"""How commands print: values from outside are shown, and never steer the terminal that shows them."""
+"""How commands print: values from outside are shown, and never steer the terminal that shows them.
+
+What the function of a table prints by itself is not among it.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ NO_TERMINAL_WIDTH = 160
 
 STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """What a terminal obeys and does not show: the control characters of ISO 6429 (ECMA-48) but tab and line feed, and
-those of Unicode's bidirectional algorithm (UAX #9), which let text read as what it is not."""
+Unicode's embeddings, overrides and isolates (UAX #9), which let text read as what it is not."""
 
 
 def printable(text: str) -> str:
@@ -44,18 +47,30 @@ def echo(text: str, *, label: str = "", err: bool = False, nl: bool = True) -> N
     click.echo(shown + printable(text), err=err, nl=nl)  # noqa: TID251 - here alone
 
 
+def confirmed(question: str) -> bool:
+    """Ask a person, and return whether the answer is yes."""
+    return click.confirm(printable(question))  # noqa: TID251 - here alone
+
+
 class Terminal(Console):
-    """A console that shows what would steer it; cells of `grid` are made so as they are put in."""
+    """A console to which text is text: it shows what would steer it, and knows no markup.
+
+    Args:
+        **options: As Rich has them.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, emoji=False, highlight=False, **options)
 
     def render_str(self, text: str, **how: Any) -> Text:
-        """Return a text as it will be printed."""
+        """Return a text as it will be printed; cells of `grid` are made so as they are put in."""
         return super().render_str(printable(text), **how)
 
 
 def console() -> Terminal:
     """Return a console for results: as wide as the terminal, or wide enough for a pipe."""
-    out = Terminal(highlight=False)
-    return out if out.is_terminal else Terminal(highlight=False, width=NO_TERMINAL_WIDTH)
+    out = Terminal()
+    return out if out.is_terminal else Terminal(width=NO_TERMINAL_WIDTH)
 
 
 def print_json(document: Any) -> None:

@@ -77,16 +77,16 @@ def value(tables: Sequence[str], *, html: str | None, as_of: str | None, workspa
     out = console()
     if found:
         out.print(grid("", COLUMNS, [_row(worth) for worth in found], right=COLUMNS[1:5]))
-    out.print(verdict(found), markup=False)
+    out.print(verdict(found))
     for line in stop_lines(found):
-        out.print(line, markup=False)
+        out.print(line)
     if any(worth.advice.action == "stop" for worth in found):
-        out.print(f"{_not_seen()}: ask before you stop anything.", markup=False)
+        out.print(f"{_not_seen()}: ask before you stop anything.")
     if undeclared := [worth.name for worth in found if not worth.is_declared]:
-        out.print(f"Nobody declares a need for {', '.join(undeclared)}.", markup=False)
-        out.print("Next: say it in the contract, value=Value(consumer, usd_per_month, why), or stop it.", markup=False)
+        out.print(f"Nobody declares a need for {', '.join(undeclared)}.")
+        out.print("Next: say it in the contract, value=Value(consumer, usd_per_month, why), or stop it.")
     if html is not None:
-        out.print(f"Written to {html}.", markup=False)
+        out.print(f"Written to {html}.")
     return 0
 
 

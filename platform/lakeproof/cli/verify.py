@@ -84,26 +84,24 @@ def _print(name: str, found: Sequence[DayVerified]) -> None:
         if not days:
             continue
         listed = days_text([v.day for v in days if v.day is not None])
-        out.print(f"{name} {listed}".strip() + f": {state.replace('-', ' ')}", markup=False, soft_wrap=True)
+        out.print(f"{name} {listed}".strip() + f": {state.replace('-', ' ')}", soft_wrap=True)
         if state == "identical":
             continue
         for verified in days[:SHOWN]:
             _print_day(out, verified)
         if len(days) > SHOWN:
-            out.print(f"  … and {len(days) - SHOWN} more days; --json has them all", markup=False)
+            out.print(f"  … and {len(days) - SHOWN} more days; --json has them all")
     for note in dict.fromkeys(note for verified in found for note in verified.notes):
         concerned = [v for v in found if note in v.notes]
-        out.print(f"{len(concerned)} of {len(found)}: {note}", markup=False, soft_wrap=True)
+        out.print(f"{len(concerned)} of {len(found)}: {note}", soft_wrap=True)
 
 
 def _print_day(out: Terminal, verified: DayVerified) -> None:
     at = f"{verified.day}: " if verified.day else ""
     if verified.difference is not None:
-        out.print(
-            f"  {at}{verified.difference.describe('only published', 'only made again')}", markup=False, soft_wrap=True
-        )
+        out.print(f"  {at}{verified.difference.describe('only published', 'only made again')}", soft_wrap=True)
     for reason in verified.reasons:
-        out.print(f"  {at}{reason}", markup=False, soft_wrap=True)
+        out.print(f"  {at}{reason}", soft_wrap=True)
     if verified.difference is None:
         return
     rows = [

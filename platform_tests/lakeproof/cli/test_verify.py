@@ -16,7 +16,7 @@ DAYS = ("--from", "2024-01-01", "--to", "2024-01-03")
 @pytest.fixture
 def made(shell: Shell, kept: Path) -> Shell:
     """Return a command line where three days are published."""
-    return shell.in_copy(kept / "three days", lambda shell: shell("run", "--all", *DAYS))
+    return shell.in_copy(kept / "three days", lambda shell: shell.run_all(0, last="2024-01-03"))
 
 
 def test_identical_days_exit_0(made: Shell) -> None:
