@@ -24,6 +24,7 @@ from lakeproof.engine.code import code_digest
 from lakeproof.engine.duck import connect, files_relation
 from lakeproof.engine.remote import polars_options
 from lakeproof.engine.scan import scan_files
+from lakeproof.engine.stream import watched
 from lakeproof.errors import ContractError, MakeError, RowsError, did_you_mean
 from lakeproof.forms import BATCH_ROWS, FORM_NAMES, FORMS, hand_over, is_whole, parameters_of, take_back
 
@@ -97,17 +98,7 @@ class StreamRows:
     def stream(self) -> pa.RecordBatchReader:
         """Start reading, and remember what breaks."""
         reader = self.open()
-
-        def batches() -> Iterator[pa.RecordBatch]:
-            try:
-                yield from reader
-            except GeneratorExit:
-                raise  # whoever read them wants no more
-            except BaseException as error:
-                self.broken.append(error)
-                raise
-
-        return pa.RecordBatchReader.from_batches(reader.schema, batches())
+        return pa.RecordBatchReader.from_batches(reader.schema, watched(reader, self.broken))
 
     def relation(self, connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
         """Return the rows as a DuckDB relation."""

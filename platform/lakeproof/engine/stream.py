@@ -24,19 +24,25 @@ def as_stream(rows: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.
             person's interrupt.
     """
     broken: list[BaseException] = []
-
-    def watched() -> Iterator[pa.RecordBatch]:
-        try:
-            yield from rows
-        except GeneratorExit:
-            raise  # the engine wants no more
-        except BaseException as error:
-            broken.append(error)
-            raise
-
     try:
-        yield pa.RecordBatchReader.from_batches(schema, watched())
+        yield pa.RecordBatchReader.from_batches(schema, watched(rows, broken))
     except Exception:
         if broken:
             raise broken[0] from None
+        raise
+
+
+def watched(rows: Iterable[pa.RecordBatch], broken: list[BaseException]) -> Iterator[pa.RecordBatch]:
+    """Yield rows, and remember what breaks while they are read.
+
+    Args:
+        rows: The rows.
+        broken: Where to remember it.
+    """
+    try:
+        yield from rows
+    except GeneratorExit:
+        raise  # whoever read them wants no more
+    except BaseException as error:
+        broken.append(error)
         raise

@@ -12,8 +12,10 @@ import pytest
 
 from lakeproof.cli.terminal import STEERING, confirmed, console, printable
 
-HOSTILE = "a\x1b]0;owned\x07\x1b[2J\x9b31m\u202eb"
 SHOWN = r"a\x1b]0;owned\x07\x1b[2J\x9b31m\u202eb"
+"""How the value of `hostile_pipeline.py` is written out."""
+
+HOSTILE = SHOWN.encode().decode("unicode_escape")
 
 
 @pytest.fixture
