@@ -92,9 +92,13 @@ def on_disk(lakehouse: Lakehouse, table: str) -> int:
 
 
 def test_processors_are_those_of_the_operating_system() -> None:
-    """What is told of a run of two seconds, a child among them, is within 2 % of what `getrusage` says from outside."""
+    """What is told of a run, a child among them, is within 2 % of what `getrusage` says from outside.
+
+    From outside, Dagster's own start and end of a run count too: some 40 ms, twice that on a machine that does other
+    things, whatever the run takes. So the run is long enough for that to be no part of the comparison.
+    """
     done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("measured_run.py")), "3"],
+        [sys.executable, str(Path(__file__).with_name("measured_run.py")), "8"],
         capture_output=True,
         text=True,
         check=False,
@@ -102,7 +106,7 @@ def test_processors_are_those_of_the_operating_system() -> None:
     assert done.returncode == 0, done.stderr[-2000:]
     found = json.loads(done.stdout)
 
-    assert found["seconds"] > 3
+    assert found["seconds"] > 8
     assert found["told"] == pytest.approx(found["seconds"], rel=0.02)
 
 
