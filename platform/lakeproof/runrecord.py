@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import platform
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from lakeproof.lake.days import day_key
@@ -23,10 +25,15 @@ if TYPE_CHECKING:
     from lakeproof.work import Work
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of what decides about rows besides the table's own code."""
+@cache
+def versions() -> Mapping[str, str]:
+    """Return the versions of what decides about rows besides the table's own code.
+
+    They are asked for once: what a process has loaded stays, whatever is installed beneath it later.
+    """
     packages = ("lakeproof", "duckdb", "polars", "pyarrow", "pyiceberg")
-    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+    found = {name: version(name) for name in packages}
+    return MappingProxyType({"python": platform.python_version(), **found})
 
 
 def run_record(
@@ -58,7 +65,7 @@ def run_record(
         "run": run,
         "dagster_run": work.dagster_run,
         "publisher": publisher(),
-        "versions": versions(),
+        "versions": dict(versions()),
         "engine": dict(engine),
         "code": work.maker.code,
         "contract": work.table.record(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -40,14 +41,21 @@ def package_of(file: Path) -> Path:
 def _imports(file: Path, source: bytes) -> list[Path]:
     """Return the files of the modules that a file imports from its own package."""
     package = package_of(file)
+    names = _named(source, file.parent.relative_to(package).parts)
+    paths = [package.joinpath(*name.split(".")).with_suffix(".py") for name in names]
+    own = file.relative_to(package).parts[0]
+    return [path for path in paths if path.is_file() and path.relative_to(package).parts[0] == own]
+
+
+@lru_cache(maxsize=1000)
+def _named(source: bytes, package: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what a module of a package imports, by full names. Every run of a table asks it of the same files."""
     names = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = file.parents[node.level - 1].relative_to(package).parts if node.level else ()
-            module = [*base, *(node.module.split(".") if node.module else [])]
-            names += [".".join(module), *(".".join([*module, alias.name]) for alias in node.names)]
-    paths = [package.joinpath(*name.split(".")).with_suffix(".py") for name in names if name]
-    own = file.relative_to(package).parts[0]
-    return [path for path in paths if path.is_file() and path.relative_to(package).parts[0] == own]
+            base = package[: len(package) + 1 - node.level] if node.level else ()
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            names += [module, *(f"{module}.{alias.name}" for alias in node.names)]
+    return tuple(name.strip(".") for name in names if name)
