@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import duckdb  # noqa: TC002 - Lakeproof reads the annotations
@@ -390,6 +392,18 @@ def test_all_audits_of_all_days_are_one_scan(lab: Any) -> None:
     assert len(paths) == 3
     assert explained.upper().count("READ_PARQUET") == 1
     assert len(connection.execute(statement).fetchall()) == 3
+
+
+def test_a_contract_goes_when_nobody_has_it(lab: Any) -> None:
+    """Its name is free again after its days were audited, and so is what was kept of its scan."""
+    table = lab.table(audits=every_audit()[:2])
+    for day in (1, 2):
+        assert lab.states(table, lab.rows(*GOOD, day=day), day) == ["published"]
+    left = weakref.ref(table)
+
+    del table
+    gc.collect()
+    assert left() is None
 
 
 def test_a_python_audit_takes_the_form_it_asks_for(lab: Any) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import date
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakKeyDictionary
 
 import duckdb
 
@@ -30,6 +30,9 @@ Day = date | None
 
 Count = dict[str, Any]
 """The scan's numbers of one day: `_rows`, `_xor`, `_sum`, and each audit's under its name."""
+
+_STATEMENTS: WeakKeyDictionary[Table, dict[tuple[str, ...], str]] = WeakKeyDictionary()
+"""Scans in SQL, by the names of the audits that ride along; a contract that nobody has any more takes its own along."""
 
 
 @dataclass(frozen=True)
@@ -166,15 +169,18 @@ def _bare(table: Table, connection: duckdb.DuckDBPyConnection) -> dict[Day, Coun
 
 
 def _run(connection: duckdb.DuckDBPyConnection, plan: Plan) -> dict[Day, Count]:
-    answer = connection.execute(_statement(plan.table, tuple(audit.name for audit in plan.audits)))
+    answer = connection.execute(_statement(plan))
     names = [column[0] for column in answer.description or ()]
     return by_day(plan, (dict(zip(names, values, strict=True)) for values in answer.fetchall()))
 
 
-@lru_cache(maxsize=1000)
-def _statement(table: Table, audits: tuple[str, ...]) -> str:
-    """Return the scan for some of a table's audits: for a small day, to put it together takes longer than to scan."""
-    return Plan(table, [audit for audit in table.audits if audit.name in audits]).scan().sql(dialect=DIALECT)
+def _statement(plan: Plan) -> str:
+    """Return a plan's scan in SQL, put together once a contract: for a small day, that takes longer than to scan it."""
+    known = _STATEMENTS.setdefault(plan.table, {})
+    names = tuple(audit.name for audit in plan.audits)
+    if names not in known:
+        known[names] = plan.scan().sql(dialect=DIALECT)
+    return known[names]
 
 
 def by_day(plan: Plan, rows: Iterable[Count]) -> dict[Day, Count]:
