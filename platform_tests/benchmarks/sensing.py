@@ -27,7 +27,7 @@ def run(setting: Setting) -> Iterator[Line]:
         [TICK_SECONDS] * len(young["ticks"]),
         bound=1.0,
         holds=young["asked"] == 0,
-        note=f"{young['asked']} asked for; first tick {young['first']:.2f} s, a new process's {young['anew']:.2f} s",
+        note=f"{young['asked']} asked for; first look {young['first']:.2f} s, a new process's {young['anew']:.2f} s",
     )
     due = dict(setting.run_job("jobs.sensing:due", home=home, tables=tables, days=days, rounds=setting.rounds).answer)
     yield Line.compare(
@@ -48,7 +48,7 @@ def run(setting: Setting) -> Iterator[Line]:
         pair[0]["ticks"],
         bound=1.5,
         holds=not any(found["asked"] for found in pair),
-        note=f"first tick {pair[1]['first']:.2f} s / {pair[0]['first']:.2f} s",
+        note=f"first look {pair[1]['first']:.2f} s, in {pair[1]['parts']} ticks / {pair[0]['first']:.2f} s",
     )
     loaded = [setting.run_job("jobs.sensing:load", tables=setting.loaded_tables) for _ in range(setting.rounds)]
     yield Line.compare(

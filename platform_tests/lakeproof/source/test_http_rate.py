@@ -13,10 +13,11 @@ from lakeproof.source import Rate
 ASKS = """
 import sys, time
 from lakeproof.source import Rate
-for _ in range(8):
-    Rate(20).wait(sys.argv[1])
+for _ in range(6):
+    Rate(8).wait(sys.argv[1])
     print(time.monotonic(), flush=True)
 """
+"""Not too fast: on a busy machine, who asks may be kept from looking at the clock for a hundredth of a second."""
 
 
 def gaps(times: list[float]) -> list[float]:
@@ -31,9 +32,9 @@ def test_two_processes_share_a_rate() -> None:
     runs = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     times = [[float(line) for line in run.communicate(timeout=60)[0].split()] for run in runs]
 
-    assert [len(taken) for taken in times] == [8, 8]
+    assert [len(taken) for taken in times] == [6, 6]
     taken = sorted([*times[0], *times[1]])
-    assert all(later - earlier > 7 * 0.05 - 0.03 for earlier, later in zip(taken, taken[7:], strict=False))
+    assert all(later - earlier > 7 * 0.125 - 0.075 for earlier, later in zip(taken, taken[7:], strict=False))
 
 
 def test_threads_share_a_rate() -> None:
@@ -42,7 +43,7 @@ def test_threads_share_a_rate() -> None:
 
     def ask() -> None:
         for _ in range(4):
-            Rate(50).wait(origin)
+            Rate(20).wait(origin)
             taken.append(time.monotonic())
 
     threads = [threading.Thread(target=ask) for _ in range(3)]
@@ -52,8 +53,8 @@ def test_threads_share_a_rate() -> None:
         thread.join()
 
     assert len(taken) == 12
-    assert min(gaps(taken)) > 0.015
-    assert max(taken) - min(taken) < 1
+    assert min(gaps(taken)) > 0.0375
+    assert max(taken) - min(taken) < 2.5
 
 
 def test_origins_do_not_wait_for_each_other() -> None:
@@ -79,4 +80,4 @@ def test_a_killed_run_frees_its_place() -> None:
 
     Rate(1, seconds=1.5).wait(origin)
 
-    assert time.monotonic() - began < 1.6
+    assert time.monotonic() - began < 2.5  # a place that is not free costs another 1.5 s

@@ -151,7 +151,7 @@ def test_the_address_is_told_nowhere(
         monkeypatch.setenv(VARIABLE, f"http://[{SECRET}/")
     told = ""
     try:
-        Notifications(timeout=0.1).send(message())
+        Notifications(timeout=0.1 if fault == "timeout" else 30).send(message())
     except NotificationError as error:
         told = "".join(traceback.format_exception(error))
 
@@ -178,7 +178,7 @@ def tell(lakehouse: Lakehouse) -> Iterator[Callable[..., Any]]:
                 )
             if days:
                 return ""
-            defs = notifications([make_tides], Notifications(timeout=0.2))
+            defs = notifications([make_tides], Notifications())
             (sensor,) = defs.sensors or ()
             resources = {**(defs.resources or {}), "lakehouse": lakehouse}
             with dg.build_sensor_context(instance=instance, resources=resources) as context:
