@@ -41,6 +41,10 @@ http-event-listener.connect-ingest-uri={address}
 """
 
 
+READY = "ready"
+"""A catalog whose one table shows that the workers are known."""
+
+
 class NotReadyError(Exception):
     """Trino has not started, or has no worker yet."""
 
@@ -57,7 +61,7 @@ def trino(catalogs: Mapping[str, str], environment: Mapping[str, str], events: s
     with tempfile.TemporaryDirectory(prefix="lakeproof-trino-") as name:
         folder, port = Path(name), free_port()
         (folder / "catalog").mkdir()
-        for catalog, properties in catalogs.items():
+        for catalog, properties in {**catalogs, READY: "connector.name=memory\n"}.items():
             (folder / "catalog" / f"{catalog}.properties").write_text(properties)
         config = CONFIG.format(port=port, trino=TRINO)
         if events:
@@ -99,11 +103,12 @@ def ask(port: int, statement: str, catalog: str = "system") -> list[list[Any]]:
 
 
 def _demand_worker(port: int) -> None:
-    """Raise until a query can run: Trino says that it has started before its node is known to itself."""
+    """Raise until a query can run: for some seconds, Trino does not know yet which catalogs its node has."""
     if requests.get(f"http://127.0.0.1:{port}/v1/info", timeout=60).json()["starting"]:
         raise NotReadyError
     try:
-        # A scan, since what names no table runs without a worker.
-        ask(port, "SELECT count(*) FROM system.runtime.nodes")
+        # Rows that lie on a worker: the system's tables, and those that are only written, are there before.
+        ask(port, "CREATE TABLE IF NOT EXISTS default.rows AS SELECT 1 AS id", READY)
+        ask(port, "SELECT id FROM default.rows", READY)
     except ValueError as error:
         raise NotReadyError from error
