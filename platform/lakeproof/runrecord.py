@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def versions() -> Mapping[str, str]:
     """Return the versions of what decides about rows besides the table's own code.
 
-    They are asked for once: what a process has loaded stays, whatever is installed beneath it later.
+    They are asked for once a process, which goes on with what it has loaded, whatever is installed beneath it.
     """
     packages = ("lakeproof", "duckdb", "polars", "pyarrow", "pyiceberg")
     found = {name: version(name) for name in packages}

@@ -109,6 +109,8 @@ def _demand_worker(port: int) -> None:
     try:
         # Rows that lie on a worker: the system's tables, and those that are only written, are there before.
         ask(port, "CREATE TABLE IF NOT EXISTS default.rows AS SELECT 1 AS id", READY)
-        ask(port, "SELECT id FROM default.rows", READY)
+        rows = ask(port, "SELECT id FROM default.rows", READY)
     except ValueError as error:
         raise NotReadyError from error
+    if rows != [[1]]:
+        raise NotReadyError

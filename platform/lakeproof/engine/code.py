@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 def code_digest(*files: Path) -> str:
     """Return the SHA-256 of files and, for Python ones, of every module of the same package that they import.
 
-    A constant that another module of the package holds decides about rows as much as the function itself. Installed
-    libraries are told by their versions, in the evidence.
+    A constant that another module of the package holds, or the package itself in its `__init__.py`, decides about rows
+    as much as the function. Installed libraries are told by their versions, in the evidence.
     """
     found: dict[Path, bytes] = {}
     waiting = [file.resolve() for file in files]
@@ -39,23 +39,28 @@ def package_of(file: Path) -> Path:
 
 
 def _imports(file: Path, source: bytes) -> list[Path]:
-    """Return the files of the modules that a file imports from its own package."""
+    """Return the files of the modules, and of the packages themselves, that a file imports from its own package."""
     package = package_of(file)
-    names = _named(source, file.parent.relative_to(package).parts)
-    paths = [package.joinpath(*name.split(".")).with_suffix(".py") for name in names]
-    own = file.relative_to(package).parts[0]
-    return [path for path in paths if path.is_file() and path.relative_to(package).parts[0] == own]
+    own = package / file.relative_to(package).parts[0]
+    found = []
+    for level, name in _named(source):
+        if level > len(file.parents):
+            continue  # above every folder, where Python finds nothing either
+        path = (file.parents[level - 1] if level else package).joinpath(*name)
+        places = [path / "__init__.py", *([path.with_name(f"{name[-1]}.py")] if name else [])]
+        # What is named relatively is of the same package, also where a folder of it has no __init__.py.
+        found += [each for each in places if each.is_file() and (level or own in {each, *each.parents})]
+    return found
 
 
 @lru_cache(maxsize=1000)
-def _named(source: bytes, package: tuple[str, ...]) -> tuple[str, ...]:
-    """Return what a module of a package imports, by full names. Every run of a table asks it of the same files."""
-    names = []
+def _named(source: bytes) -> tuple[tuple[int, tuple[str, ...]], ...]:
+    """Return what a module imports: how many levels up, and the name from there. Many tables import the same."""
+    found: list[tuple[int, tuple[str, ...]]] = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
+            found += [(0, tuple(alias.name.split("."))) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) + 1 - node.level] if node.level else ()
-            module = ".".join([*base, *([node.module] if node.module else [])])
-            names += [module, *(f"{module}.{alias.name}" for alias in node.names)]
-    return tuple(name.strip(".") for name in names if name)
+            module = tuple(node.module.split(".")) if node.module else ()
+            found += [(node.level, module), *((node.level, (*module, alias.name)) for alias in node.names)]
+    return tuple(found)

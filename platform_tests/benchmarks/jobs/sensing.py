@@ -119,10 +119,11 @@ def look(home: str, tables: int, days: int, rounds: int) -> dict[str, Any]:
     while True:
         began = time.monotonic()
         result = first.tick(READY, cursor)
+        asked += len(result.run_requests or [])
         if result.cursor == cursor:
             break
         parts.append(time.monotonic() - began)
-        cursor, asked = result.cursor, asked + len(result.run_requests or [])
+        cursor = result.cursor
 
     again, timed = _Made(home, tables, days), []
     for _ in range(rounds + 1):

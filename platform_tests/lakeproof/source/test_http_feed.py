@@ -213,7 +213,7 @@ PASSING = {
 @pytest.mark.parametrize("kind", PASSING)
 def test_what_passes_is_asked_again(departures: Departures, feed: Feed, kind: str) -> None:
     """A page that fails twice comes at the third attempt, none is lost or doubled, no other is fetched again."""
-    source = departures(timeout=0.4 if kind == "slow" else 30)
+    source = departures(timeout=0.4 if kind == "slow" else 5)
     want = rows_of(source)
     feed.asked.clear()
     batches = source.read(DAY).rows
@@ -232,7 +232,7 @@ def test_what_does_not_pass_is_refused(departures: Departures, feed: Feed, kind:
     """After the last attempt the refusal says what happened, to which page, and how often it was tried."""
     feed.faults.append(Fault(kind, seconds=0.5))
 
-    said, handed = refusal(departures(timeout=0.2 if kind == "slow" else 30, retry=Retry(attempts=2, first=0.01)))
+    said, handed = refusal(departures(timeout=0.2 if kind == "slow" else 5, retry=Retry(attempts=2, first=0.01)))
 
     assert "2013-01-05, page 1: " in said
     assert words in said

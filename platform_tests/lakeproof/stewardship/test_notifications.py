@@ -151,7 +151,7 @@ def test_the_address_is_told_nowhere(
         monkeypatch.setenv(VARIABLE, f"http://[{SECRET}/")
     told = ""
     try:
-        Notifications(timeout=0.1 if fault == "timeout" else 30).send(message())
+        Notifications(timeout=0.1 if fault == "timeout" else 5).send(message())
     except NotificationError as error:
         told = "".join(traceback.format_exception(error))
 
