@@ -6,7 +6,6 @@ import platform
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from lakeproof.lake.days import day_key
@@ -32,8 +31,7 @@ def versions() -> Mapping[str, str]:
     They are asked for once a process, which goes on with what it has loaded, whatever is installed beneath it.
     """
     packages = ("lakeproof", "duckdb", "polars", "pyarrow", "pyiceberg")
-    found = {name: version(name) for name in packages}
-    return MappingProxyType({"python": platform.python_version(), **found})
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 
 def run_record(

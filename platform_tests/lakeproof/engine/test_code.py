@@ -69,6 +69,19 @@ def test_a_package_without_a_file_of_its_own_is_a_package(tmp_path: Path) -> Non
     assert code_digest(table) != before
 
 
+def test_another_package_is_not_code(tmp_path: Path) -> None:
+    """What is imported from one that lies beside is told by its version."""
+    table = package(tmp_path)
+    (tmp_path / "library").mkdir()
+    library = tmp_path / "library" / "__init__.py"
+    library.write_text("RATE = 1\n")
+    table.write_text("from library import RATE\n")
+    before = code_digest(table)
+    library.write_text("RATE = 2\n")
+
+    assert code_digest(table) == before
+
+
 def test_what_is_not_imported_is_not_code(tmp_path: Path) -> None:
     """Another module of the package, or another folder for all of it, changes nothing."""
     table = package(tmp_path / "a")
